@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static as_rc open_regular(const char *path, int *fd_out, size_t *size_out, as_err *err) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return as_fail(err, AS_INVALID, "cannot read '%s': %s", path, strerror(errno));
+    struct stat info;
+    if (fstat(fd, &info) || !S_ISREG(info.st_mode)) {
+        bool directory = S_ISDIR(info.st_mode);
+        close(fd);
+        return as_fail(err, AS_INVALID, "cannot read '%s': %s", path,
+                       directory ? "it is a directory" : "not a regular file");
+    }
+    *fd_out = fd;
+    *size_out = (size_t)info.st_size;
+    return AS_OK;
+}
+
+as_rc as_file_map(const char *path, as_mapped *out, as_err *err) {
+    int fd;
+    size_t size;
+    if (open_regular(path, &fd, &size, err)) return AS_INVALID;
+    void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    int why = errno;
+    close(fd);
+    if (bytes == MAP_FAILED)
+        return as_fail(err, AS_INVALID, "cannot map '%s': %s", path, strerror(why));
+    *out = (as_mapped){bytes, size};
+    return AS_OK;
+}
+
+void as_file_unmap(as_mapped *map) {
+    if (map->bytes) munmap((void *)(uintptr_t)map->bytes, map->size);
+    *map = (as_mapped){0};
+}
+
+// Reads until `size` bytes or the end of the file; returns how many, or -1.
+static ssize_t read_all(int fd, char *bytes, size_t size) {
+    size_t got = 0;
+    while (got < size) {
+        ssize_t n = read(fd, bytes + got, size - got);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -1;
+        if (n == 0) break;
+        got += (size_t)n;
+    }
+    return (ssize_t)got;
+}
+
+as_rc as_file_read(as_arena *arena, const char *path, size_t size_max, as_str *out, as_err *err) {
+    int fd;
+    size_t size;
+    if (open_regular(path, &fd, &size, err)) return AS_INVALID;
+    if (size > size_max) {
+        close(fd);
+        return as_fail(err, AS_INVALID, "cannot read '%s': %zu bytes, more than the %zu allowed",
+                       path, size, size_max);
+    }
+    char *bytes = as_arena_take(arena, size + 1);
+    ssize_t got = read_all(fd, bytes, size);
+    int why = errno;
+    close(fd);
+    if (got < 0) return as_fail(err, AS_INVALID, "cannot read '%s': %s", path, strerror(why));
+    *out = (as_str){bytes, (size_t)got};
+    return AS_OK;
+}
+
+static bool write_all(int fd, as_str content) {
+    while (content.len) {
+        ssize_t n = write(fd, content.ptr, content.len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return false;
+        content = as_str_sub(content, (size_t)n, content.len);
+    }
+    return true;
+}
+
+as_rc as_file_replace(const char *path, as_str content, as_err *err) {
+    size_t len = strlen(path);
+    char *temporary = as_mem_new(len + 5);
+    snprintf(temporary, len + 5, "%s.tmp", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool ok = fd >= 0 && write_all(fd, content) && fsync(fd) == 0;
+    int why = errno;
+    if (fd >= 0 && close(fd) != 0 && ok) {
+        ok = false;
+        why = errno;
+    }
+    if (ok && rename(temporary, path) != 0) {
+        ok = false;
+        why = errno;
+    }
+    if (!ok && fd >= 0) unlink(temporary);
+    free(temporary);
+    return ok ? AS_OK : as_fail(err, AS_UNMEASURED, "cannot write '%s': %s", path, strerror(why));
+}
+
+as_rc as_dir_make(const char *path, as_err *err) {
+    char *copy = as_mem_new(strlen(path) + 1);
+    memcpy(copy, path, strlen(path));
+    as_rc rc = AS_OK;
+    for (char *p = copy + 1; !rc; p++) {
+        if (*p != '/' && *p != '\0') continue;
+        char end = *p;
+        *p = '\0';
+        if (mkdir(copy, 0777) && errno != EEXIST)
+            rc = as_fail(err, AS_INVALID, "cannot make the directory '%s': %s", copy,
+                         strerror(errno));
+        *p = end;
+        if (end == '\0') break;
+    }
+    free(copy);
+    struct stat info;
+    if (!rc && (stat(path, &info) || !S_ISDIR(info.st_mode)))
+        rc = as_fail(err, AS_INVALID, "'%s' is not a directory", path);
+    return rc;
+}
+
+bool as_file_exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+void as_file_drop(const char *path) {
+    unlink(path);
+}
+
+const char *as_dir_newest(as_arena *arena, const char *parent, const char *with,
+                          const char *without) {
+    DIR *dir = opendir(parent);
+    const char *best = NULL;
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] == '.') continue;
+        const char *path = as_strf(arena, "%s/%s", parent, entry->d_name).ptr;
+        bool fits = as_file_exists(as_strf(arena, "%s/%s", path, with).ptr) &&
+                    !as_file_exists(as_strf(arena, "%s/%s", path, without).ptr);
+        if (fits && (!best || strcmp(path, best) > 0)) best = path;
+    }
+    if (dir) closedir(dir);
+    return best;
+}
+
+as_str as_path_dir(as_arena *arena, as_str path) {
+    size_t end = path.len;
+    while (end && path.ptr[end - 1] != '/') end--;
+    if (!end) return AS_STR(".");
+    return as_str_copy(arena, as_str_sub(path, 0, end > 1 ? end - 1 : 1));
+}
+
+as_str as_path_join(as_arena *arena, as_str base, as_str name) {
+    if (as_str_starts(name, AS_STR("/")) || as_str_is(base, ".")) return as_str_copy(arena, name);
+    return as_strf(arena, "%.*s/%.*s", AS_STR_ARG(base), AS_STR_ARG(name));
+}
+
+as_rc as_append_open(as_appender *out, const char *path, size_t keep_size, as_err *err) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) return as_fail(err, AS_INVALID, "cannot write '%s': %s", path, strerror(errno));
+    if ((keep_size != SIZE_MAX && ftruncate(fd, (off_t)keep_size)) || lseek(fd, 0, SEEK_END) < 0) {
+        int why = errno;
+        close(fd);
+        return as_fail(err, AS_INVALID, "cannot write '%s': %s", path, strerror(why));
+    }
+    size_t len = strlen(path);
+    *out = (as_appender){fd, as_mem_new(len + 1)};
+    memcpy(out->path, path, len);
+    return AS_OK;
+}
+
+as_rc as_append_add(as_appender *file, as_str record, as_err *err) {
+    off_t start = lseek(file->fd, 0, SEEK_CUR);
+    if (write_all(file->fd, record)) return AS_OK;
+    int why = errno;
+    // Half a record must not stay: the next reader would take it for a torn one.
+    if (start >= 0 && ftruncate(file->fd, start) == 0) lseek(file->fd, start, SEEK_SET);
+    return as_fail(err, AS_UNMEASURED, "cannot write '%s': %s", file->path, strerror(why));
+}
+
+as_rc as_append_sync(as_appender *file, as_err *err) {
+    if (fdatasync(file->fd) == 0) return AS_OK;
+    return as_fail(err, AS_UNMEASURED, "cannot write '%s': %s", file->path, strerror(errno));
+}
+
+void as_append_close(as_appender *file) {
+    if (!file->path) return;
+    close(file->fd);
+    free(file->path);
+    *file = (as_appender){.fd = -1};
+}
+
+as_rc as_lines_open(as_lines *out, const char *path, size_t line_max, as_err *err) {
+    int fd;
+    size_t size;
+    if (open_regular(path, &fd, &size, err)) return AS_INVALID;
+    size_t len = strlen(path);
+    *out = (as_lines){.fd = fd, .path = as_mem_new(len + 1), .line_max = line_max};
+    memcpy(out->path, path, len);
+    return AS_OK;
+}
+
+// Moves what is left to the front and reads more behind it. False at the end of the file.
+static bool refill(as_lines *lines, as_rc *rc, as_err *err) {
+    enum { CHUNK = 64 * 1024 };
+    as_buf *pending = &lines->pending;
+    if (lines->taken) {
+        memmove(pending->ptr, pending->ptr + lines->taken, pending->len - lines->taken);
+        pending->len -= lines->taken;
+        lines->taken = 0;
+    }
+    char chunk[CHUNK];
+    ssize_t got = read_all(lines->fd, chunk, sizeof chunk);
+    if (got < 0)
+        *rc = as_fail(err, AS_INVALID, "cannot read '%s': %s", lines->path, strerror(errno));
+    if (got <= 0) return false;
+    as_buf_add(pending, chunk, (size_t)got);
+    return true;
+}
+
+as_rc as_lines_next(as_lines *lines, as_str *line, bool *more, as_err *err) {
+    as_rc rc = AS_OK;
+    size_t searched = 0;
+    for (;;) {
+        as_str left = as_str_sub(as_buf_view(&lines->pending), lines->taken, SIZE_MAX);
+        const char *end =
+            left.len > searched ? memchr(left.ptr + searched, '\n', left.len - searched) : NULL;
+        size_t len = end ? (size_t)(end - left.ptr) : left.len;
+        if (len > lines->line_max)
+            return as_fail(err, AS_INVALID, "%s:%llu: the line is longer than %zu bytes",
+                           lines->path, (unsigned long long)lines->line + 1, lines->line_max);
+        if (end || (lines->end && left.len)) {
+            lines->taken += len + (end ? 1 : 0);
+            lines->line++;
+            *line = as_str_sub(left, 0, len && left.ptr[len - 1] == '\r' ? len - 1 : len);
+            *more = true;
+            return AS_OK;
+        }
+        if (lines->end) break;
+        searched = left.len;
+        if (!refill(lines, &rc, err)) lines->end = true;
+        if (rc) return rc;
+    }
+    *more = false;
+    return AS_OK;
+}
+
+void as_lines_close(as_lines *lines) {
+    if (!lines->path) return;
+    close(lines->fd);
+    free(lines->path);
+    as_buf_free(&lines->pending);
+    *lines = (as_lines){.fd = -1};
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/base/json.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "harness/base/map.h"
+#include "harness/base/utf8.h"
+
+// What cJSON lets pass or reports badly is caught before it sees the text: depth, NUL escapes and
+// raw control characters in strings.
+static as_rc scan(as_str text, as_err *err) {
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (!in_string) {
+            if (c == '"') in_string = true;
+            if (c == '[' || c == '{') depth++;
+            if ((c == ']' || c == '}') && depth) depth--;
+            if (depth > AS_JSON_DEPTH_MAX)
+                return as_fail(err, AS_INVALID, "column %zu: JSON nested deeper than %d", i + 1,
+                               AS_JSON_DEPTH_MAX);
+            if (c == '\0') return as_fail(err, AS_INVALID, "column %zu: NUL byte in JSON", i + 1);
+            continue;
+        }
+        if (c == '"') in_string = false;
+        if (c < 0x20)
+            return as_fail(err, AS_INVALID, "column %zu: control character in a string", i + 1);
+        if (c != '\\') continue;
+        if (as_str_starts(as_str_sub(text, i, i + 6), AS_STR("\\u0000")))
+            return as_fail(err, AS_INVALID, "column %zu: \\u0000 in a string", i + 1);
+        i++;
+    }
+    return AS_OK;
+}
+
+static as_json_kind kind_of(const cJSON *c) {
+    if (cJSON_IsString(c)) return AS_JSON_STRING;
+    if (cJSON_IsNumber(c)) return AS_JSON_NUMBER;
+    if (cJSON_IsArray(c)) return AS_JSON_ARRAY;
+    if (cJSON_IsObject(c)) return AS_JSON_OBJECT;
+    if (cJSON_IsBool(c)) return AS_JSON_BOOL;
+    return AS_JSON_NULL;
+}
+
+static as_str number_text(as_arena *arena, double value) {
+    char text[32];
+    return as_str_copy(arena, (as_str){text, as_f64_text(value, text)});
+}
+
+static as_rc check_unique(const as_json *object, as_err *err) {
+    if (object->count < 2) return AS_OK;
+    as_map seen = {0};
+    as_rc rc = AS_OK;
+    for (const as_json *m = object->child; m && !rc; m = m->next)
+        if (!as_map_add(&seen, m->key, 0, NULL))
+            rc = as_fail(err, AS_INVALID, "key '%.*s' stands twice in one object",
+                         AS_STR_ARG(m->key));
+    as_map_free(&seen);
+    return rc;
+}
+
+// Copies a cJSON tree into the arena. Depth was bounded by scan().
+static as_rc convert(as_arena *arena, const cJSON *from, as_json **out, as_err *err) {
+    as_json *to = as_json_new(arena, kind_of(from));
+    to->boolean = cJSON_IsTrue(from);
+    if (to->kind == AS_JSON_STRING) to->text = as_str_copy(arena, as_str_of(from->valuestring));
+    if (to->kind == AS_JSON_NUMBER) {
+        to->number = from->valuedouble;
+        to->text = number_text(arena, from->valuedouble);
+    }
+    as_json **link = &to->child;
+    if (cJSON_IsArray(from) || cJSON_IsObject(from)) {
+        for (const cJSON *c = from->child; c; c = c->next) {
+            if (convert(arena, c, link, err)) return err ? err->rc : AS_INVALID;
+            if (c->string) (*link)->key = as_str_copy(arena, as_str_of(c->string));
+            link = &(*link)->next;
+            to->count++;
+        }
+    }
+    *out = to;
+    return to->kind == AS_JSON_OBJECT ? check_unique(to, err) : AS_OK;
+}
+
+as_rc as_json_parse(as_arena *arena, as_str text, const as_json **out, as_err *err) {
+    size_t bad = as_utf8_invalid_at(text);
+    if (bad != SIZE_MAX)
+        return as_fail(err, AS_INVALID, "column %zu: invalid UTF-8 (byte 0x%02x)", bad + 1,
+                       (unsigned char)text.ptr[bad]);
+    if (scan(text, err)) return AS_INVALID;
+
+    const char *end = NULL;
+    cJSON *tree = cJSON_ParseWithLengthOpts(text.ptr, text.len, &end, 0);
+    size_t stop = end ? (size_t)(end - text.ptr) : 0;
+    as_rc rc = AS_OK;
+    if (!tree) {
+        if (as_str_trim(text).len == 0) return as_fail(err, AS_INVALID, "column 1: no JSON here");
+        return as_fail(err, AS_INVALID, "column %zu: not JSON at '%.*s'", stop + 1,
+                       AS_STR_ARG(as_str_sub(text, stop, stop + 20)));
+    }
+    as_str rest = as_str_trim(as_str_sub(text, stop, text.len));
+    if (rest.len)
+        rc = as_fail(err, AS_INVALID, "column %zu: more text after the JSON value: '%.*s'",
+                     (size_t)(rest.ptr - text.ptr) + 1, AS_STR_ARG(as_str_sub(rest, 0, 20)));
+    as_json *root = NULL;
+    if (!rc) rc = convert(arena, tree, &root, err);
+    cJSON_Delete(tree);
+    if (!rc) *out = root;
+    return rc;
+}
+
+static const as_json *member(const as_json *object, as_str key) {
+    if (!object || object->kind != AS_JSON_OBJECT) return NULL;
+    for (const as_json *m = object->child; m; m = m->next)
+        if (as_str_eq(m->key, key)) return m;
+    return NULL;
+}
+
+const as_json *as_json_get(const as_json *object, const char *key) {
+    return member(object, as_str_of(key));
+}
+
+const as_json *as_json_at(const as_json *object, as_str dotted_key) {
+    const as_json *whole = member(object, dotted_key);
+    if (whole) return whole;
+    while (object && dotted_key.ptr) object = member(object, as_str_cut(&dotted_key, '.'));
+    return object;
+}
+
+as_str as_json_str(const as_json *object, const char *key, as_str otherwise) {
+    const as_json *m = as_json_get(object, key);
+    return m && m->kind == AS_JSON_STRING ? m->text : otherwise;
+}
+
+double as_json_f64(const as_json *object, const char *key, double otherwise) {
+    const as_json *m = as_json_get(object, key);
+    return m && m->kind == AS_JSON_NUMBER ? m->number : otherwise;
+}
+
+bool as_json_bool(const as_json *object, const char *key, bool otherwise) {
+    const as_json *m = as_json_get(object, key);
+    return m && m->kind == AS_JSON_BOOL ? m->boolean : otherwise;
+}
+
+as_str as_json_plain(as_arena *arena, const as_json *value) {
+    if (value->kind == AS_JSON_STRING) return value->text;
+    as_buf buf = {0};
+    as_json_write(&buf, value);
+    as_str text = as_str_copy(arena, as_buf_view(&buf));
+    as_buf_free(&buf);
+    return text;
+}
+
+const char *as_json_kind_name(as_json_kind kind) {
+    static const char *const names[] = {"null",     "true or false", "a number",
+                                        "a string", "a list",        "an object"};
+    return names[kind];
+}
+
+as_json *as_json_new(as_arena *arena, as_json_kind kind) {
+    as_json *value = AS_NEW(arena, as_json);
+    value->kind = kind;
+    return value;
+}
+
+as_json *as_json_new_str(as_arena *arena, as_str value) {
+    as_json *node = as_json_new(arena, AS_JSON_STRING);
+    node->text = value;
+    return node;
+}
+
+as_json *as_json_new_f64(as_arena *arena, double value) {
+    as_json *node = as_json_new(arena, isfinite(value) ? AS_JSON_NUMBER : AS_JSON_NULL);
+    node->number = value;
+    node->text = number_text(arena, value);
+    return node;
+}
+
+as_json *as_json_new_bool(as_arena *arena, bool value) {
+    as_json *node = as_json_new(arena, AS_JSON_BOOL);
+    node->boolean = value;
+    return node;
+}
+
+void as_json_append(as_json *array, as_json *value) {
+    as_json **link = &array->child;
+    while (*link) link = &(*link)->next;
+    *link = value;
+    array->count++;
+}
+
+void as_json_set(as_arena *arena, as_json *object, const char *key, as_json *value) {
+    value->key = as_str_copy(arena, as_str_of(key));
+    as_json_append(object, value);
+}
+
+// Bytes that stand for themselves inside a JSON string, up to the first that does not.
+static size_t plain_run(as_str s, size_t at) {
+    size_t from = at;
+    while (at < s.len) {
+        unsigned char c = (unsigned char)s.ptr[at];
+        if (c < 0x20 || c == '"' || c == '\\' || c >= 0x7f) break;
+        at++;
+    }
+    return at - from;
+}
+
+static void write_escaped(as_buf *buf, uint32_t c) {
+    static const char short_from[] = "\"\\\b\f\n\r\t", short_to[] = "\"\\bfnrt";
+    const char *hit = c && c < 0x80 ? strchr(short_from, (int)c) : NULL;
+    if (hit) {
+        as_buf_char(buf, '\\');
+        as_buf_char(buf, short_to[hit - short_from]);
+    } else if (c < 0x20 || c == 0x7f || c == 0x2028 || c == 0x2029) {
+        as_buff(buf, "\\u%04x", (unsigned)c);
+    } else {
+        char bytes[4];
+        as_buf_add(buf, bytes, as_utf8_put(c, bytes));
+    }
+}
+
+void as_json_write_str(as_buf *buf, as_str s) {
+    as_buf_char(buf, '"');
+    for (size_t at = 0; at < s.len;) {
+        size_t run = plain_run(s, at);
+        as_buf_add(buf, s.ptr + at, run);
+        at += run;
+        if (at < s.len) write_escaped(buf, as_utf8_next(s, &at));
+    }
+    as_buf_char(buf, '"');
+}
+
+static int by_key(const void *a, const void *b) {
+    return as_str_cmp((*(const as_json *const *)a)->key, (*(const as_json *const *)b)->key);
+}
+
+static void write_value(as_buf *buf, const as_json *value, bool sorted);
+
+static void write_children(as_buf *buf, const as_json *value, bool sorted) {
+    const as_json **list = as_mem_new(as_size_mul(value->count, sizeof *list));
+    size_t count = 0;
+    for (const as_json *c = value->child; c; c = c->next) list[count++] = c;
+    bool object = value->kind == AS_JSON_OBJECT;
+    if (sorted && object) qsort(list, count, sizeof *list, by_key);
+    for (size_t i = 0; i < count; i++) {
+        if (i) as_buf_char(buf, ',');
+        if (object) {
+            as_json_write_str(buf, list[i]->key);
+            as_buf_char(buf, ':');
+        }
+        write_value(buf, list[i], sorted);
+    }
+    free(list);
+}
+
+static void write_value(as_buf *buf, const as_json *value, bool sorted) {
+    switch (value->kind) {
+    case AS_JSON_NULL:
+        as_buf_text(buf, "null");
+        break;
+    case AS_JSON_BOOL:
+        as_buf_text(buf, value->boolean ? "true" : "false");
+        break;
+    case AS_JSON_NUMBER:
+        as_buf_str(buf, value->text);
+        break;
+    case AS_JSON_STRING:
+        as_json_write_str(buf, value->text);
+        break;
+    case AS_JSON_ARRAY:
+    case AS_JSON_OBJECT:
+        as_buf_char(buf, value->kind == AS_JSON_ARRAY ? '[' : '{');
+        write_children(buf, value, sorted);
+        as_buf_char(buf, value->kind == AS_JSON_ARRAY ? ']' : '}');
+        break;
+    }
+}
+
+void as_json_write(as_buf *buf, const as_json *value) {
+    write_value(buf, value, false);
+}
+
+void as_json_write_sorted(as_buf *buf, const as_json *value) {
+    write_value(buf, value, true);
+}
+
+static void line_break(as_json_out *out) {
+    if (!out->indent) return;
+    as_buff(out->buf, "\n%*s", (int)(out->depth * out->indent), "");
+}
+
+// What goes before any value: a comma and, in an indented array, a new line.
+static void before(as_json_out *out) {
+    if (out->after_key) {
+        out->after_key = false;
+        return;
+    }
+    if (!out->depth) return;
+    if (!out->first) as_buf_char(out->buf, ',');
+    line_break(out);
+    out->first = false;
+}
+
+void as_jo_open(as_json_out *out, char bracket) {
+    before(out);
+    as_buf_char(out->buf, bracket);
+    out->depth++;
+    out->first = true;
+}
+
+void as_jo_close(as_json_out *out, char bracket) {
+    assert(out->depth);
+    out->depth--;
+    if (!out->first) line_break(out);
+    as_buf_char(out->buf, bracket);
+    out->first = false;
+}
+
+void as_jo_keys(as_json_out *out, as_str key) {
+    before(out);
+    as_json_write_str(out->buf, key);
+    as_buf_text(out->buf, out->indent ? ": " : ":");
+    out->after_key = true;
+}
+
+void as_jo_key(as_json_out *out, const char *key) {
+    as_jo_keys(out, as_str_of(key));
+}
+
+void as_jo_str(as_json_out *out, as_str value) {
+    before(out);
+    as_json_write_str(out->buf, value);
+}
+
+void as_jo_f64(as_json_out *out, double value) {
+    before(out);
+    as_buf_f64(out->buf, value);
+}
+
+void as_jo_i64(as_json_out *out, int64_t value) {
+    before(out);
+    as_buff(out->buf, "%lld", (long long)value);
+}
+
+void as_jo_bool(as_json_out *out, bool value) {
+    before(out);
+    as_buf_text(out->buf, value ? "true" : "false");
+}
+
+void as_jo_null(as_json_out *out) {
+    before(out);
+    as_buf_text(out->buf, "null");
+}
+
+void as_jo_json(as_json_out *out, const as_json *value) {
+    before(out);
+    as_json_write(out->buf, value);
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/base/str.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+as_str as_str_of(const char *text) {
+    return text ? (as_str){text, strlen(text)} : (as_str){"", 0};
+}
+
+bool as_str_eq(as_str a, as_str b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool as_str_is(as_str a, const char *b) {
+    return as_str_eq(a, as_str_of(b));
+}
+
+int as_str_cmp(as_str a, as_str b) {
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+bool as_str_starts(as_str s, as_str prefix) {
+    return s.len >= prefix.len && as_str_eq(as_str_sub(s, 0, prefix.len), prefix);
+}
+
+bool as_str_ends(as_str s, as_str suffix) {
+    return s.len >= suffix.len && as_str_eq(as_str_sub(s, s.len - suffix.len, s.len), suffix);
+}
+
+as_str as_str_sub(as_str s, size_t from, size_t to) {
+    if (to > s.len) to = s.len;
+    if (from > to) from = to;
+    return (as_str){s.ptr ? s.ptr + from : "", to - from};
+}
+
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+as_str as_str_trim(as_str s) {
+    size_t from = 0, to = s.len;
+    while (from < to && is_space(s.ptr[from])) from++;
+    while (to > from && is_space(s.ptr[to - 1])) to--;
+    return as_str_sub(s, from, to);
+}
+
+as_str as_str_copy(as_arena *arena, as_str s) {
+    char *copy = as_arena_take(arena, s.len + 1);
+    if (s.len) memcpy(copy, s.ptr, s.len);
+    return (as_str){copy, s.len};
+}
+
+as_str as_strf(as_arena *arena, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    assert(len >= 0);
+    char *text = as_arena_take(arena, (size_t)len + 1);
+    vsnprintf(text, (size_t)len + 1, format, again);
+    va_end(again);
+    return (as_str){text, (size_t)len};
+}
+
+size_t as_str_find(as_str s, as_str what, size_t from) {
+    if (from > s.len || what.len > s.len - from) return SIZE_MAX;
+    if (what.len == 0) return from;
+    const char *hit = memmem(s.ptr + from, s.len - from, what.ptr, what.len);
+    return hit ? (size_t)(hit - s.ptr) : SIZE_MAX;
+}
+
+as_str as_str_cut(as_str *s, char separator) {
+    const char *at = s->len ? memchr(s->ptr, separator, s->len) : NULL;
+    as_str head = *s;
+    if (!at) {
+        *s = (as_str){NULL, 0};
+        return head;
+    }
+    head.len = (size_t)(at - s->ptr);
+    *s = (as_str){at + 1, s->len - head.len - 1};
+    return head;
+}
+
+bool as_str_to_i64(as_str s, int64_t *out) {
+    char text[24];
+    if (s.len == 0 || s.len >= sizeof text || is_space(s.ptr[0])) return false;
+    memcpy(text, s.ptr, s.len);
+    text[s.len] = '\0';
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno || end != text + s.len) return false;
+    *out = value;
+    return true;
+}
+
+bool as_str_to_f64(as_str s, double *out) {
+    char text[64];
+    if (s.len == 0 || s.len >= sizeof text) return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (!strchr("0123456789+-.eE", s.ptr[i]) || !s.ptr[i]) return false;
+    memcpy(text, s.ptr, s.len);
+    text[s.len] = '\0';
+    char *end;
+    double value = strtod(text, &end);
+    if (end != text + s.len || !isfinite(value)) return false;
+    *out = value;
+    return true;
+}
+
+size_t as_f64_text(double value, char out[32]) {
+    if (!isfinite(value)) return (size_t)snprintf(out, 32, "null");
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, 32, "%.*g", digits, value);
+        if (digits == 17 || strtod(out, NULL) == value) break;
+    }
+    return strlen(out);
+}
+
+// Edit distance with early end: rows over `a`, at most 64 characters each side.
+static size_t edit_distance(as_str a, as_str b) {
+    enum { WIDTH = 64 };
+    if (a.len >= WIDTH || b.len >= WIDTH) return SIZE_MAX;
+    size_t row[WIDTH + 1];
+    for (size_t j = 0; j <= b.len; j++) row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t above = row[j];
+            size_t best = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
+            if (above + 1 < best) best = above + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = above;
+            row[j] = best;
+        }
+    }
+    return row[b.len];
+}
+
+const char *as_str_nearest(as_str word, const char *const *candidates) {
+    const char *best = NULL;
+    size_t limit = word.len / 2 + 1, best_distance = limit < 4 ? limit : 4;
+    for (; *candidates; candidates++) {
+        size_t distance = edit_distance(word, as_str_of(*candidates));
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = *candidates;
+        }
+    }
+    return best;
+}
+
+uint64_t as_str_hash(as_str s) {
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < s.len; i++) h = (h ^ (unsigned char)s.ptr[i]) * 0x100000001b3u;
+    return h ^ (h >> 29);
+}
+
+static void buf_reserve(as_buf *buf, size_t extra) {
+    if (buf->cap - buf->len > extra) return;
+    size_t cap = buf->cap ? buf->cap : 256;
+    while (cap - buf->len <= extra) cap = as_size_mul(cap, 2);
+    buf->ptr = as_mem_grow(buf->ptr, cap);
+    buf->cap = cap;
+}
+
+void as_buf_add(as_buf *buf, const void *bytes, size_t len) {
+    buf_reserve(buf, len);
+    if (len) memcpy(buf->ptr + buf->len, bytes, len);
+    buf->len += len;
+    buf->ptr[buf->len] = '\0';
+}
+
+void as_buf_str(as_buf *buf, as_str s) {
+    as_buf_add(buf, s.ptr, s.len);
+}
+
+void as_buf_text(as_buf *buf, const char *text) {
+    as_buf_add(buf, text, strlen(text));
+}
+
+void as_buf_char(as_buf *buf, char c) {
+    as_buf_add(buf, &c, 1);
+}
+
+void as_bufv(as_buf *buf, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    assert(len >= 0);
+    buf_reserve(buf, (size_t)len);
+    vsnprintf(buf->ptr + buf->len, (size_t)len + 1, format, args);
+    buf->len += (size_t)len;
+}
+
+void as_buff(as_buf *buf, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    as_bufv(buf, format, args);
+    va_end(args);
+}
+
+void as_buf_f64(as_buf *buf, double value) {
+    char text[32];
+    as_buf_add(buf, text, as_f64_text(value, text));
+}
+
+as_str as_buf_view(const as_buf *buf) {
+    return (as_str){buf->ptr ? buf->ptr : "", buf->len};
+}
+
+void as_buf_clear(as_buf *buf) {
+    buf->len = 0;
+    if (buf->ptr) buf->ptr[0] = '\0';
+}
+
+void as_buf_free(as_buf *buf) {
+    free(buf->ptr);
+    *buf = (as_buf){0};
+}

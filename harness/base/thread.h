@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// thread.h - threads, and the bounded queue between them. POSIX threads live here only.
+#ifndef AS_THREAD_H
+#define AS_THREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/base/err.h"
+
+typedef struct as_thread as_thread;
+
+// Runs work(context) on a new thread with all signals blocked, so that only the main thread takes
+// them. Join frees the handle.
+as_rc as_thread_start(void (*work)(void *context), void *context, as_thread **out,
+                      as_err *err) AS_MUST_USE;
+void as_thread_join(as_thread *thread);
+
+size_t as_thread_cpus(void); // processors this process may run on, at least 1
+
+// A first-in first-out queue of pointers; blocking; any number of threads at both ends.
+typedef struct as_queue as_queue;
+
+as_queue *as_queue_new(size_t capacity);
+bool as_queue_push(as_queue *queue, void *item); // waits for room; false once closed
+void *as_queue_pop(as_queue *queue);             // waits; NULL once closed and empty
+// Like pop, but gives up after `timeout_ns`: then NULL and *timed_out true.
+void *as_queue_pop_within(as_queue *queue, uint64_t timeout_ns, bool *timed_out);
+void as_queue_close(as_queue *queue);
+void as_queue_free(as_queue *queue);
+
+// A team of threads that run one function over the same job together: as_team_run returns when
+// work(context, index, count) has returned for every index. Index 0 is the calling thread. With a
+// count of 1 nothing is started. One caller at a time.
+typedef struct as_team as_team;
+
+as_rc as_team_new(size_t count, as_team **out, as_err *err) AS_MUST_USE;
+size_t as_team_count(const as_team *team);
+void as_team_run(as_team *team, void (*work)(void *context, size_t index, size_t count),
+                 void *context);
+void as_team_free(as_team *team);
+
+#endif

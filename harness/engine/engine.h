@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// engine.h - the embedded inference engine: a GGUF file in, log-probabilities and text out.
+//
+// An as_model is the loaded file: immutable, shared by any number of threads. An as_session is one
+// mutable timeline (KV cache and scratch memory, all taken when it is made, none per token): one
+// thread at a time. An answer depends on the model and the request alone: not on what the session
+// did before, its prefix cache, the threads, the batch or the CPU.
+//
+// It knows nothing of HTTP, suites or scores.
+#ifndef AS_ENGINE_H
+#define AS_ENGINE_H
+
+#include "harness/base/str.h"
+
+typedef struct as_model as_model;
+typedef struct as_session as_session;
+
+typedef struct as_model_options {
+    const char *cpu; // "auto" or NULL, "portable", "avx2", "avx512"
+} as_model_options;
+
+// Facts about a loaded model. Strings live as long as the model.
+typedef struct as_model_info {
+    as_str name;          // general.name, else the file's name
+    as_str architecture;  // "llama"
+    as_str tokenizer;     // "gpt2", "llama"
+    as_str sha256;        // of the file
+    as_str chat_template; // Jinja; empty when the file has none
+    as_str kernels;       // "avx512"
+    uint64_t parameters;
+    uint64_t file_size; // bytes
+    size_t vocabulary, context_length, layers, width, heads, kv_heads, head_width, ffn_width;
+    uint32_t bos, eos; // token ids; UINT32_MAX when there is none
+} as_model_info;
+
+// Maps, validates and packs the file. Errors are AS_INVALID and name the field and the offset.
+as_rc as_model_open(const char *path, const as_model_options *options, as_model **out,
+                    as_err *err) AS_MUST_USE;
+void as_model_close(as_model *model);
+const as_model_info *as_model_facts(const as_model *model);
+
+// `threads` work on one forward pass together (1: the caller alone). `context` 0 takes the
+// model's own length.
+as_rc as_session_new(const as_model *model, size_t context, size_t threads, as_session **out,
+                     as_err *err) AS_MUST_USE;
+void as_session_free(as_session *session);
+
+// Tokens of `text` in the arena. With `special`, control tokens written in the text are taken as
+// such (templates); without, they are text (data). `bos` puts the beginning token in front if the
+// file asks for one and the text does not begin with it.
+typedef struct as_tokens {
+    uint32_t *ids;
+    size_t count;
+} as_tokens;
+as_rc as_model_tokenize(const as_model *model, as_arena *arena, as_str text, bool special, bool bos,
+                        as_tokens *out, as_err *err) AS_MUST_USE;
+
+// `text` so that no control token in it is taken as one, even where `special` is asked for: a mark
+// (U+F0000) is put inside each, which as_model_tokenize removes again. For data that goes through
+// a chat template. `text` itself when there is nothing to guard.
+as_str as_model_guard(const as_model *model, as_arena *arena, as_str text);
+
+// The bytes of one token; control tokens give nothing unless `special`.
+as_str as_model_token_text(const as_model *model, uint32_t token, bool special);
+bool as_model_is_end(const as_model *model, uint32_t token); // eos, eot and their like
+
+typedef enum as_eval_status {
+    AS_EVAL_OK,
+    AS_EVAL_TOO_LONG, // prompt and answer do not fit the context: nothing was computed
+} as_eval_status;
+
+// sum of log p(token | all before) over each choice's tokens, after the same prompt. The prompt is
+// computed once (and what it shares with the session's last prompt not at all); all choices in one
+// batch. logprobs[choice_count].
+as_eval_status as_session_choices(as_session *session, as_tokens prompt, const as_tokens *choices,
+                                  size_t choice_count, double *logprobs);
+
+// Greedy generation (ties: lowest id). Calls `each` for every token, which returns false to stop;
+// ends also at an end token or after max_tokens. *count is the number of tokens produced, the end
+// token not counted; *ended true if an end token ended it.
+typedef bool as_token_visit(void *context, uint32_t token);
+as_eval_status as_session_generate(as_session *session, as_tokens prompt, size_t max_tokens,
+                                   as_token_visit *each, void *context, size_t *count, bool *ended);
+
+// Logits of every position of `tokens`: out[tokens.count][vocabulary]. For tests and perplexity.
+as_eval_status as_session_logits(as_session *session, as_tokens tokens, float *out);
+
+#endif

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/engine/model.h"
+
+#include <stdlib.h>
+
+#include "harness/base/sha256.h"
+#include "harness/base/utf8.h"
+
+static as_rc select_kernels(const as_model_options *options, const as_kernels **out, as_err *err) {
+    const char *cpu = options ? options->cpu : NULL;
+    *out = as_kernels_select(cpu);
+    if (*out) return AS_OK;
+    const as_kernels *tables[8];
+    as_buf names = {0};
+    size_t count = as_kernels_available(tables);
+    for (size_t i = 0; i < count; i++) as_buff(&names, ", %s", tables[i]->name);
+    as_rc rc = as_fail(err, AS_INVALID, "cpu '%s' is not to be had on this machine, only auto%s",
+                       cpu, names.ptr);
+    as_buf_free(&names);
+    return rc;
+}
+
+static as_str base_name(as_str path) {
+    size_t begin = path.len;
+    while (begin && path.ptr[begin - 1] != '/') begin--;
+    return as_str_sub(path, begin, path.len);
+}
+
+static as_rc fill_info(as_model *model, const as_gguf *file, const as_mapped *map, as_err *err) {
+    as_model_info *info = &model->info;
+    as_str name = {NULL, 0}, chat_template = {NULL, 0};
+    as_rc rc = as_gguf_text(file, "general.name", &name, err);
+    if (!rc) rc = as_gguf_text(file, "tokenizer.chat_template", &chat_template, err);
+    if (rc) return rc;
+    if (!name.len) name = base_name(as_str_of(file->path));
+    info->name = as_utf8_clean(&model->arena, as_str_copy(&model->arena, name));
+    info->chat_template = as_utf8_clean(&model->arena, as_str_copy(&model->arena, chat_template));
+    info->architecture = AS_STR("llama");
+    info->tokenizer = model->vocab.bpe ? AS_STR("gpt2") : AS_STR("llama");
+    info->sha256 = as_sha256_of(&model->arena, (as_str){(const char *)map->bytes, map->size});
+    info->kernels = as_str_of(model->kernels->name);
+    const as_hparams *h = &model->hparams;
+    info->parameters = model->weights.parameters;
+    info->file_size = map->size;
+    info->vocabulary = model->vocab.count;
+    info->context_length = h->context_length;
+    info->layers = h->layers;
+    info->width = h->width;
+    info->heads = h->heads;
+    info->kv_heads = h->kv_heads;
+    info->head_width = h->head_width;
+    info->ffn_width = h->ffn_width;
+    info->bos = model->vocab.bos;
+    info->eos = model->vocab.eos;
+    return AS_OK;
+}
+
+as_rc as_model_read(const char *path, const as_mapped *map, const as_model_options *options,
+                    as_model **out, as_err *err) {
+    as_model *model = as_mem_new(sizeof *model);
+    as_gguf file = {0};
+    as_rc rc = select_kernels(options, &model->kernels, err);
+    if (!rc) rc = as_gguf_read(&file, path, map->bytes, map->size, err);
+    if (!rc) rc = as_hparams_read(&model->hparams, &file, err);
+    if (!rc) rc = as_vocab_load(&model->vocab, &file, err);
+    if (!rc)
+        rc = as_weights_load(&model->weights, &file, &model->hparams, model->vocab.count, err);
+    if (!rc) rc = fill_info(model, &file, map, err);
+    as_gguf_free(&file);
+    if (rc)
+        as_model_close(model);
+    else
+        *out = model;
+    return rc;
+}
+
+as_rc as_model_open(const char *path, const as_model_options *options, as_model **out,
+                    as_err *err) {
+    as_mapped map = {0};
+    as_rc rc = as_file_map(path, &map, err);
+    if (rc) return rc;
+    rc = as_model_read(path, &map, options, out, err);
+    as_file_unmap(&map);
+    return rc;
+}
+
+void as_model_close(as_model *model) {
+    if (!model) return;
+    as_weights_free(&model->weights);
+    as_vocab_free(&model->vocab);
+    as_arena_free(&model->arena);
+    free(model);
+}
+
+const as_model_info *as_model_facts(const as_model *model) {
+    return &model->info;
+}
+
+as_rc as_model_tokenize(const as_model *model, as_arena *arena, as_str text, bool special, bool bos,
+                        as_tokens *out, as_err *err) {
+    return as_vocab_tokenize(&model->vocab, arena, text, special, bos, out, err);
+}
+
+as_str as_model_guard(const as_model *model, as_arena *arena, as_str text) {
+    return as_vocab_guard(&model->vocab, arena, text);
+}
+
+as_str as_model_token_text(const as_model *model, uint32_t token, bool special) {
+    const as_vocab *vocab = &model->vocab;
+    if (token >= vocab->count) return AS_STR("");
+    bool hidden =
+        vocab->kinds[token] == AS_TOKEN_CONTROL || vocab->kinds[token] == AS_TOKEN_UNKNOWN;
+    return hidden && !special ? AS_STR("") : vocab->texts[token];
+}
+
+bool as_model_is_end(const as_model *model, uint32_t token) {
+    return token < model->vocab.count && model->vocab.ends[token];
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// model.h - a loaded model from inside the engine: hyperparameters, vocabulary, packed weights.
+// Immutable after as_model_open.
+#ifndef AS_MODEL_H
+#define AS_MODEL_H
+
+#include "harness/base/file.h"
+#include "harness/engine/engine.h"
+#include "harness/engine/hparams.h"
+#include "harness/engine/vocab.h"
+#include "kernels/kernels.h"
+
+// q = heads * head_width, kv = kv_heads * head_width. A bias is NULL when the file has none.
+typedef struct as_layer {
+    const float *attention_norm; // [width]
+    as_matrix query;             // [q][width]
+    as_matrix key, value;        // [kv][width]
+    as_matrix output;            // [width][q]
+    const float *query_bias, *key_bias, *value_bias, *output_bias;
+    const float *ffn_norm; // [width]
+    as_matrix gate, up;    // [ffn_width][width]
+    as_matrix down;        // [width][ffn_width]
+    const float *gate_bias, *up_bias, *down_bias;
+} as_layer;
+
+typedef struct as_weights {
+    void *memory;             // one block that holds everything below
+    as_matrix embedding;      // [vocabulary][width]
+    as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
+    const float *output_norm; // [width]
+    double *rope_rates;       // [rope_width/2] angle by position of each pair
+    as_layer *layers;         // [layers]
+    uint64_t parameters;
+} as_weights;
+
+struct as_model {
+    as_arena arena; // holds strings of `info`
+    as_model_info info;
+    as_hparams hparams;
+    as_vocab vocab;
+    as_weights weights;
+    const as_kernels *kernels;
+};
+
+// as_model_open of bytes in memory, which are needed during the call only. `path` is for messages.
+as_rc as_model_read(const char *path, const as_mapped *map, const as_model_options *options,
+                    as_model **out, as_err *err) AS_MUST_USE;
+
+// Checks every tensor's type and shape, refuses what it does not know, and packs.
+as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_hparams *hparams,
+                      size_t vocabulary, as_err *err) AS_MUST_USE;
+void as_weights_free(as_weights *weights); // also for zeroed ones
+
+#endif

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/engine/vocab.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/utf8.h"
+#include "harness/engine/bpe.h"
+#include "harness/engine/spm.h"
+
+// What ends an answer in the chat formats that are about, whatever the file calls it.
+static const char *const end_names[] = {
+    "</s>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<EOT>",
+    "_<EOT>",
+    "<|endofturn|>",
+    "<|return|>",
+    "<\357\275\234end\342\226\201of\342\226\201sentence\357\275\234>",
+};
+
+void as_ids_add(as_ids *ids, uint32_t id) {
+    if (ids->count == ids->capacity) {
+        ids->capacity = ids->capacity ? 2 * ids->capacity : 64;
+        ids->ids = as_mem_grow(ids->ids, as_size_mul(ids->capacity, sizeof *ids->ids));
+    }
+    ids->ids[ids->count++] = id;
+}
+
+static size_t offset_of(const as_gguf_value *array, as_str item) {
+    return array->offset + (size_t)((const unsigned char *)item.ptr - array->bytes);
+}
+
+// Token texts as written; no two alike (an empty one is never produced and may repeat).
+static as_rc load_texts(as_vocab *vocab, const as_gguf *file, as_err *err) {
+    const as_gguf_value *tokens = NULL;
+    as_rc rc = as_gguf_array(file, "tokenizer.ggml.tokens", AS_GGUF_STRING, &tokens, err);
+    if (rc) return rc;
+    if (!tokens) return as_gguf_missing(file, "tokenizer.ggml.tokens", err);
+    if (!tokens->count || tokens->count > AS_VOCAB_MAX)
+        return as_gguf_fail(file, err,
+                            "'tokenizer.ggml.tokens' has %zu items, not 1 to %d (offset %zu)",
+                            tokens->count, AS_VOCAB_MAX, tokens->offset);
+    vocab->count = tokens->count;
+    vocab->texts = AS_NEW_ARRAY(&vocab->arena, as_str, vocab->count);
+    vocab->kinds = AS_NEW_ARRAY(&vocab->arena, unsigned char, vocab->count);
+    vocab->ends = AS_NEW_ARRAY(&vocab->arena, bool, vocab->count);
+    as_map seen = {0};
+    as_gguf_strings strings = {tokens->bytes};
+    for (size_t i = 0; !rc && i < vocab->count; i++) {
+        as_str text = as_gguf_strings_next(&strings);
+        uint64_t first;
+        if (text.len > AS_VOCAB_PIECE_MAX)
+            rc = as_gguf_fail(file, err, "token %zu has %zu bytes, more than %d (offset %zu)", i,
+                              text.len, AS_VOCAB_PIECE_MAX, offset_of(tokens, text));
+        else if (text.len && !as_map_add(&seen, text, i, &first))
+            rc = as_gguf_fail(file, err, "token %zu is the same text as token %llu (offset %zu)", i,
+                              (unsigned long long)first, offset_of(tokens, text));
+        else
+            vocab->texts[i] = text; // copied once it is known how to read it
+    }
+    as_map_free(&seen);
+    return rc;
+}
+
+// An optional array of one number a token.
+static as_rc load_numbers(const as_vocab *vocab, const as_gguf *file, const char *key,
+                          const as_gguf_value **out, as_err *err) {
+    as_rc rc = as_gguf_array(file, key, AS_GGUF_F64, out, err);
+    if (!rc && *out && (*out)->count != vocab->count)
+        rc = as_gguf_fail(file, err, "'%s' has %zu items for %zu tokens (offset %zu)", key,
+                          (*out)->count, vocab->count, (*out)->offset);
+    return rc;
+}
+
+static as_rc load_kinds(as_vocab *vocab, const as_gguf *file, as_err *err) {
+    static const char key[] = "tokenizer.ggml.token_type";
+    memset(vocab->kinds, AS_TOKEN_NORMAL, vocab->count);
+    const as_gguf_value *types = NULL;
+    as_rc rc = load_numbers(vocab, file, key, &types, err);
+    if (rc || !types) return rc;
+    for (size_t i = 0; i < vocab->count; i++) {
+        double kind = as_gguf_number(types, i);
+        if (!(kind >= AS_TOKEN_NORMAL && kind <= AS_TOKEN_BYTE) || kind != (double)(int)kind)
+            return as_gguf_fail(file, err, "'%s' of token %zu is %g, not 1 to %d (offset %zu)", key,
+                                i, kind, AS_TOKEN_BYTE, types->offset);
+        vocab->kinds[i] = (unsigned char)kind;
+    }
+    return AS_OK;
+}
+
+typedef struct scored {
+    float score;
+    uint32_t id;
+} scored;
+
+static int by_score(const void *a_in, const void *b_in) {
+    const scored *a = a_in, *b = b_in;
+    if (a->score != b->score) return a->score > b->score ? -1 : 1;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+// Scores become orders: equal scores, equal order.
+static as_rc load_orders(as_vocab *vocab, const as_gguf *file, as_err *err) {
+    static const char key[] = "tokenizer.ggml.scores";
+    const as_gguf_value *scores = NULL;
+    as_rc rc = load_numbers(vocab, file, key, &scores, err);
+    if (rc) return rc;
+    if (!scores) return as_gguf_missing(file, key, err);
+    scored *sorted = as_mem_new(as_size_mul(vocab->count, sizeof *sorted));
+    for (size_t i = 0; !rc && i < vocab->count; i++) {
+        sorted[i] = (scored){(float)as_gguf_number(scores, i), (uint32_t)i};
+        if (!isfinite(sorted[i].score))
+            rc = as_gguf_fail(file, err, "'%s' of token %zu is not a number (offset %zu)", key, i,
+                              scores->offset);
+    }
+    if (!rc) {
+        qsort(sorted, vocab->count, sizeof *sorted, by_score);
+        vocab->orders = AS_NEW_ARRAY(&vocab->arena, uint32_t, vocab->count);
+        uint32_t order = 0;
+        for (size_t i = 0; i < vocab->count; i++) {
+            if (i && sorted[i].score != sorted[i - 1].score) order++;
+            vocab->orders[sorted[i].id] = order;
+        }
+    }
+    free(sorted);
+    return rc;
+}
+
+static as_rc load_id(const as_vocab *vocab, const as_gguf *file, const char *key, uint32_t *out,
+                     as_err *err) {
+    uint64_t id = *out;
+    // Some converters write -1 or 2^32 - 1 for "none".
+    const as_gguf_value *value = as_gguf_find(file, key);
+    if (value && value->type == AS_GGUF_I32 && as_gguf_number(value, 0) == -1.0) return AS_OK;
+    if (value && value->type == AS_GGUF_U32 && as_gguf_number(value, 0) == 4294967295.0)
+        return AS_OK;
+    as_rc rc = as_gguf_u64(file, key, 0, vocab->count - 1, &id, err);
+    if (!rc) *out = (uint32_t)id;
+    return rc;
+}
+
+static as_rc load_ends(as_vocab *vocab, const as_gguf *file, as_err *err) {
+    uint32_t eot = AS_TOKEN_NONE, eom = AS_TOKEN_NONE;
+    as_rc rc = load_id(vocab, file, "tokenizer.ggml.bos_token_id", &vocab->bos, err);
+    if (!rc) rc = load_id(vocab, file, "tokenizer.ggml.eos_token_id", &vocab->eos, err);
+    if (!rc) rc = load_id(vocab, file, "tokenizer.ggml.eot_token_id", &eot, err);
+    if (!rc) rc = load_id(vocab, file, "tokenizer.ggml.eom_token_id", &eom, err);
+    if (rc) return rc;
+    if (vocab->eos != AS_TOKEN_NONE) vocab->ends[vocab->eos] = true;
+    if (eot != AS_TOKEN_NONE) vocab->ends[eot] = true;
+    if (eom != AS_TOKEN_NONE) vocab->ends[eom] = true;
+    for (size_t i = 0; i < vocab->count; i++) {
+        if (vocab->kinds[i] != AS_TOKEN_CONTROL && vocab->kinds[i] != AS_TOKEN_USER) continue;
+        for (size_t j = 0; j < sizeof end_names / sizeof *end_names; j++)
+            if (as_str_is(vocab->texts[i], end_names[j])) vocab->ends[i] = true;
+    }
+    return AS_OK;
+}
+
+static bool is_special(const as_vocab *vocab, size_t id) {
+    unsigned char kind = vocab->kinds[id];
+    return vocab->texts[id].len &&
+           (kind == AS_TOKEN_CONTROL || kind == AS_TOKEN_USER || kind == AS_TOKEN_UNKNOWN);
+}
+
+typedef struct special {
+    as_str text;
+    uint32_t id;
+} special;
+
+static int by_first_then_longest(const void *a_in, const void *b_in) {
+    const special *a = a_in, *b = b_in;
+    int first = (unsigned char)a->text.ptr[0] - (unsigned char)b->text.ptr[0];
+    if (first) return first;
+    if (a->text.len != b->text.len) return a->text.len > b->text.len ? -1 : 1;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static void index_specials(as_vocab *vocab) {
+    size_t count = 0;
+    special *found = as_mem_new(as_size_mul(vocab->count, sizeof *found));
+    for (size_t i = 0; i < vocab->count; i++)
+        if (is_special(vocab, i)) found[count++] = (special){vocab->texts[i], (uint32_t)i};
+    qsort(found, count, sizeof *found, by_first_then_longest);
+    vocab->specials = AS_NEW_ARRAY(&vocab->arena, uint32_t, count + 1);
+    size_t at = 0;
+    for (size_t first = 0; first < 256; first++) {
+        vocab->special_at[first] = at;
+        for (; at < count && (unsigned char)found[at].text.ptr[0] == first; at++)
+            vocab->specials[at] = found[at].id;
+    }
+    vocab->special_at[256] = at;
+    free(found);
+}
+
+static as_rc load_model(as_vocab *vocab, const as_gguf *file, as_err *err) {
+    as_str model = {NULL, 0};
+    as_rc rc = as_gguf_text(file, "tokenizer.ggml.model", &model, err);
+    if (rc) return rc;
+    if (!model.ptr) return as_gguf_missing(file, "tokenizer.ggml.model", err);
+    bool spm = as_str_is(model, "llama");
+    if (!spm && !as_str_is(model, "gpt2"))
+        return as_gguf_fail(file, err,
+                            "tokenizer '%.*s' is not supported, only 'gpt2' (byte-level BPE) and "
+                            "'llama' (SentencePiece BPE)",
+                            model.len < 64 ? (int)model.len : 64, model.ptr);
+    rc = load_texts(vocab, file, err);
+    if (!rc) rc = load_kinds(vocab, file, err);
+    if (!rc && spm) rc = load_orders(vocab, file, err);
+    if (!rc) rc = spm ? as_spm_load(vocab, file, err) : as_bpe_load(vocab, file, err);
+    return rc;
+}
+
+as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) {
+    as_vocab vocab = {.bos = AS_TOKEN_NONE, .eos = AS_TOKEN_NONE};
+    memset(vocab.byte_ids, 0xff, sizeof vocab.byte_ids); // AS_TOKEN_NONE
+    as_rc rc = load_model(&vocab, file, err);
+    if (!rc) rc = load_ends(&vocab, file, err);
+    if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.add_bos_token", &vocab.add_bos, err);
+    if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.add_space_prefix", &vocab.add_space, err);
+    if (rc) {
+        as_vocab_free(&vocab);
+        return rc;
+    }
+    index_specials(&vocab);
+    *out = vocab;
+    return AS_OK;
+}
+
+void as_vocab_free(as_vocab *vocab) {
+    as_bpe_free(vocab->bpe);
+    as_map_free(&vocab->pieces);
+    as_arena_free(&vocab->arena);
+    *vocab = (as_vocab){0};
+}
+
+// The special token that begins at `at`, the longest one; AS_TOKEN_NONE if there is none.
+static uint32_t special_at(const as_vocab *vocab, as_str text, size_t at, bool control) {
+    unsigned char first = (unsigned char)text.ptr[at];
+    for (size_t i = vocab->special_at[first]; i < vocab->special_at[first + 1]; i++) {
+        uint32_t id = vocab->specials[i];
+        if (!control && vocab->kinds[id] != AS_TOKEN_USER) continue;
+        as_str wanted = vocab->texts[id];
+        if (wanted.len <= text.len - at && !memcmp(text.ptr + at, wanted.ptr, wanted.len))
+            return id;
+    }
+    return AS_TOKEN_NONE;
+}
+
+// The mark that keeps a control token's text from being one: U+F0000, private use.
+static const as_str guard = {"\xf3\xb0\x80\x80", 4};
+
+static as_str without_guards(as_arena *arena, as_str text) {
+    if (as_str_find(text, guard, 0) == SIZE_MAX) return text;
+    char *out = as_arena_take(arena, text.len);
+    size_t len = 0;
+    for (size_t at = 0; at < text.len;) {
+        size_t hit = as_str_find(text, guard, at);
+        if (hit == SIZE_MAX) hit = text.len;
+        memcpy(out + len, text.ptr + at, hit - at);
+        len += hit - at;
+        at = hit + guard.len;
+    }
+    return (as_str){out, len};
+}
+
+as_str as_vocab_guard(const as_vocab *vocab, as_arena *arena, as_str text) {
+    text = without_guards(arena, as_utf8_clean(arena, text));
+    as_buf out = {0};
+    size_t begin = 0;
+    for (size_t at = 0; at < text.len;) {
+        uint32_t id = special_at(vocab, text, at, true);
+        size_t next = at;
+        as_utf8_next(text, &next);
+        if (id != AS_TOKEN_NONE && vocab->kinds[id] != AS_TOKEN_USER) {
+            as_buf_str(&out, as_str_sub(text, begin, next));
+            as_buf_str(&out, guard);
+            begin = next;
+        }
+        at = next;
+    }
+    if (!out.len) return text;
+    as_buf_str(&out, as_str_sub(text, begin, text.len));
+    as_str guarded = as_str_copy(arena, as_buf_view(&out));
+    as_buf_free(&out);
+    return guarded;
+}
+
+static as_rc encode(const as_vocab *vocab, as_arena *arena, as_str text, as_ids *ids, as_err *err) {
+    text = without_guards(arena, text);
+    if (!text.len) return AS_OK;
+    if (vocab->bpe) return as_bpe_encode(vocab, text, ids, err);
+    as_spm_encode(vocab, text, ids);
+    return AS_OK;
+}
+
+as_rc as_vocab_tokenize(const as_vocab *vocab, as_arena *arena, as_str text, bool special_too,
+                        bool bos, as_tokens *out, as_err *err) {
+    if (text.len > AS_VOCAB_TEXT_MAX)
+        return as_fail(err, AS_INVALID, "cannot tokenize a text of %zu bytes: more than %d",
+                       text.len, AS_VOCAB_TEXT_MAX);
+    text = as_utf8_clean(arena, text);
+    as_ids ids = {0};
+    as_rc rc = AS_OK;
+    if (bos && vocab->add_bos && vocab->bos != AS_TOKEN_NONE) as_ids_add(&ids, vocab->bos);
+    size_t begin = 0;
+    for (size_t at = 0; !rc && at < text.len;) {
+        uint32_t id = special_at(vocab, text, at, special_too);
+        if (id == AS_TOKEN_NONE) {
+            at++;
+            continue;
+        }
+        rc = encode(vocab, arena, as_str_sub(text, begin, at), &ids, err);
+        bool doubled = ids.count == 1 && at == 0 && id == vocab->bos; // it was put there above
+        if (!rc && !doubled) as_ids_add(&ids, id);
+        begin = at += vocab->texts[id].len;
+    }
+    if (!rc) rc = encode(vocab, arena, as_str_sub(text, begin, text.len), &ids, err);
+    if (!rc) {
+        *out = (as_tokens){AS_NEW_ARRAY(arena, uint32_t, ids.count), ids.count};
+        if (ids.count) memcpy(out->ids, ids.ids, ids.count * sizeof *ids.ids);
+    }
+    free(ids.ids);
+    return rc;
+}

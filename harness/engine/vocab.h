@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// vocab.h - the tokens of a model: what bytes each stands for, which are special, and text to
+// tokens. Byte-level BPE ("gpt2", in bpe.h) and SentencePiece BPE ("llama", in spm.h).
+//
+// Immutable after as_vocab_load: any thread may use it. It owns all it hands out and needs the
+// GGUF file only while loading.
+#ifndef AS_VOCAB_H
+#define AS_VOCAB_H
+
+#include "harness/engine/engine.h"
+#include "harness/engine/gguf.h"
+
+enum {
+    AS_VOCAB_MAX = 1024 * 1024,            // tokens
+    AS_VOCAB_MERGES_MAX = 2 * 1024 * 1024, // merges
+    AS_VOCAB_PIECE_MAX = 4096,             // bytes of a token
+    AS_VOCAB_TEXT_MAX = 256 * 1024 * 1024, // bytes of a text to tokenize
+};
+
+#define AS_TOKEN_NONE UINT32_MAX
+
+// Numbered as in the file.
+typedef enum as_token_kind {
+    AS_TOKEN_NORMAL = 1,
+    AS_TOKEN_UNKNOWN,
+    AS_TOKEN_CONTROL, // text only where asked for
+    AS_TOKEN_USER,    // found in any text before anything else
+    AS_TOKEN_UNUSED,
+    AS_TOKEN_BYTE,
+} as_token_kind;
+
+typedef struct as_bpe as_bpe;
+
+typedef struct as_vocab {
+    as_arena arena; // holds what the pointers below point to
+    size_t count;
+    as_str *texts;          // [count] the bytes a token stands for
+    unsigned char *kinds;   // [count] as_token_kind
+    bool *ends;             // [count] ends an answer
+    as_map pieces;          // BPE: bytes -> token. SPM: piece as written (U+2581) -> token
+    uint32_t byte_ids[256]; // the token of each single byte; AS_TOKEN_NONE where there is none
+    uint32_t *specials;     // tokens searched for in a text: by first byte, then longest first
+    size_t special_at[257]; // specials of first byte b: [special_at[b], special_at[b + 1])
+    uint32_t bos, eos;      // AS_TOKEN_NONE when there is none
+    bool add_bos;           // the model wants `bos` in front
+    bool add_space;         // SPM: a space in front of the text and after special tokens
+    uint32_t *orders;       // SPM: [count] merge order, 0 for the highest score
+    as_bpe *bpe;            // BPE; NULL for SPM
+} as_vocab;
+
+// Token ids under way; a zeroed one is ready. The caller frees `ids`.
+typedef struct as_ids {
+    uint32_t *ids;
+    size_t count, capacity;
+} as_ids;
+
+void as_ids_add(as_ids *ids, uint32_t id);
+
+as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) AS_MUST_USE;
+void as_vocab_free(as_vocab *vocab); // also for a zeroed one
+
+// As as_model_tokenize. Bytes that are not UTF-8 are read as U+FFFD.
+as_rc as_vocab_tokenize(const as_vocab *vocab, as_arena *arena, as_str text, bool special, bool bos,
+                        as_tokens *out, as_err *err) AS_MUST_USE;
+
+// As as_model_guard.
+as_str as_vocab_guard(const as_vocab *vocab, as_arena *arena, as_str text);
+
+#endif

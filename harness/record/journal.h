@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// journal.h - results.jsonl: the truth about a run. One line a case, on disk before it is counted;
+// everything else (summary, history, reports, verdicts) can be rebuilt from it.
+//
+// Beside it stands run.json, written before the first case: what was being run, so that `--resume`
+// can tell whether it is still the same run.
+#ifndef AS_JOURNAL_H
+#define AS_JOURNAL_H
+
+#include "harness/base/file.h"
+#include "harness/record/sample.h"
+
+// What decides the answers of a run. Equal headers: the journal can be continued.
+typedef struct as_run_header {
+    as_str run, suite, suite_sha256, dataset_sha256, target_uri, model_sha256, started;
+} as_run_header;
+
+typedef struct as_journal {
+    as_appender file;
+    as_buf line;
+} as_journal;
+
+// Starts a journal in directory `dir` (made if missing): run.json, then an empty results.jsonl.
+as_rc as_journal_create(as_journal *out, const char *dir, const as_run_header *header,
+                        as_err *err) AS_MUST_USE;
+
+// Continues one: calls `each` for every finished case, then drops a torn last line.
+// AS_INVALID when a line in the middle is damaged or the callback refuses one.
+typedef as_rc as_sample_visit(void *context, const as_sample *sample, as_err *err);
+as_rc as_journal_resume(as_journal *out, const char *dir, as_sample_visit *each, void *context,
+                        as_err *err) AS_MUST_USE;
+
+// On disk (as far as the kernel is concerned) when it returns.
+as_rc as_journal_add(as_journal *journal, const as_sample *sample, as_err *err) AS_MUST_USE;
+as_rc as_journal_close(as_journal *journal, as_err *err) AS_MUST_USE; // syncs
+
+as_rc as_run_header_read(as_arena *arena, const char *dir, as_run_header *out,
+                         as_err *err) AS_MUST_USE;
+
+// Reads a results.jsonl that somebody else wrote, sample by sample; each is valid during the call.
+as_rc as_journal_read(const char *path, as_sample_visit *each, void *context,
+                      as_err *err) AS_MUST_USE;
+
+#endif

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/record/sample.h"
+
+#include <math.h>
+
+static const char *const outcome_names[AS_OUT_COUNT] = {
+    "ok", "timeout", "http_error", "bad_response", "refused", "truncated", "cancelled"};
+
+const char *as_outcome_name(as_outcome outcome) {
+    return outcome_names[outcome];
+}
+
+bool as_outcome_of(as_str name, as_outcome *out) {
+    for (int i = 0; i < AS_OUT_COUNT; i++) {
+        if (!as_str_is(name, outcome_names[i])) continue;
+        *out = (as_outcome)i;
+        return true;
+    }
+    return false;
+}
+
+bool as_outcome_is_error(as_outcome outcome) {
+    return outcome == AS_OUT_TIMEOUT || outcome == AS_OUT_HTTP_ERROR ||
+           outcome == AS_OUT_BAD_RESPONSE || outcome == AS_OUT_CANCELLED;
+}
+
+static void write_scores(as_json_out *out, const as_sample *sample) {
+    as_jo_key(out, "scores");
+    as_jo_open(out, '{');
+    for (size_t i = 0; i < sample->score_count; i++) {
+        as_jo_keys(out, sample->scores[i].name);
+        as_jo_f64(out, sample->scores[i].value);
+    }
+    as_jo_close(out, '}');
+}
+
+static void write_choices(as_json_out *out, const as_sample *sample) {
+    if (!sample->choice_count) return;
+    as_jo_key(out, "choices");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < sample->choice_count; i++) as_jo_str(out, sample->choices[i]);
+    as_jo_close(out, ']');
+    if (!sample->choice_logprobs) return;
+    as_jo_key(out, "choice_logprobs");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < sample->choice_count; i++) as_jo_f64(out, sample->choice_logprobs[i]);
+    as_jo_close(out, ']');
+}
+
+static void write_case_facts(as_json_out *out, const as_sample *sample) {
+    if (sample->cluster.len) {
+        as_jo_key(out, "cluster");
+        as_jo_str(out, sample->cluster);
+    }
+    if (sample->weight != 1) {
+        as_jo_key(out, "weight");
+        as_jo_f64(out, sample->weight);
+    }
+    as_jo_key(out, "slices");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < sample->slice_count; i++) as_jo_str(out, sample->slices[i]);
+    as_jo_close(out, ']');
+}
+
+void as_sample_write(as_buf *buf, const as_sample *sample) {
+    as_json_out out = {.buf = buf};
+    as_jo_open(&out, '{');
+    as_jo_key(&out, "id"), as_jo_str(&out, sample->id);
+    as_jo_key(&out, "prompt_sha256"), as_jo_str(&out, sample->prompt_sha256);
+    as_jo_key(&out, "expected");
+    if (sample->expected)
+        as_jo_json(&out, sample->expected);
+    else
+        as_jo_null(&out);
+    as_jo_key(&out, "output"), as_jo_str(&out, sample->output);
+    as_jo_key(&out, "prediction");
+    if (sample->has_prediction)
+        as_jo_str(&out, sample->prediction);
+    else
+        as_jo_null(&out);
+    write_scores(&out, sample);
+    as_jo_key(&out, "outcome"), as_jo_str(&out, as_str_of(as_outcome_name(sample->outcome)));
+    if (sample->error.len) as_jo_key(&out, "error"), as_jo_str(&out, sample->error);
+    as_jo_key(&out, "latency_ms"), as_jo_f64(&out, sample->latency_ms);
+    as_jo_key(&out, "ttft_ms"), as_jo_f64(&out, sample->ttft_ms);
+    as_jo_key(&out, "tokens_in"), as_jo_i64(&out, (int64_t)sample->tokens_in);
+    as_jo_key(&out, "tokens_out"), as_jo_i64(&out, (int64_t)sample->tokens_out);
+    as_jo_key(&out, "cost"), as_jo_f64(&out, sample->cost);
+    as_jo_key(&out, "attempts"), as_jo_i64(&out, sample->attempts);
+    as_jo_key(&out, "target"), as_jo_str(&out, sample->target);
+    write_choices(&out, sample);
+    write_case_facts(&out, sample);
+    as_jo_close(&out, '}');
+    as_buf_char(buf, '\n');
+}
+
+static void read_scores(as_arena *arena, const as_json *object, as_sample *out) {
+    if (!object || object->kind != AS_JSON_OBJECT) return;
+    as_score *scores = AS_NEW_ARRAY(arena, as_score, object->count);
+    for (const as_json *m = object->child; m; m = m->next)
+        scores[out->score_count++] =
+            (as_score){m->key, m->kind == AS_JSON_NUMBER ? m->number : NAN};
+    out->scores = scores;
+}
+
+// A list of strings; anything else in it is skipped.
+static const as_str *read_strings(as_arena *arena, const as_json *list, size_t *count) {
+    *count = 0;
+    if (!list || list->kind != AS_JSON_ARRAY) return NULL;
+    as_str *strings = AS_NEW_ARRAY(arena, as_str, list->count);
+    for (const as_json *m = list->child; m; m = m->next)
+        if (m->kind == AS_JSON_STRING) strings[(*count)++] = m->text;
+    return strings;
+}
+
+static void read_choices(as_arena *arena, const as_json *line, as_sample *out) {
+    out->choices = read_strings(arena, as_json_get(line, "choices"), &out->choice_count);
+    const as_json *logprobs = as_json_get(line, "choice_logprobs");
+    if (!logprobs || logprobs->kind != AS_JSON_ARRAY || logprobs->count != out->choice_count)
+        return;
+    double *values = AS_NEW_ARRAY(arena, double, out->choice_count);
+    size_t at = 0;
+    for (const as_json *m = logprobs->child; m; m = m->next)
+        values[at++] = m->kind == AS_JSON_NUMBER ? m->number : NAN;
+    out->choice_logprobs = values;
+}
+
+// A count: 0 unless it is a number that an unsigned can hold.
+static uint64_t read_count(const as_json *line, const char *key, uint64_t otherwise) {
+    double value = as_json_f64(line, key, -1);
+    return value >= 0 && value < 0x1p53 ? (uint64_t)value : otherwise;
+}
+
+as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) {
+    const as_json *line;
+    if (as_json_parse(arena, text, &line, err)) return AS_INVALID;
+    if (line->kind != AS_JSON_OBJECT)
+        return as_fail(err, AS_INVALID, "expected an object, found %s",
+                       as_json_kind_name(line->kind));
+    as_sample s = {.id = as_json_str(line, "id", (as_str){NULL, 0})};
+    if (!s.id.len) return as_fail(err, AS_INVALID, "'id' is missing or no string");
+    as_str outcome = as_json_str(line, "outcome", AS_STR("ok"));
+    if (!as_outcome_of(outcome, &s.outcome))
+        return as_fail(err, AS_INVALID, "unknown outcome '%.*s'", AS_STR_ARG(outcome));
+    s.prompt_sha256 = as_json_str(line, "prompt_sha256", AS_STR(""));
+    s.expected = as_json_get(line, "expected");
+    s.output = as_json_str(line, "output", AS_STR(""));
+    const as_json *prediction = as_json_get(line, "prediction");
+    s.has_prediction = prediction && prediction->kind != AS_JSON_NULL;
+    s.prediction = s.has_prediction ? as_json_plain(arena, prediction) : AS_STR("");
+    s.error = as_json_str(line, "error", AS_STR(""));
+    s.latency_ms = as_json_f64(line, "latency_ms", NAN);
+    s.ttft_ms = as_json_f64(line, "ttft_ms", NAN);
+    s.tokens_in = read_count(line, "tokens_in", 0);
+    s.tokens_out = read_count(line, "tokens_out", 0);
+    s.cost = as_json_f64(line, "cost", 0);
+    s.attempts = (unsigned)read_count(line, "attempts", 1);
+    s.target = as_json_str(line, "target", AS_STR(""));
+    s.cluster = as_json_str(line, "cluster", AS_STR(""));
+    s.weight = as_json_f64(line, "weight", 1);
+    s.slices = read_strings(arena, as_json_get(line, "slices"), &s.slice_count);
+    read_scores(arena, as_json_get(line, "scores"), &s);
+    read_choices(arena, line, &s);
+    *out = s;
+    return AS_OK;
+}
+
+static const as_str *copy_strings(as_arena *arena, const as_str *from, size_t count) {
+    as_str *to = AS_NEW_ARRAY(arena, as_str, count);
+    for (size_t i = 0; i < count; i++) to[i] = as_str_copy(arena, from[i]);
+    return to;
+}
+
+static const as_json *copy_json(as_arena *arena, const as_json *from) {
+    as_json *to = AS_NEW(arena, as_json);
+    *to = *from;
+    to->text = as_str_copy(arena, from->text);
+    to->key = as_str_copy(arena, from->key);
+    to->next = NULL;
+    as_json **link = &to->child;
+    for (const as_json *c = from->child; c; c = c->next) {
+        // The copy is ours to link, whatever the const of its type says to readers.
+        as_json *child = (as_json *)(uintptr_t)copy_json(arena, c);
+        *link = child;
+        link = &child->next;
+    }
+    return to;
+}
+
+as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
+    as_sample *copy = AS_NEW(arena, as_sample);
+    *copy = *sample;
+    as_str *const strings[] = {&copy->id,    &copy->prompt_sha256, &copy->output, &copy->prediction,
+                               &copy->error, &copy->target,        &copy->cluster};
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
+        *strings[i] = as_str_copy(arena, *strings[i]);
+    if (sample->expected) copy->expected = copy_json(arena, sample->expected);
+    as_score *scores = AS_NEW_ARRAY(arena, as_score, sample->score_count);
+    for (size_t i = 0; i < sample->score_count; i++)
+        scores[i] = (as_score){as_str_copy(arena, sample->scores[i].name), sample->scores[i].value};
+    copy->scores = scores;
+    copy->choices = copy_strings(arena, sample->choices, sample->choice_count);
+    copy->slices = copy_strings(arena, sample->slices, sample->slice_count);
+    if (sample->choice_logprobs) {
+        double *values = AS_NEW_ARRAY(arena, double, sample->choice_count);
+        for (size_t i = 0; i < sample->choice_count; i++) values[i] = sample->choice_logprobs[i];
+        copy->choice_logprobs = values;
+    }
+    return copy;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// sample.h - the two nouns of evaluation: a golden case, and the sample that a target gave for it;
+// and their line in the journal (results.jsonl).
+//
+// All strings are views into the arena that the value was made in.
+#ifndef AS_SAMPLE_H
+#define AS_SAMPLE_H
+
+#include "harness/base/json.h"
+
+// One golden case, as the dataset gives it.
+typedef struct as_case {
+    uint64_t index;          // position in the dataset, from 0
+    as_str id;               // unique in the dataset
+    as_str cluster;          // cases that share a source; empty: a cluster of its own
+    double weight;           // > 0, default 1
+    const as_json *fields;   // the whole object
+    const as_json *expected; // the reference field; never NULL (a missing one is an error)
+    const as_str *slices;    // "tag=edge", "channel=chat": the slices this case belongs to
+    size_t slice_count;
+    size_t line; // in its file, from 1
+} as_case;
+
+// What became of one case. What the model did wrong is data; so is what the target did wrong.
+typedef enum as_outcome {
+    AS_OUT_OK,
+    AS_OUT_TIMEOUT,
+    AS_OUT_HTTP_ERROR,
+    AS_OUT_BAD_RESPONSE,
+    AS_OUT_REFUSED,
+    AS_OUT_TRUNCATED, // longer than the context, or cut off before an answer was complete
+    AS_OUT_CANCELLED,
+    AS_OUT_COUNT
+} as_outcome;
+
+const char *as_outcome_name(as_outcome outcome); // "ok", "timeout", ...
+bool as_outcome_of(as_str name, as_outcome *out);
+
+// Answers that count (wrong ones too) against those that are missing: a timeout, an HTTP error, a
+// bad response and a cancelled case are the target's failure, never scored as 0 and never dropped
+// in silence. A refusal or a cut-off answer is the model's and is scored.
+bool as_outcome_is_error(as_outcome outcome);
+
+typedef struct as_score {
+    as_str name;  // metric, as in the summary
+    double value; // NaN: undefined for this case (null in the journal)
+} as_score;
+
+// What a target answered for one case, and what it was worth.
+typedef struct as_sample {
+    as_str id;
+    as_str prompt_sha256; // 64 hex digits
+    const as_json *expected;
+    as_str output;       // as the target gave it; for `choice` the text of the best choice
+    as_str prediction;   // after extraction; for `choice` the chosen label
+    bool has_prediction; // false: extraction found nothing, or the outcome is an error
+    const as_score *scores;
+    size_t score_count;
+    as_outcome outcome;
+    as_str error;      // what went wrong, one sentence; empty when ok
+    double latency_ms; // end to end, queueing not counted
+    double ttft_ms;    // to the first token; NaN where it has no meaning
+    uint64_t tokens_in, tokens_out;
+    double cost;                   // in the run's currency
+    unsigned attempts;             // at least 1
+    as_str target;                 // URI
+    const double *choice_logprobs; // [choice_count], in the order of the suite's choices
+    const as_str *choices;         // [choice_count]
+    size_t choice_count;
+    as_str cluster; // of the case, so that a journal can be judged alone
+    double weight;
+    const as_str *slices;
+    size_t slice_count;
+} as_sample;
+
+// Appends the sample's line, newline included.
+void as_sample_write(as_buf *buf, const as_sample *sample);
+
+// Reads one line. Unknown keys are ignored (a newer assay may have written them).
+as_rc as_sample_read(as_arena *arena, as_str line, as_sample *out, as_err *err) AS_MUST_USE;
+
+// A copy that owns nothing outside `arena`.
+as_sample *as_sample_copy(as_arena *arena, const as_sample *sample);
+
+#endif

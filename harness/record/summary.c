@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/record/summary.h"
+
+#include <math.h>
+
+#include "harness/record/sample.h"
+
+static const char *const verdict_names[] = {"pass", "fail", "undecided", "no_baseline",
+                                            "unmeasurable"};
+
+const char *as_verdict_name(as_verdict verdict) {
+    return verdict_names[verdict];
+}
+
+static as_verdict verdict_of(as_str name) {
+    for (int i = 0; i <= AS_UNMEASURABLE; i++)
+        if (as_str_is(name, verdict_names[i])) return (as_verdict)i;
+    return AS_UNMEASURABLE;
+}
+
+static void put_str(as_json_out *out, const char *key, as_str value) {
+    as_jo_key(out, key);
+    as_jo_str(out, value);
+}
+
+static void put_f64(as_json_out *out, const char *key, double value) {
+    as_jo_key(out, key);
+    as_jo_f64(out, value);
+}
+
+static void put_u64(as_json_out *out, const char *key, uint64_t value) {
+    as_jo_key(out, key);
+    as_jo_i64(out, (int64_t)value);
+}
+
+static void open_object(as_json_out *out, const char *key) {
+    as_jo_key(out, key);
+    as_jo_open(out, '{');
+}
+
+// Short objects stay on one line: a summary is read by people too.
+static void open_flat(as_json_out *out, const char *key, unsigned *indent) {
+    open_object(out, key);
+    *indent = out->indent;
+    out->indent = 0;
+}
+
+static void close_flat(as_json_out *out, unsigned indent) {
+    as_jo_close(out, '}');
+    out->indent = indent;
+}
+
+static void put_interval(as_json_out *out, as_interval ci) {
+    as_jo_key(out, "ci");
+    if (isnan(ci.lo) && isnan(ci.hi)) {
+        as_jo_null(out);
+        return;
+    }
+    as_jo_open(out, '[');
+    as_jo_f64(out, ci.lo);
+    as_jo_f64(out, ci.hi);
+    as_jo_close(out, ']');
+}
+
+static void put_values(as_json_out *out, const as_value *values, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const as_value *v = &values[i];
+        unsigned indent = out->indent;
+        as_jo_keys(out, v->name);
+        out->indent = 0;
+        as_jo_open(out, '{');
+        put_f64(out, "value", v->value);
+        put_interval(out, v->ci);
+        put_u64(out, "n", v->n);
+        put_f64(out, "stderr", v->stderr_);
+        put_str(out, "method", v->method);
+        if (v->spec.len) put_str(out, "spec", v->spec);
+        close_flat(out, indent);
+    }
+}
+
+static void put_latency(as_json_out *out, const char *key, const as_latency *l) {
+    unsigned indent;
+    open_flat(out, key, &indent);
+    put_f64(out, "p50", l->p50);
+    put_f64(out, "p90", l->p90);
+    put_f64(out, "p95", l->p95);
+    put_f64(out, "p99", l->p99);
+    put_f64(out, "max", l->max);
+    put_f64(out, "mean", l->mean);
+    close_flat(out, indent);
+}
+
+static void put_check(as_json_out *out, const as_check *c) {
+    as_jo_open(out, '{');
+    put_str(out, "gate", c->gate);
+    put_str(out, "metric", c->metric);
+    if (c->slice.len) put_str(out, "slice", c->slice);
+    put_f64(out, "value", c->value);
+    put_f64(out, "limit", c->limit);
+    put_f64(out, "baseline", c->baseline);
+    put_f64(out, "delta", c->delta);
+    put_interval(out, c->ci);
+    put_f64(out, "p", c->p);
+    put_f64(out, "mde", c->mde);
+    unsigned indent;
+    open_flat(out, "flips", &indent);
+    put_u64(out, "broke", c->broke);
+    put_u64(out, "fixed", c->fixed);
+    close_flat(out, indent);
+    put_u64(out, "n", c->n);
+    put_u64(out, "needed", c->needed);
+    as_jo_key(out, "prove");
+    as_jo_bool(out, c->prove);
+    put_str(out, "method", c->method);
+    put_str(out, "verdict", as_str_of(as_verdict_name(c->verdict)));
+    if (c->note.len) put_str(out, "note", c->note);
+    as_jo_close(out, '}');
+}
+
+void as_gate_write(as_json_out *out, const as_gate *gate) {
+    as_jo_open(out, '{');
+    put_str(out, "verdict", as_str_of(as_verdict_name(gate->verdict)));
+    as_jo_key(out, "baseline");
+    if (gate->baseline.len)
+        as_jo_str(out, gate->baseline);
+    else
+        as_jo_null(out);
+    as_jo_key(out, "checks");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < gate->count; i++) put_check(out, &gate->checks[i]);
+    as_jo_close(out, ']');
+    as_jo_close(out, '}');
+}
+
+static void put_identity(as_json_out *out, const as_summary *s) {
+    unsigned indent;
+    as_jo_key(out, "schema");
+    as_jo_i64(out, AS_SUMMARY_SCHEMA);
+    put_str(out, "run", s->run);
+    put_str(out, "suite", s->suite);
+    put_str(out, "suite_sha256", s->suite_sha256);
+    put_str(out, "suite_path", s->suite_path);
+    put_str(out, "description", s->description);
+    open_flat(out, "dataset", &indent);
+    put_str(out, "sha256", s->dataset_sha256);
+    put_u64(out, "cases", s->dataset_cases);
+    close_flat(out, indent);
+    open_object(out, "target");
+    put_str(out, "uri", s->target_uri);
+    put_str(out, "model_sha256", s->model_sha256);
+    put_str(out, "model", s->model_name);
+    put_str(out, "device", s->device);
+    put_str(out, "engine", s->engine);
+    as_jo_close(out, '}');
+    open_flat(out, "git", &indent);
+    put_str(out, "commit", s->git_commit);
+    put_str(out, "branch", s->git_branch);
+    as_jo_key(out, "dirty");
+    as_jo_bool(out, s->git_dirty);
+    close_flat(out, indent);
+    put_str(out, "started", s->started);
+    put_f64(out, "wall_s", s->wall_s);
+}
+
+static void put_cases(as_json_out *out, const as_summary *s) {
+    unsigned indent;
+    open_flat(out, "cases", &indent);
+    put_u64(out, "total", s->total);
+    put_u64(out, "ok", s->ok);
+    put_u64(out, "errors", s->errors);
+    put_u64(out, "skipped", s->skipped);
+    close_flat(out, indent);
+    open_flat(out, "outcomes", &indent);
+    for (int i = 0; i < AS_OUT_COUNT; i++)
+        if (s->outcomes[i]) put_u64(out, as_outcome_name((as_outcome)i), s->outcomes[i]);
+    close_flat(out, indent);
+}
+
+static void put_cost(as_json_out *out, const as_summary *s) {
+    unsigned indent;
+    open_flat(out, "throughput", &indent);
+    put_f64(out, "cases_per_s", s->cases_per_s);
+    put_f64(out, "tokens_in_per_s", s->tokens_in_per_s);
+    put_f64(out, "tokens_out_per_s", s->tokens_out_per_s);
+    put_u64(out, "tokens_in", s->tokens_in);
+    put_u64(out, "tokens_out", s->tokens_out);
+    close_flat(out, indent);
+    open_flat(out, "cost", &indent);
+    put_f64(out, "total", s->cost_total);
+    put_f64(out, "per_case", s->cost_per_case);
+    put_str(out, "currency", s->currency);
+    close_flat(out, indent);
+}
+
+void as_summary_write(as_buf *buf, const as_summary *s) {
+    as_json_out out = {.buf = buf, .indent = 1};
+    as_jo_open(&out, '{');
+    put_identity(&out, s);
+    put_cases(&out, s);
+    open_object(&out, "metrics");
+    put_values(&out, s->metrics, s->metric_count);
+    as_jo_close(&out, '}');
+    open_object(&out, "slices");
+    for (size_t i = 0; i < s->slice_count; i++) {
+        as_jo_keys(&out, s->slices[i].slice);
+        as_jo_open(&out, '{');
+        put_values(&out, s->slices[i].values, s->slices[i].count);
+        as_jo_close(&out, '}');
+    }
+    as_jo_close(&out, '}');
+    put_latency(&out, "latency_ms", &s->latency);
+    put_latency(&out, "ttft_ms", &s->ttft);
+    put_latency(&out, "tpot_ms", &s->tpot);
+    put_cost(&out, s);
+    put_str(&out, "scores_digest", s->scores_digest);
+    as_jo_key(&out, "gate");
+    as_gate_write(&out, &s->gate);
+    as_jo_close(&out, '}');
+    as_buf_char(buf, '\n');
+}
+
+static uint64_t get_u64(const as_json *object, const char *key) {
+    double value = as_json_f64(object, key, 0);
+    return value > 0 && value < 0x1p53 ? (uint64_t)value : 0;
+}
+
+static as_str get_str(const as_json *object, const char *key) {
+    return as_json_str(object, key, AS_STR(""));
+}
+
+static double get_f64(const as_json *object, const char *key) {
+    return as_json_f64(object, key, NAN);
+}
+
+static as_interval get_interval(const as_json *object) {
+    const as_json *ci = as_json_get(object, "ci");
+    if (!ci || ci->kind != AS_JSON_ARRAY || ci->count != 2) return (as_interval){NAN, NAN};
+    const as_json *lo = ci->child, *hi = lo->next;
+    return (as_interval){lo->kind == AS_JSON_NUMBER ? lo->number : NAN,
+                         hi->kind == AS_JSON_NUMBER ? hi->number : NAN};
+}
+
+static const as_value *get_values(as_arena *arena, const as_json *object, size_t *count) {
+    *count = 0;
+    if (!object || object->kind != AS_JSON_OBJECT) return NULL;
+    as_value *values = AS_NEW_ARRAY(arena, as_value, object->count);
+    for (const as_json *m = object->child; m; m = m->next)
+        values[(*count)++] = (as_value){
+            .name = m->key,
+            .value = get_f64(m, "value"),
+            .ci = get_interval(m),
+            .n = get_u64(m, "n"),
+            .stderr_ = get_f64(m, "stderr"),
+            .method = get_str(m, "method"),
+            .spec = get_str(m, "spec"),
+        };
+    return values;
+}
+
+static void get_latency(const as_json *object, as_latency *out) {
+    *out = (as_latency){get_f64(object, "p50"), get_f64(object, "p90"), get_f64(object, "p95"),
+                        get_f64(object, "p99"), get_f64(object, "max"), get_f64(object, "mean")};
+}
+
+static as_check get_check(const as_json *c) {
+    const as_json *flips = as_json_get(c, "flips");
+    return (as_check){
+        .gate = get_str(c, "gate"),
+        .metric = get_str(c, "metric"),
+        .slice = get_str(c, "slice"),
+        .value = get_f64(c, "value"),
+        .limit = get_f64(c, "limit"),
+        .baseline = get_f64(c, "baseline"),
+        .delta = get_f64(c, "delta"),
+        .ci = get_interval(c),
+        .p = get_f64(c, "p"),
+        .mde = get_f64(c, "mde"),
+        .broke = get_u64(flips, "broke"),
+        .fixed = get_u64(flips, "fixed"),
+        .n = get_u64(c, "n"),
+        .needed = get_u64(c, "needed"),
+        .prove = as_json_bool(c, "prove", false),
+        .method = get_str(c, "method"),
+        .verdict = verdict_of(get_str(c, "verdict")),
+        .note = get_str(c, "note"),
+    };
+}
+
+static void get_gate(as_arena *arena, const as_json *gate, as_gate *out) {
+    *out = (as_gate){.verdict = verdict_of(get_str(gate, "verdict")),
+                     .baseline = get_str(gate, "baseline")};
+    const as_json *checks = as_json_get(gate, "checks");
+    if (!checks || checks->kind != AS_JSON_ARRAY) return;
+    as_check *list = AS_NEW_ARRAY(arena, as_check, checks->count);
+    for (const as_json *c = checks->child; c; c = c->next) list[out->count++] = get_check(c);
+    out->checks = list;
+}
+
+static void get_slices(as_arena *arena, const as_json *slices, as_summary *out) {
+    if (!slices || slices->kind != AS_JSON_OBJECT) return;
+    as_slice_values *list = AS_NEW_ARRAY(arena, as_slice_values, slices->count);
+    for (const as_json *m = slices->child; m; m = m->next) {
+        as_slice_values *slice = &list[out->slice_count++];
+        slice->slice = m->key;
+        slice->values = get_values(arena, m, &slice->count);
+    }
+    out->slices = list;
+}
+
+static void get_identity(const as_json *json, as_summary *out) {
+    out->run = get_str(json, "run");
+    out->suite = get_str(json, "suite");
+    out->suite_sha256 = get_str(json, "suite_sha256");
+    out->suite_path = get_str(json, "suite_path");
+    out->description = get_str(json, "description");
+    const as_json *dataset = as_json_get(json, "dataset");
+    out->dataset_sha256 = get_str(dataset, "sha256");
+    out->dataset_cases = get_u64(dataset, "cases");
+    const as_json *target = as_json_get(json, "target");
+    out->target_uri = get_str(target, "uri");
+    out->model_sha256 = get_str(target, "model_sha256");
+    out->model_name = get_str(target, "model");
+    out->device = get_str(target, "device");
+    out->engine = get_str(target, "engine");
+    const as_json *git = as_json_get(json, "git");
+    out->git_commit = get_str(git, "commit");
+    out->git_branch = get_str(git, "branch");
+    out->git_dirty = as_json_bool(git, "dirty", false);
+    out->started = get_str(json, "started");
+    out->wall_s = get_f64(json, "wall_s");
+}
+
+static void get_counts(const as_json *json, as_summary *out) {
+    const as_json *cases = as_json_get(json, "cases");
+    out->total = get_u64(cases, "total");
+    out->ok = get_u64(cases, "ok");
+    out->errors = get_u64(cases, "errors");
+    out->skipped = get_u64(cases, "skipped");
+    const as_json *outcomes = as_json_get(json, "outcomes");
+    for (int i = 0; i < AS_OUT_COUNT; i++)
+        out->outcomes[i] = get_u64(outcomes, as_outcome_name((as_outcome)i));
+    const as_json *rate = as_json_get(json, "throughput");
+    out->cases_per_s = get_f64(rate, "cases_per_s");
+    out->tokens_in_per_s = get_f64(rate, "tokens_in_per_s");
+    out->tokens_out_per_s = get_f64(rate, "tokens_out_per_s");
+    out->tokens_in = get_u64(rate, "tokens_in");
+    out->tokens_out = get_u64(rate, "tokens_out");
+    const as_json *cost = as_json_get(json, "cost");
+    out->cost_total = get_f64(cost, "total");
+    out->cost_per_case = get_f64(cost, "per_case");
+    out->currency = get_str(cost, "currency");
+}
+
+as_rc as_summary_read(as_arena *arena, as_str text, as_summary *out, as_err *err) {
+    const as_json *json;
+    if (as_json_parse(arena, text, &json, err)) return AS_INVALID;
+    double schema = as_json_f64(json, "schema", 0);
+    if (schema != AS_SUMMARY_SCHEMA)
+        return as_fail(err, AS_INVALID, "not a summary of schema %d: 'schema' is %g",
+                       AS_SUMMARY_SCHEMA, schema);
+    as_summary s = {0};
+    get_identity(json, &s);
+    get_counts(json, &s);
+    s.metrics = get_values(arena, as_json_get(json, "metrics"), &s.metric_count);
+    get_slices(arena, as_json_get(json, "slices"), &s);
+    get_latency(as_json_get(json, "latency_ms"), &s.latency);
+    get_latency(as_json_get(json, "ttft_ms"), &s.ttft);
+    get_latency(as_json_get(json, "tpot_ms"), &s.tpot);
+    s.scores_digest = get_str(json, "scores_digest");
+    get_gate(arena, as_json_get(json, "gate"), &s.gate);
+    *out = s;
+    return AS_OK;
+}
+
+const as_value *as_summary_value(const as_summary *summary, as_str metric, as_str slice) {
+    const as_value *values = summary->metrics;
+    size_t count = summary->metric_count;
+    if (slice.len) {
+        count = 0;
+        for (size_t i = 0; i < summary->slice_count; i++) {
+            if (!as_str_eq(summary->slices[i].slice, slice)) continue;
+            values = summary->slices[i].values;
+            count = summary->slices[i].count;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        if (as_str_eq(values[i].name, metric)) return &values[i];
+    return NULL;
+}

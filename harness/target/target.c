@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/target/target.h"
+
+static const as_target_ops *const all_targets[] = {&as_target_gguf, &as_target_replay,
+                                                   &as_target_mock};
+enum { TARGET_COUNT = sizeof all_targets / sizeof *all_targets };
+
+// In the contract, not built yet: known by name, so that the answer is not "unknown".
+static const char *const planned[] = {"openai", "ollama", "tgi", "kserve", "http", "cmd", NULL};
+
+as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) {
+    as_str rest = uri, scheme = as_str_cut(&rest, ':');
+    const char *names[TARGET_COUNT + 1] = {0};
+    for (size_t i = 0; i < TARGET_COUNT; i++) {
+        names[i] = all_targets[i]->scheme;
+        if (!rest.ptr || !as_str_is(scheme, names[i])) continue;
+        *out = all_targets[i];
+        return AS_OK;
+    }
+    for (size_t i = 0; rest.ptr && planned[i]; i++)
+        if (as_str_is(scheme, planned[i]))
+            return as_fail(err, AS_INVALID, "target '%.*s': '%s:' is not available yet",
+                           AS_STR_ARG(uri), planned[i]);
+    const char *near = rest.ptr ? as_str_nearest(scheme, names) : NULL;
+    return as_fail(
+        err, AS_INVALID, "target '%.*s' is no URI that assay knows%s%s%s; there are %s, %s, %s",
+        AS_STR_ARG(uri), near ? " (did you mean '" : "", near ? near : "", near ? ":'?)" : "",
+        as_target_gguf.syntax, as_target_replay.syntax, as_target_mock.syntax);
+}
+
+static as_rc parse_pair(as_str uri, as_str pair, const char *const *allowed, as_target_uri *out,
+                        as_err *err) {
+    as_str value = pair, key = as_str_cut(&value, '=');
+    if (!value.ptr || !key.len)
+        return as_fail(err, AS_INVALID, "target '%.*s': '%.*s' is not key=value", AS_STR_ARG(uri),
+                       AS_STR_ARG(pair));
+    bool known = false;
+    for (const char *const *k = allowed; *k; k++) known = known || as_str_is(key, *k);
+    if (!known) {
+        const char *near = as_str_nearest(key, allowed);
+        return as_fail(err, AS_INVALID, "target '%.*s': unknown key '%.*s'%s%s%s", AS_STR_ARG(uri),
+                       AS_STR_ARG(key), near ? "; did you mean '" : "", near ? near : "",
+                       near ? "'?" : "");
+    }
+    for (size_t i = 0; i < out->count; i++)
+        if (as_str_eq(out->keys[i], key))
+            return as_fail(err, AS_INVALID, "target '%.*s': key '%.*s' stands twice",
+                           AS_STR_ARG(uri), AS_STR_ARG(key));
+    out->keys[out->count] = key;
+    out->values[out->count++] = value;
+    return AS_OK;
+}
+
+as_rc as_target_uri_parse(as_arena *arena, as_str uri, const char *const *allowed,
+                          as_target_uri *out, as_err *err) {
+    as_str query = as_str_copy(arena, uri);
+    as_str_cut(&query, ':');
+    *out = (as_target_uri){.rest = as_str_cut(&query, '?')};
+    while (query.ptr) {
+        as_str pair = as_str_cut(&query, '&');
+        if (parse_pair(uri, pair, allowed, out, err)) return AS_INVALID;
+    }
+    return AS_OK;
+}
+
+as_str as_target_uri_value(const as_target_uri *uri, const char *key, as_str otherwise) {
+    for (size_t i = 0; i < uri->count; i++)
+        if (as_str_is(uri->keys[i], key)) return uri->values[i];
+    return otherwise;
+}
+
+as_rc as_target_uri_count(as_str uri, const as_target_uri *parsed, const char *key, int64_t least,
+                          int64_t most, int64_t *out, as_err *err) {
+    as_str text = as_target_uri_value(parsed, key, (as_str){NULL, 0});
+    if (!text.ptr) return AS_OK;
+    int64_t value;
+    if (!as_str_to_i64(text, &value) || value < least || value > most)
+        return as_fail(err, AS_INVALID,
+                       "target '%.*s': %s is '%.*s'; expected a whole number from %lld to %lld",
+                       AS_STR_ARG(uri), key, AS_STR_ARG(text), (long long)least, (long long)most);
+    *out = value;
+    return AS_OK;
+}

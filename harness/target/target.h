@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// target.h - something that answers: a model in this process, an endpoint, a recording.
+//
+// A target's URI is resolved once to a const table of functions. The scheduler asks from several
+// workers at once; each worker has a state of its own, made and used by one thread. An answer
+// depends on its request alone.
+#ifndef AS_TARGET_H
+#define AS_TARGET_H
+
+#include "harness/base/arena.h"
+#include "harness/base/str.h"
+#include "harness/record/sample.h"
+
+typedef enum as_task {
+    AS_TASK_CHOICE,
+    AS_TASK_GENERATE,
+} as_task;
+
+typedef struct as_message {
+    as_str role, content; // "system", "user", "assistant"
+} as_message;
+
+typedef struct as_request {
+    as_task task;
+    as_str id;                  // of the case, for recordings
+    const as_message *messages; // the prompt
+    size_t message_count;
+    bool raw;              // no chat template: the contents are joined as they are
+    const as_str *choices; // CHOICE: texts that may follow the prompt
+    size_t choice_count;
+    size_t max_tokens;   // GENERATE
+    const as_str *stops; // GENERATE: the answer ends before the first of them
+    size_t stop_count;
+    double temperature;
+    uint64_t seed;
+} as_request;
+
+typedef struct as_answer {
+    as_outcome outcome;
+    as_str error;            // one sentence when the outcome is not ok
+    as_str output;           // GENERATE: the text; CHOICE: the best choice
+    size_t best;             // CHOICE: its index
+    double *choice_logprobs; // CHOICE: [choice_count]
+    as_str prompt_sha256;    // of the prompt as the model saw it
+    uint64_t tokens_in, tokens_out;
+    double latency_ms, ttft_ms; // ttft NaN where it has no meaning
+    unsigned attempts;
+} as_answer;
+
+// What is known of a target once it is open. Strings live as long as the target.
+typedef struct as_target_info {
+    as_str uri;          // without secrets
+    as_str model_sha256; // empty when it cannot be known
+    as_str model_name;
+    as_str device;  // "cpu", "remote"
+    as_str engine;  // "assay avx512"
+    size_t workers; // how many workers it can use; 0: as many as the user likes
+} as_target_info;
+
+typedef struct as_target as_target;
+typedef struct as_target_worker as_target_worker;
+
+typedef struct as_target_ops {
+    const char *scheme; // "gguf"
+    const char *syntax; // for help and errors: "gguf:PATH[?threads=N&...]"
+    as_rc (*open)(as_str uri, as_str base_dir, as_target **out, as_err *err);
+    const as_target_info *(*info)(const as_target *target);
+    as_rc (*worker_new)(as_target *target, as_target_worker **out, as_err *err);
+    // Never fails: what went wrong is the answer's outcome. All memory from `arena`.
+    void (*answer)(as_target_worker *worker, as_arena *arena, const as_request *request,
+                   as_answer *out);
+    void (*worker_free)(as_target_worker *worker);
+    void (*close)(as_target *target);
+} as_target_ops;
+
+// The table for a URI's scheme. AS_INVALID names the schemes there are.
+as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) AS_MUST_USE;
+
+// Parsed "scheme:rest?key=value&key=value"; keys not in `allowed` (NULL-terminated) are errors
+// that name the nearest one.
+typedef struct as_target_uri {
+    as_str rest;
+    as_str keys[16], values[16];
+    size_t count;
+} as_target_uri;
+as_rc as_target_uri_parse(as_arena *arena, as_str uri, const char *const *allowed,
+                          as_target_uri *out, as_err *err) AS_MUST_USE;
+as_str as_target_uri_value(const as_target_uri *uri, const char *key, as_str otherwise);
+
+// The value of `key` as a whole number in [least, most]; *out stays as it is without the key.
+as_rc as_target_uri_count(as_str uri, const as_target_uri *parsed, const char *key, int64_t least,
+                          int64_t most, int64_t *out, as_err *err) AS_MUST_USE;
+
+extern const as_target_ops as_target_gguf, as_target_replay, as_target_mock;
+
+#endif

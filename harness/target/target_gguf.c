@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// gguf:PATH - the embedded engine as a target. Every worker has a session of its own; workers
+// share the model. What takes parallel work is cases, not one case's matrix rows: for models of
+// this size that keeps every core busy without waiting.
+#include <math.h>
+#include <stdlib.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/file.h"
+#include "harness/base/jinja.h"
+#include "harness/base/sha256.h"
+#include "harness/base/thread.h"
+#include "harness/engine/engine.h"
+#include "harness/target/target.h"
+
+enum { THREADS_MAX = 256, CONTEXT_MAX = 1 << 20 };
+
+struct as_target {
+    as_arena arena;
+    as_model *model;
+    const as_jinja *chat; // NULL: the file has no template
+    size_t context;
+    as_target_info info;
+};
+
+struct as_target_worker {
+    const as_target *target;
+    as_session *session;
+};
+
+static void gguf_close(as_target *target) {
+    as_model_close(target->model);
+    as_arena_free(&target->arena);
+    free(target);
+}
+
+static as_rc check_cpu(as_str uri, as_str cpu, as_err *err) {
+    static const char *const known[] = {"auto", "portable", "avx2", "avx512", NULL};
+    for (size_t i = 0; known[i]; i++)
+        if (as_str_is(cpu, known[i])) return AS_OK;
+    if (as_str_is(cpu, "amx"))
+        return as_fail(err, AS_INVALID, "target '%.*s': cpu=amx is not available yet",
+                       AS_STR_ARG(uri));
+    const char *near = as_str_nearest(cpu, known);
+    return as_fail(err, AS_INVALID,
+                   "target '%.*s': cpu is '%.*s'; expected auto, portable, avx2 or avx512%s%s%s",
+                   AS_STR_ARG(uri), AS_STR_ARG(cpu), near ? " (did you mean '" : "",
+                   near ? near : "", near ? "'?)" : "");
+}
+
+static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_err *err) {
+    as_str cpu = as_str_copy(&t->arena, as_target_uri_value(uri, "cpu", AS_STR("auto")));
+    as_str device = as_target_uri_value(uri, "device", AS_STR("cpu"));
+    if (!as_str_is(device, "cpu"))
+        return as_fail(err, AS_INVALID,
+                       "target '%.*s': device '%.*s' is not in this build; it has: cpu",
+                       AS_STR_ARG(t->info.uri), AS_STR_ARG(device));
+    int64_t threads = (int64_t)as_thread_cpus(), context = 0;
+    as_rc rc = check_cpu(t->info.uri, cpu, err);
+    if (!rc) rc = as_target_uri_count(t->info.uri, uri, "threads", 1, THREADS_MAX, &threads, err);
+    if (!rc) rc = as_target_uri_count(t->info.uri, uri, "ctx", 8, CONTEXT_MAX, &context, err);
+    if (rc) return rc;
+    t->context = (size_t)context;
+    t->info.workers = (size_t)threads;
+    as_model_options options = {.cpu = cpu.ptr};
+    as_str path = as_path_join(&t->arena, base_dir, uri->rest);
+    rc = as_model_open(path.ptr, &options, &t->model, err);
+    if (rc) return rc;
+    as_str template_ = as_model_facts(t->model)->chat_template;
+    if (template_.len && as_jinja_parse(&t->arena, template_, &t->chat, err)) {
+        as_err_prefix(err, "chat template of '%s'", path.ptr);
+        return AS_INVALID;
+    }
+    return AS_OK;
+}
+
+static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err) {
+    static const char *const keys[] = {"threads", "ctx", "device", "cpu", NULL};
+    as_target *t = as_mem_new(sizeof *t);
+    t->info.uri = as_str_copy(&t->arena, uri);
+    as_target_uri parsed;
+    as_rc rc = as_target_uri_parse(&t->arena, uri, keys, &parsed, err);
+    if (!rc) rc = load(t, base_dir, &parsed, err);
+    if (rc) {
+        gguf_close(t);
+        return rc;
+    }
+    const as_model_info *facts = as_model_facts(t->model);
+    t->info.model_sha256 = facts->sha256;
+    t->info.model_name = facts->name;
+    t->info.device = AS_STR("cpu");
+    t->info.engine = as_strf(&t->arena, "assay %.*s", AS_STR_ARG(facts->kernels));
+    *out = t;
+    return AS_OK;
+}
+
+static const as_target_info *gguf_info(const as_target *target) {
+    return &target->info;
+}
+
+static as_rc gguf_worker_new(as_target *target, as_target_worker **out, as_err *err) {
+    as_session *session;
+    as_rc rc = as_session_new(target->model, target->context, 1, &session, err);
+    if (rc) return rc;
+    as_target_worker *worker = as_mem_new(sizeof *worker);
+    *worker = (as_target_worker){target, session};
+    *out = worker;
+    return AS_OK;
+}
+
+static void gguf_worker_free(as_target_worker *worker) {
+    as_session_free(worker->session);
+    free(worker);
+}
+
+static as_rc render_chat(const as_target *t, as_arena *arena, const as_request *request,
+                         as_buf *out, as_err *err) {
+    as_json *messages = as_json_new(arena, AS_JSON_ARRAY);
+    for (size_t i = 0; i < request->message_count; i++) {
+        as_json *m = as_json_new(arena, AS_JSON_OBJECT);
+        // What data holds is text: a control token written in it must not become one.
+        as_str content = as_model_guard(t->model, arena, request->messages[i].content);
+        as_json_set(arena, m, "role", as_json_new_str(arena, request->messages[i].role));
+        as_json_set(arena, m, "content", as_json_new_str(arena, content));
+        as_json_append(messages, m);
+    }
+    const as_model *model = t->model;
+    const as_model_info *facts = as_model_facts(model);
+    as_json *variables = as_json_new(arena, AS_JSON_OBJECT);
+    as_json_set(arena, variables, "messages", messages);
+    as_json_set(arena, variables, "add_generation_prompt", as_json_new_bool(arena, true));
+    as_str bos =
+        facts->bos == UINT32_MAX ? AS_STR("") : as_model_token_text(model, facts->bos, true);
+    as_str eos =
+        facts->eos == UINT32_MAX ? AS_STR("") : as_model_token_text(model, facts->eos, true);
+    as_json_set(arena, variables, "bos_token", as_json_new_str(arena, bos));
+    as_json_set(arena, variables, "eos_token", as_json_new_str(arena, eos));
+    return as_jinja_render(t->chat, arena, variables, out, err);
+}
+
+// Tokens of the whole prompt, and the hash of its text as the model sees it.
+static as_rc build_prompt(const as_target *t, as_arena *arena, const as_request *request,
+                          as_tokens *out, as_str *sha256, as_err *err) {
+    as_buf text = {0};
+    bool chat = t->chat && !request->raw;
+    as_rc rc = AS_OK;
+    if (chat) rc = render_chat(t, arena, request, &text, err);
+    for (size_t i = 0; !chat && i < request->message_count; i++) {
+        if (i) as_buf_char(&text, '\n');
+        as_buf_str(&text, request->messages[i].content);
+    }
+    if (!rc) rc = as_model_tokenize(t->model, arena, as_buf_view(&text), chat, true, out, err);
+    *sha256 = as_sha256_of(arena, as_buf_view(&text));
+    as_buf_free(&text);
+    return rc;
+}
+
+static void answer_choices(as_target_worker *w, as_arena *arena, const as_request *request,
+                           as_tokens prompt, as_answer *out, as_err *err) {
+    as_tokens *choices = AS_NEW_ARRAY(arena, as_tokens, request->choice_count);
+    for (size_t i = 0; i < request->choice_count; i++) {
+        if (as_model_tokenize(w->target->model, arena, request->choices[i], false, false,
+                              &choices[i], err)) {
+            out->outcome = AS_OUT_BAD_RESPONSE;
+            return;
+        }
+        out->tokens_in += choices[i].count;
+    }
+    out->choice_logprobs = AS_NEW_ARRAY(arena, double, request->choice_count);
+    if (as_session_choices(w->session, prompt, choices, request->choice_count,
+                           out->choice_logprobs) == AS_EVAL_TOO_LONG) {
+        out->choice_logprobs = NULL;
+        out->outcome = AS_OUT_TRUNCATED;
+        return;
+    }
+    for (size_t i = 1; i < request->choice_count; i++)
+        if (out->choice_logprobs[i] > out->choice_logprobs[out->best]) out->best = i;
+    out->output = request->choices[out->best];
+}
+
+typedef struct generation {
+    const as_target *target;
+    const as_request *request;
+    uint64_t start_ns, first_ns;
+    as_buf text;
+    bool stopped;
+} generation;
+
+static bool take_token(void *context, uint32_t token) {
+    generation *g = context;
+    if (!g->first_ns) g->first_ns = as_clock_ns();
+    size_t before = g->text.len;
+    as_buf_str(&g->text, as_model_token_text(g->target->model, token, false));
+    for (size_t i = 0; i < g->request->stop_count; i++) {
+        as_str stop = g->request->stops[i];
+        // A stop may begin in an earlier token.
+        size_t from = before > stop.len ? before - stop.len : 0;
+        size_t hit = as_str_find(as_buf_view(&g->text), stop, from);
+        if (hit == SIZE_MAX) continue;
+        g->text.len = hit;
+        g->stopped = true;
+    }
+    return !g->stopped;
+}
+
+static void answer_text(as_target_worker *w, as_arena *arena, const as_request *request,
+                        as_tokens prompt, as_answer *out) {
+    generation g = {.target = w->target, .request = request, .start_ns = as_clock_ns()};
+    size_t count = 0;
+    bool ended = false;
+    as_eval_status status = as_session_generate(w->session, prompt, request->max_tokens, take_token,
+                                                &g, &count, &ended);
+    if (g.first_ns) out->ttft_ms = (double)(g.first_ns - g.start_ns) / 1e6;
+    out->tokens_out = count;
+    out->output = as_str_copy(arena, as_buf_view(&g.text));
+    if (status == AS_EVAL_TOO_LONG || (!ended && !g.stopped)) out->outcome = AS_OUT_TRUNCATED;
+    as_buf_free(&g.text);
+}
+
+static void gguf_answer(as_target_worker *w, as_arena *arena, const as_request *request,
+                        as_answer *out) {
+    uint64_t start_ns = as_clock_ns();
+    *out = (as_answer){.outcome = AS_OUT_OK, .ttft_ms = NAN, .attempts = 1};
+    as_err err = {0};
+    as_tokens prompt;
+    if (build_prompt(w->target, arena, request, &prompt, &out->prompt_sha256, &err)) {
+        out->outcome = AS_OUT_BAD_RESPONSE;
+    } else {
+        out->tokens_in = prompt.count;
+        if (request->task == AS_TASK_CHOICE)
+            answer_choices(w, arena, request, prompt, out, &err);
+        else
+            answer_text(w, arena, request, prompt, out);
+    }
+    out->latency_ms = (double)(as_clock_ns() - start_ns) / 1e6;
+    if (out->outcome == AS_OUT_TRUNCATED)
+        out->error =
+            as_strf(arena, "%s (%zu prompt tokens, context %zu, max_tokens %zu)",
+                    out->tokens_out ? "cut off before the answer ended" : "longer than the context",
+                    prompt.count,
+                    w->target->context ? w->target->context
+                                       : as_model_facts(w->target->model)->context_length,
+                    request->max_tokens);
+    else if (out->outcome != AS_OUT_OK)
+        out->error = as_str_copy(arena, as_str_of(err.text));
+}
+
+const as_target_ops as_target_gguf = {
+    .scheme = "gguf",
+    .syntax = "gguf:PATH[?threads=N&ctx=N&cpu=auto|portable|avx2|avx512]",
+    .open = gguf_open,
+    .info = gguf_info,
+    .worker_new = gguf_worker_new,
+    .answer = gguf_answer,
+    .worker_free = gguf_worker_free,
+    .close = gguf_close,
+};

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// replay:FILE.jsonl - answers that were recorded before: {"id": ..., "output": ...} a line, as in
+// results.jsonl. `outcome`, `latency_ms`, `ttft_ms`, `tokens_in`, `tokens_out`, `choices` and
+// `choice_logprobs` are taken over where they stand.
+#include <math.h>
+#include <stdlib.h>
+
+#include "harness/base/map.h"
+#include "harness/base/sha256.h"
+#include "harness/record/journal.h"
+#include "harness/target/target.h"
+
+struct as_target {
+    as_arena arena;
+    as_map by_id; // id -> index in samples
+    as_sample **samples;
+    size_t count, capacity;
+    as_target_info info;
+};
+
+struct as_target_worker {
+    const as_target *target;
+};
+
+static void replay_close(as_target *t) {
+    as_map_free(&t->by_id);
+    free(t->samples);
+    as_arena_free(&t->arena);
+    free(t);
+}
+
+static as_rc keep(void *context, const as_sample *sample, as_err *err) {
+    as_target *t = context;
+    if (t->count == t->capacity) {
+        t->capacity = t->capacity ? t->capacity * 2 : 256;
+        t->samples = as_mem_grow(t->samples, as_size_mul(t->capacity, sizeof *t->samples));
+    }
+    as_sample *copy = as_sample_copy(&t->arena, sample);
+    if (!as_map_add(&t->by_id, copy->id, t->count, NULL))
+        return as_fail(err, AS_INVALID, "id '%.*s' stands twice", AS_STR_ARG(copy->id));
+    t->samples[t->count++] = copy;
+    return AS_OK;
+}
+
+static as_rc replay_open(as_str uri, as_str base_dir, as_target **out, as_err *err) {
+    static const char *const keys[] = {NULL};
+    as_target *t = as_mem_new(sizeof *t);
+    as_target_uri parsed;
+    as_rc rc = as_target_uri_parse(&t->arena, uri, keys, &parsed, err);
+    if (!rc) rc = as_journal_read(as_path_join(&t->arena, base_dir, parsed.rest).ptr, keep, t, err);
+    if (!rc && !t->count)
+        rc = as_fail(err, AS_INVALID, "target '%.*s': the recording is empty", AS_STR_ARG(uri));
+    if (rc) {
+        replay_close(t);
+        return rc;
+    }
+    t->info = (as_target_info){.uri = as_str_copy(&t->arena, uri),
+                               .model_sha256 = AS_STR(""),
+                               .model_name = AS_STR("recording"),
+                               .device = AS_STR("replay"),
+                               .engine = AS_STR("replay")};
+    *out = t;
+    return AS_OK;
+}
+
+static const as_target_info *replay_info(const as_target *t) {
+    return &t->info;
+}
+
+static as_rc replay_worker_new(as_target *t, as_target_worker **out, as_err *err) {
+    (void)err;
+    *out = as_mem_new(sizeof **out);
+    (*out)->target = t;
+    return AS_OK;
+}
+
+static void replay_worker_free(as_target_worker *worker) {
+    free(worker);
+}
+
+// Scores of the recording in the order of the request's choices; false when one is missing.
+static bool take_logprobs(as_arena *arena, const as_sample *s, const as_request *request,
+                          as_answer *out) {
+    if (!s->choice_logprobs) return false;
+    double *logprobs = AS_NEW_ARRAY(arena, double, request->choice_count);
+    for (size_t i = 0; i < request->choice_count; i++) {
+        size_t at = 0;
+        while (at < s->choice_count && !as_str_eq(s->choices[at], request->choices[i])) at++;
+        if (at == s->choice_count) return false;
+        logprobs[i] = s->choice_logprobs[at];
+        if (logprobs[i] > logprobs[out->best]) out->best = i;
+    }
+    out->choice_logprobs = logprobs;
+    out->output = request->choices[out->best];
+    return true;
+}
+
+static void replay_answer(as_target_worker *w, as_arena *arena, const as_request *request,
+                          as_answer *out) {
+    *out = (as_answer){.outcome = AS_OUT_BAD_RESPONSE, .ttft_ms = NAN, .attempts = 1};
+    as_sha256 sha;
+    as_sha256_init(&sha);
+    for (size_t i = 0; i < request->message_count; i++)
+        as_sha256_add(&sha, request->messages[i].content.ptr, request->messages[i].content.len);
+    char hex[65];
+    as_sha256_hex(&sha, hex);
+    out->prompt_sha256 = as_str_copy(arena, (as_str){hex, 64});
+
+    uint64_t at;
+    if (!as_map_get(&w->target->by_id, request->id, &at)) {
+        out->error = AS_STR("the recording has no answer for this id");
+        return;
+    }
+    const as_sample *s = w->target->samples[at];
+    out->outcome = s->outcome;
+    out->error = s->error;
+    out->output = s->output;
+    out->latency_ms = s->latency_ms;
+    out->ttft_ms = s->ttft_ms;
+    out->tokens_in = s->tokens_in;
+    out->tokens_out = s->tokens_out;
+    if (request->task != AS_TASK_CHOICE || take_logprobs(arena, s, request, out)) return;
+    for (size_t i = 0; i < request->choice_count; i++) {
+        if (!as_str_eq(as_str_trim(s->output), request->choices[i])) continue;
+        out->best = i;
+        return;
+    }
+    out->best = SIZE_MAX; // an answer that is none of the choices: wrong, not missing
+}
+
+const as_target_ops as_target_replay = {
+    .scheme = "replay",
+    .syntax = "replay:FILE.jsonl",
+    .open = replay_open,
+    .info = replay_info,
+    .worker_new = replay_worker_new,
+    .answer = replay_answer,
+    .worker_free = replay_worker_free,
+    .close = replay_close,
+};

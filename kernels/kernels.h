@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// kernels.h - the arithmetic of the engine, as a table of functions.
+//
+// The portable table is the specification, bit for bit. Every other table must return the same
+// bits for the same input, so that a score depends neither on the CPU nor on the thread count, the
+// batch or the shard. Three rules make that possible at full speed:
+//
+//   chain   a matrix product sums each output in k order in one chain. SIMD lanes are *rows*, so
+//           a wider register computes more outputs and never regroups one output's sum.
+//   lanes   a sum over one vector (norm, attention dot, softmax) runs in 16 virtual lanes:
+//           element i goes to lane i % 16; then lane j += lane j+8, +4, +2, +1.
+//   fma     where the text below says fma, one rounding; everywhere else, two. No contraction.
+//
+// No I/O, no allocation, no errors: callers own all memory and have checked all shapes. Every
+// function may be called from any thread. Matrices are packed in panels of AS_PANEL rows (below),
+// once, at load; rows past the end of the last panel are zero.
+#ifndef AS_KERNELS_H
+#define AS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    AS_PANEL = 16,  // rows of one packed panel
+    AS_QBLOCK = 32, // weights that share one scale in Q8_0
+};
+
+// The storage of a packed matrix W[rows][cols].
+typedef enum as_wtype { AS_W_F32, AS_W_F16, AS_W_Q8_0 } as_wtype;
+
+// A packed matrix. Panel p holds rows 16p..16p+15.
+//   F32   values[panel][cols][16]
+//   F16   values[panel][cols][16], IEEE half bits
+//   Q8_0  values[panel][cols/4][16][4] int8, so 4 neighbours in k of one row lie together, and
+//         scales[panel][cols/32][16] float (the file's half scales, widened: exact)
+typedef struct as_matrix {
+    as_wtype type;
+    size_t rows, cols; // Q8_0: cols is a multiple of 32
+    void *values;      // 64-byte aligned
+    float *scales;     // Q8_0 only, 64-byte aligned
+} as_matrix;
+
+// A batch of activation rows x[count][cols], and the form that Q8_0 products take them in:
+// per block of 32: d = amax / 127, q = rint(x * (127 / amax)) to nearest even, in [-127, 127].
+// A block whose amax is below 2^-100 gets d = 0 and q = 0 (127 / amax must stay finite); one that
+// holds an infinity or a NaN gets d = NaN and q = 0, so that its products are NaN.
+typedef struct as_qrows {
+    int8_t *q;        // [count][cols], 64-byte aligned
+    float *d;         // [count][cols/32]
+    int32_t *offsets; // [count][cols/32]: -128 * the sum of the block's q. Instructions that
+                      // multiply unsigned by signed take a weight as w + 128; this undoes it
+    size_t cols;      // multiple of 32
+} as_qrows;
+
+typedef struct as_kernels {
+    const char *name; // "portable", "avx2", "avx512"
+
+    // Quantizes row x[cols] into row `at` of `out`.
+    void (*quantize_row)(as_qrows *out, size_t at, const float *x);
+
+    // y[m][row] = sum over k, for m in 0..count-1 and row in panel_begin*16 .. panel_end*16-1
+    // (rows past w->rows are not written). y has `y_stride` floats between rows of the batch.
+    // f32:  acc = fma(w[row][k], x[m][k], acc), k ascending, from 0.
+    void (*matmul_f32)(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
+                       size_t x_stride, size_t count, float *y, size_t y_stride);
+    // f16: the same with each weight widened to float first (exact).
+    void (*matmul_f16)(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
+                       size_t x_stride, size_t count, float *y, size_t y_stride);
+    // q8_0: per block b ascending: isum = exact int32 dot of 32 int8 pairs;
+    //       acc = fma(wd[b] * xd[b], (float)isum, acc).
+    void (*matmul_q8)(const as_matrix *w, size_t panel_begin, size_t panel_end, const as_qrows *x,
+                      size_t count, float *y, size_t y_stride);
+
+    // y = x * (1 / sqrt(sum(x*x) / n + eps)) * w; the sum in lanes with fma. y may be x.
+    void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
+
+    // Rotates pairs (x[2i], x[2i+1]), i < n/2, by the angle whose cosine and sine are given:
+    // a' = a*c - b*s as fma(a, c, -(b*s)); b' = a*s + b*c as fma(a, s, b*c).
+    void (*rope_pairs)(float *x, const float *cosines, const float *sines, size_t n);
+
+    // sum x[i]*y[i] in lanes with fma.
+    float (*dot)(const float *x, const float *y, size_t n);
+
+    // y[i] = fma(a, x[i], y[i]).
+    void (*axpy)(float *y, float a, const float *x, size_t n);
+
+    // y[i] = y[i] + x[i].
+    void (*add)(float *y, const float *x, size_t n);
+
+    // gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i].
+    void (*silu_mul)(float *gate, const float *up, size_t n);
+
+    // x[i] = exp(x[i] - max) / sum, sum in lanes. n >= 1.
+    void (*softmax)(float *x, size_t n);
+
+    // Returns max and the sum in lanes of exp(x[i] - max). A zero max is +0. n >= 1.
+    void (*exp_sum)(const float *x, size_t n, float *max_out, float *sum_out);
+
+    // Index of the largest value, the lowest one on a tie; NaN is never the largest, 0 when all
+    // are NaN. n >= 1.
+    size_t (*argmax)(const float *x, size_t n);
+} as_kernels;
+
+// The widest table that this CPU runs and that `limit` allows: "auto" or NULL for no limit, else
+// "portable", "avx2", "avx512". NULL when the name is unknown or this CPU cannot run it.
+const as_kernels *as_kernels_select(const char *limit);
+
+// All tables that this CPU runs, portable first; returns how many (at most 8).
+size_t as_kernels_available(const as_kernels *tables[8]);
+
+// Bytes that pack() needs for values and for scales (0 unless Q8_0).
+size_t as_matrix_values_size(as_wtype type, size_t rows, size_t cols);
+size_t as_matrix_scales_size(as_wtype type, size_t rows, size_t cols);
+
+// Packs rows in the file's layout (F32; F16; Q8_0 blocks of half d + 32 int8) into w, whose type,
+// rows, cols, values and scales are set. `src` needs no alignment.
+void as_matrix_pack(as_matrix *w, const void *src);
+
+// Row `row` of a packed matrix, widened to float: x[cols]. For embeddings.
+void as_matrix_row(const as_matrix *w, size_t row, float *x);
+
+// Scalar functions with the same bits on every machine: no libm, no contraction. The bounds in
+// parentheses are the worst error seen against long double.
+float as_exp_f32(float x); // the exp of the kernels, within 1.01 ulp (all floats: 1.0086);
+                           // 0 below -87.3, +inf above 88.7
+float as_half_to_float(uint16_t bits);                      // exact; a NaN turns quiet
+uint16_t as_float_to_half(float x);                         // to nearest even
+double as_log_f64(double x);                                // natural, within 1 ulp (0.74)
+double as_exp_f64(double x);                                // within 1 ulp (0.87)
+void as_sincos_f64(double x, double *sine, double *cosine); // |x| <= 2^30, within 2e-16 absolute
+                                                            // (1.4e-16)
+
+#endif

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// portable.c - the specification: every other table must return exactly these bits.
+#include "kernels/kernels.h"
+#include "kernels/scalar.h"
+#include "kernels/tables.h"
+
+enum {
+    LANES = 16, // virtual lanes of a sum over one vector
+    TILE = 4,   // activation rows that share 16 widened half weights
+};
+
+// The reduction tree: lane j += lane j+8, then +4, +2, +1.
+static float sum_lanes(float lanes[LANES]) {
+    for (size_t half = LANES / 2; half > 0; half /= 2) {
+        for (size_t j = 0; j < half; j++) lanes[j] += lanes[j + half];
+    }
+    return lanes[0];
+}
+
+// --- quantization ---------------------------------------------------------------------------
+
+static void quantize_block(const float *x, int8_t *q, float *d, int32_t *offset) {
+    // Patterns without the sign order as the magnitudes do, with infinity and NaN on top.
+    uint32_t amax_bits = 0;
+    for (size_t i = 0; i < AS_QBLOCK; i++) {
+        uint32_t bits = float_bits(x[i]) & 0x7fffffffu;
+        amax_bits = bits > amax_bits ? bits : amax_bits;
+    }
+    float amax = bits_float(amax_bits);
+    if (amax_bits >= 0x7f800000u || amax < 0x1p-100f) {
+        memset(q, 0, AS_QBLOCK);
+        *d = amax_bits >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
+        *offset = 0;
+        return;
+    }
+    float scale = 127.0f / amax;
+    int32_t sum = 0;
+    for (size_t i = 0; i < AS_QBLOCK; i++) {
+        uint32_t shifted = float_bits(x[i] * scale + AS_ROUND_F32);
+        int32_t value = (int32_t)(shifted - float_bits(AS_ROUND_F32));
+        q[i] = (int8_t)value;
+        sum += value;
+    }
+    *d = amax / 127.0f;
+    *offset = -128 * sum;
+}
+
+static void quantize_row(as_qrows *out, size_t at, const float *x) {
+    size_t blocks = out->cols / AS_QBLOCK;
+    for (size_t b = 0; b < blocks; b++) {
+        quantize_block(x + b * AS_QBLOCK, out->q + at * out->cols + b * AS_QBLOCK,
+                       out->d + at * blocks + b, out->offsets + at * blocks + b);
+    }
+}
+
+// --- matrix products ------------------------------------------------------------------------
+
+static void store_rows(const as_matrix *w, size_t panel, const float acc[AS_PANEL], float *y) {
+    size_t row = panel * AS_PANEL;
+    size_t rows = w->rows - row < AS_PANEL ? w->rows - row : AS_PANEL;
+    memcpy(y + row, acc, rows * sizeof(float));
+}
+
+static void matmul_f32(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
+                       size_t x_stride, size_t count, float *y, size_t y_stride) {
+    for (size_t panel = panel_begin; panel < panel_end; panel++) {
+        const float *values = (const float *)w->values + panel * AS_PANEL * w->cols;
+        for (size_t m = 0; m < count; m++) {
+            float acc[AS_PANEL] = {0};
+            for (size_t k = 0; k < w->cols; k++) {
+                const float *weights = values + k * AS_PANEL;
+                float xk = x[m * x_stride + k];
+                for (size_t r = 0; r < AS_PANEL; r++) acc[r] = fma_f32(weights[r], xk, acc[r]);
+            }
+            store_rows(w, panel, acc, y + m * y_stride);
+        }
+    }
+}
+
+static void matmul_f16(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
+                       size_t x_stride, size_t count, float *y, size_t y_stride) {
+    for (size_t panel = panel_begin; panel < panel_end; panel++) {
+        const uint16_t *values = (const uint16_t *)w->values + panel * AS_PANEL * w->cols;
+        for (size_t m = 0; m < count; m += TILE) {
+            size_t tile = count - m < TILE ? count - m : TILE;
+            float acc[TILE][AS_PANEL] = {{0}};
+            for (size_t k = 0; k < w->cols; k++) {
+                float weights[AS_PANEL];
+                for (size_t r = 0; r < AS_PANEL; r++) {
+                    weights[r] = half_to_float(values[k * AS_PANEL + r]);
+                }
+                for (size_t t = 0; t < tile; t++) {
+                    float xk = x[(m + t) * x_stride + k];
+                    for (size_t r = 0; r < AS_PANEL; r++) {
+                        acc[t][r] = fma_f32(weights[r], xk, acc[t][r]);
+                    }
+                }
+            }
+            for (size_t t = 0; t < tile; t++) store_rows(w, panel, acc[t], y + (m + t) * y_stride);
+        }
+    }
+}
+
+// The exact dots of one block: 16 rows of 32 weights with 32 activations.
+static void dot_block(const int8_t *weights, const int8_t *q, int32_t sums[AS_PANEL]) {
+    for (size_t r = 0; r < AS_PANEL; r++) sums[r] = 0;
+    for (size_t k = 0; k < AS_QBLOCK; k += 4) {
+        for (size_t r = 0; r < AS_PANEL; r++) {
+            const int8_t *four = weights + k * AS_PANEL + 4 * r;
+            sums[r] +=
+                four[0] * q[k] + four[1] * q[k + 1] + four[2] * q[k + 2] + four[3] * q[k + 3];
+        }
+    }
+}
+
+static void matmul_q8(const as_matrix *w, size_t panel_begin, size_t panel_end, const as_qrows *x,
+                      size_t count, float *y, size_t y_stride) {
+    size_t blocks = w->cols / AS_QBLOCK;
+    for (size_t panel = panel_begin; panel < panel_end; panel++) {
+        const int8_t *values = (const int8_t *)w->values + panel * AS_PANEL * w->cols;
+        const float *scales = w->scales + panel * AS_PANEL * blocks;
+        for (size_t m = 0; m < count; m++) {
+            float acc[AS_PANEL] = {0};
+            for (size_t b = 0; b < blocks; b++) {
+                int32_t sums[AS_PANEL];
+                dot_block(values + b * AS_QBLOCK * AS_PANEL, x->q + m * x->cols + b * AS_QBLOCK,
+                          sums);
+                float d = x->d[m * blocks + b];
+                for (size_t r = 0; r < AS_PANEL; r++) {
+                    acc[r] = fma_f32(scales[b * AS_PANEL + r] * d, (float)sums[r], acc[r]);
+                }
+            }
+            store_rows(w, panel, acc, y + m * y_stride);
+        }
+    }
+}
+
+// --- vectors --------------------------------------------------------------------------------
+
+static float dot(const float *x, const float *y, size_t n) {
+    float lanes[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (size_t j = 0; j < LANES; j++) lanes[j] = fma_f32(x[i + j], y[i + j], lanes[j]);
+    }
+    for (; i < n; i++) lanes[i % LANES] = fma_f32(x[i], y[i], lanes[i % LANES]);
+    return sum_lanes(lanes);
+}
+
+static void rms_norm(float *y, const float *x, const float *w, size_t n, float eps) {
+    float scale = 1.0f / sqrtf(dot(x, x, n) / (float)n + eps);
+    for (size_t i = 0; i < n; i++) y[i] = x[i] * scale * w[i];
+}
+
+static void rope_pairs(float *x, const float *cosines, const float *sines, size_t n) {
+    for (size_t i = 0; i < n / 2; i++) {
+        float a = x[2 * i], b = x[2 * i + 1], c = cosines[i], s = sines[i];
+        x[2 * i] = fma_f32(a, c, -(b * s));
+        x[2 * i + 1] = fma_f32(a, s, b * c);
+    }
+}
+
+static void axpy(float *y, float a, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] = fma_f32(a, x[i], y[i]);
+}
+
+static void add(float *y, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+static void silu_mul(float *gate, const float *up, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        gate[i] = gate[i] / (1.0f + exp_f32(-gate[i])) * up[i];
+    }
+}
+
+// -inf when all are NaN.
+static float largest(const float *x, size_t n) {
+    float max = -HUGE_VALF;
+    for (size_t i = 0; i < n; i++) max = x[i] > max ? x[i] : max;
+    return max;
+}
+
+static void softmax(float *x, size_t n) {
+    float max = largest(x, n);
+    float lanes[LANES] = {0};
+    for (size_t i = 0; i < n; i++) {
+        x[i] = exp_f32(x[i] - max);
+        lanes[i % LANES] += x[i];
+    }
+    float sum = sum_lanes(lanes);
+    for (size_t i = 0; i < n; i++) x[i] /= sum;
+}
+
+static void exp_sum(const float *x, size_t n, float *max_out, float *sum_out) {
+    float max = largest(x, n);
+    float lanes[LANES] = {0};
+    for (size_t i = 0; i < n; i++) lanes[i % LANES] += exp_f32(x[i] - max);
+    *max_out = max + 0.0f; // whether -0 or +0 was met first must not show
+    *sum_out = sum_lanes(lanes);
+}
+
+static size_t argmax(const float *x, size_t n) {
+    float max = largest(x, n);
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] == max) return i;
+    }
+    return 0;
+}
+
+const as_kernels as_kernels_portable = {
+    .name = "portable",
+    .quantize_row = quantize_row,
+    .matmul_f32 = matmul_f32,
+    .matmul_f16 = matmul_f16,
+    .matmul_q8 = matmul_q8,
+    .rms_norm = rms_norm,
+    .rope_pairs = rope_pairs,
+    .dot = dot,
+    .axpy = axpy,
+    .add = add,
+    .silu_mul = silu_mul,
+    .softmax = softmax,
+    .exp_sum = exp_sum,
+    .argmax = argmax,
+};

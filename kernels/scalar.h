@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// scalar.h - the single-number operations that the portable table and numeric.c are made of.
+//
+// Private to kernels/. They need no libm, so their bits do not depend on one.
+#ifndef AS_SCALAR_H
+#define AS_SCALAR_H
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if FLT_EVAL_METHOD != 0
+#error "the kernels need float expressions to be rounded to float (on 32-bit x86: -mfpmath=sse)"
+#endif
+
+static inline uint32_t float_bits(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline float bits_float(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint64_t double_bits(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline double bits_double(uint64_t bits) {
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// a * b + c with one rounding, where the target has no such instruction. The product of two floats
+// is exact in double, so the sum is the only rounding before the last one, and rounding twice
+// goes wrong only when the sum sits halfway between two floats. Those cases, and results below the
+// normal floats, are first rounded *to odd* (towards the neighbour with an odd last bit whenever
+// inexact): from there a second rounding does no harm, since double has more than 24 + 2 bits.
+// TwoSum gives the error of the sum, which tells where to go.
+static inline float fma_f32(float a, float b, float c) {
+#if defined(FP_FAST_FMAF) || defined(__FMA__) || defined(__aarch64__)
+    return fmaf(a, b, c);
+#else
+    double product = (double)a * (double)b;
+    double addend = (double)c;
+    double sum = product + addend;
+    uint64_t bits = double_bits(sum);
+    int halfway = (bits & 0x1fffffffu) == 0x10000000u;
+    uint64_t magnitude = bits & 0x7fffffffffffffffu;
+    int small = magnitude - 1 < double_bits(0x1p-126) - 1; // and not 0, which is exact
+    if (!halfway && !small) return (float)sum;
+    double part = sum - product;
+    double error = (product - (sum - part)) + (addend - part);
+    double outward = sum < 0.0 ? -error : error; // > 0: the true sum is further from zero
+    uint64_t step = (uint64_t)(outward > 0.0) - (uint64_t)(outward < 0.0);
+    bits += step & ((bits & 1) - 1);
+    return (float)bits_double(bits);
+#endif
+}
+
+// rint for |x| <= 2^22: adding 1.5 * 2^23 leaves no bits below one; the integer is the difference
+// of the bit patterns.
+#define AS_ROUND_F32 0x1.8p23f
+
+// e^x. n = rint(x / ln 2), r = x - n ln 2 in two steps, then 1 + r + r^2 q(r) with q the minimax
+// quartic for |r| <= ln 2 / 2 (its own error is 0.06 ulp), times 2^n by adding to the exponent,
+// which neither overflows nor goes denormal between the two limits.
+#define AS_EXP_LOW (-87.3f)
+#define AS_EXP_HIGH 88.7f
+#define AS_EXP_LOG2E 0x1.715476p+0f
+#define AS_EXP_LN2_HI 0x1.62e430p-1f
+#define AS_EXP_LN2_LO (-0x1.05c610p-29f)
+#define AS_EXP_C2 0x1.fffffcp-2f
+#define AS_EXP_C3 0x1.555492p-3f
+#define AS_EXP_C4 0x1.5558f2p-5f
+#define AS_EXP_C5 0x1.123a20p-7f
+#define AS_EXP_C6 0x1.6a23d0p-10f
+
+static inline float exp_f32(float x) {
+    float t = fma_f32(x, AS_EXP_LOG2E, AS_ROUND_F32);
+    float n = t - AS_ROUND_F32;
+    float r = fma_f32(-n, AS_EXP_LN2_HI, x);
+    r = fma_f32(-n, AS_EXP_LN2_LO, r);
+    float q = fma_f32(AS_EXP_C6, r, AS_EXP_C5);
+    q = fma_f32(q, r, AS_EXP_C4);
+    q = fma_f32(q, r, AS_EXP_C3);
+    q = fma_f32(q, r, AS_EXP_C2);
+    float p = fma_f32(q, r * r, r) + 1.0f;
+    // The low 9 bits of t's pattern are n modulo 512, so the shift leaves n in the exponent.
+    float y = bits_float(float_bits(p) + (float_bits(t) << 23));
+    y = x < AS_EXP_LOW ? 0.0f : y;
+    y = x > AS_EXP_HIGH ? HUGE_VALF : y;
+    return x == x ? y : x;
+}
+
+// Exact: a half's exponent and fraction moved into place are the value times 2^-112, denormals
+// included; infinities and NaNs get the full exponent, and signalling NaNs turn quiet as the
+// hardware conversions make them.
+static inline float half_to_float(uint16_t half) {
+    uint32_t magnitude = ((uint32_t)half & 0x7fffu) << 13;
+    uint32_t bits = float_bits(bits_float(magnitude) * 0x1p112f);
+    uint32_t special = magnitude | 0x7f800000u | (magnitude > 0x0f800000u ? 0x00400000u : 0u);
+    bits = magnitude >= 0x0f800000u ? special : bits;
+    return bits_float(bits | ((uint32_t)half & 0x8000u) << 16);
+}
+
+#endif

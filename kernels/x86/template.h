@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+// template.h - what the x86 tables share, written over a vector of 16 floats.
+//
+// Included once by avx2.c and avx512.c, after they define v16 and its operations:
+//
+//   v16 v_zero() v_set1(a) v_load(p) v_load_n(p, n) v_load_half(p)   n in 1..15, the rest is 0
+//   void v_store(p, v) v_store_n(p, v, n)
+//   v16 v_add v_sub v_mul v_div(a, b) v_fma(a, b, c)
+//   v16 v_max(x, best)                  best where x is NaN
+//   v16 v_first_n(a, b, n)              the first n lanes of a, the others of b
+//   v16 v_exp(v)                        exp_f32 of scalar.h, lane by lane
+//   float v_sum(v)                      the reduction tree
+//   unsigned v_equal(a, b)              bit j: lane j is equal
+//
+// and TILE_ROWS, TILE_PANELS: the register tile of the float products.
+#ifndef AS_TEMPLATE_H
+#define AS_TEMPLATE_H
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "kernels/kernels.h"
+#include "kernels/scalar.h"
+#include "kernels/tables.h"
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
+// --- quantization (256-bit for both: a row is quantized once and used by every panel) ---------
+
+// Rounds 8 values to int32.
+INLINE __m256i round_8(const float *x, __m256 scale) {
+    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), scale));
+}
+
+INLINE int32_t sum_epi32(__m256i v) {
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+    return _mm_cvtsi128_si32(s);
+}
+
+// The largest pattern without its sign: infinity and NaN are on top.
+INLINE uint32_t amax_bits(const float *x) {
+    const __m256i mask = _mm256_set1_epi32(0x7fffffff);
+    __m256i max = _mm256_setzero_si256();
+    for (size_t i = 0; i < AS_QBLOCK; i += 8) {
+        __m256i bits = _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x + i)), mask);
+        max = _mm256_max_epi32(max, bits);
+    }
+    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(max), _mm256_extracti128_si256(max, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+    return (uint32_t)_mm_cvtsi128_si32(m);
+}
+
+INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *offset) {
+    uint32_t bits = amax_bits(x);
+    float amax = bits_float(bits);
+    if (bits >= 0x7f800000u || amax < 0x1p-100f) {
+        _mm256_storeu_si256((__m256i *)q, _mm256_setzero_si256());
+        *d = bits >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
+        *offset = 0;
+        return;
+    }
+    const __m256 scale = _mm256_set1_ps(127.0f / amax);
+    __m256i a = round_8(x, scale), b = round_8(x + 8, scale);
+    __m256i c = round_8(x + 16, scale), e = round_8(x + 24, scale);
+    *d = amax / 127.0f;
+    *offset = -128 * sum_epi32(_mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, e)));
+    // The packs work within 128-bit halves; the permutation puts the dwords back in order.
+    __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, e));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256((__m256i *)q, _mm256_permutevar8x32_epi32(bytes, order));
+}
+
+static void quantize_row(as_qrows *out, size_t at, const float *x) {
+    size_t blocks = out->cols / AS_QBLOCK;
+    for (size_t b = 0; b < blocks; b++) {
+        quantize_block(x + b * AS_QBLOCK, out->q + at * out->cols + b * AS_QBLOCK,
+                       out->d + at * blocks + b, out->offsets + at * blocks + b);
+    }
+}
+
+// --- float matrix products ------------------------------------------------------------------
+
+INLINE void store_rows(const as_matrix *w, size_t panel, v16 acc, float *y) {
+    size_t row = panel * AS_PANEL, left = w->rows - row;
+    if (left >= AS_PANEL) {
+        v_store(y + row, acc);
+    } else {
+        v_store_n(y + row, acc, left);
+    }
+}
+
+INLINE v16 load_weights(const as_matrix *w, bool half, size_t at) {
+    if (half) return v_load_half((const uint16_t *)w->values + at);
+    return v_load((const float *)w->values + at);
+}
+
+// `panels` panels times `rows` activation rows, both constants after inlining; the accumulators
+// are the chains of the specification, so any tile shape gives the same bits.
+INLINE void tile_float(const as_matrix *w, bool half, size_t panel, size_t panels, const float *x,
+                       size_t x_stride, size_t rows, float *y, size_t y_stride) {
+    v16 acc[TILE_ROWS * TILE_PANELS > 4 ? TILE_ROWS * TILE_PANELS : 4];
+    UNROLL
+    for (size_t i = 0; i < panels * rows; i++) acc[i] = v_zero();
+    for (size_t k = 0; k < w->cols; k++) {
+        v16 weights[4];
+        UNROLL
+        for (size_t p = 0; p < panels; p++) {
+            weights[p] = load_weights(w, half, ((panel + p) * w->cols + k) * AS_PANEL);
+        }
+        UNROLL
+        for (size_t m = 0; m < rows; m++) {
+            v16 xk = v_set1(x[m * x_stride + k]);
+            UNROLL
+            for (size_t p = 0; p < panels; p++) {
+                acc[m * panels + p] = v_fma(weights[p], xk, acc[m * panels + p]);
+            }
+        }
+    }
+    for (size_t m = 0; m < rows; m++) {
+        for (size_t p = 0; p < panels; p++) {
+            store_rows(w, panel + p, acc[m * panels + p], y + m * y_stride);
+        }
+    }
+}
+
+// All activation rows against `group` panels (4 or 1). Four panels at once give a single row the
+// independent chains that hide the latency of an fma.
+INLINE void group_float(const as_matrix *w, bool half, size_t panel, size_t group, const float *x,
+                        size_t x_stride, size_t count, float *y, size_t y_stride) {
+    const size_t wide = MIN(group, TILE_PANELS), two = MIN(group, 2);
+    size_t m = 0;
+    for (; count - m >= TILE_ROWS; m += TILE_ROWS) {
+        for (size_t p = 0; p < group; p += wide) {
+            tile_float(w, half, panel + p, wide, x + m * x_stride, x_stride, TILE_ROWS,
+                       y + m * y_stride, y_stride);
+        }
+    }
+    if (count - m >= 4) {
+        for (size_t p = 0; p < group; p += wide) {
+            tile_float(w, half, panel + p, wide, x + m * x_stride, x_stride, 4, y + m * y_stride,
+                       y_stride);
+        }
+        m += 4;
+    }
+    if (count - m >= 2) {
+        for (size_t p = 0; p < group; p += two) {
+            tile_float(w, half, panel + p, two, x + m * x_stride, x_stride, 2, y + m * y_stride,
+                       y_stride);
+        }
+        m += 2;
+    }
+    if (count - m >= 1) {
+        tile_float(w, half, panel, group, x + m * x_stride, x_stride, 1, y + m * y_stride,
+                   y_stride);
+    }
+}
+
+INLINE void matmul_float(const as_matrix *w, bool half, size_t panel, size_t panel_end,
+                         const float *x, size_t x_stride, size_t count, float *y, size_t y_stride) {
+    for (; panel + 4 <= panel_end; panel += 4) {
+        group_float(w, half, panel, 4, x, x_stride, count, y, y_stride);
+    }
+    for (; panel < panel_end; panel++) {
+        group_float(w, half, panel, 1, x, x_stride, count, y, y_stride);
+    }
+}
+
+static void matmul_f32(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
+                       size_t x_stride, size_t count, float *y, size_t y_stride) {
+    matmul_float(w, false, panel_begin, panel_end, x, x_stride, count, y, y_stride);
+}
+
+static void matmul_f16(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
+                       size_t x_stride, size_t count, float *y, size_t y_stride) {
+    matmul_float(w, true, panel_begin, panel_end, x, x_stride, count, y, y_stride);
+}
+
+// --- vectors --------------------------------------------------------------------------------
+
+static float dot(const float *x, const float *y, size_t n) {
+    v16 acc = v_zero();
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) acc = v_fma(v_load(x + i), v_load(y + i), acc);
+    if (i < n) {
+        // Lanes past the end keep their value: fma(0, 0, -0) would turn a -0 into +0.
+        v16 next = v_fma(v_load_n(x + i, n - i), v_load_n(y + i, n - i), acc);
+        acc = v_first_n(next, acc, n - i);
+    }
+    return v_sum(acc);
+}
+
+static void rms_norm(float *y, const float *x, const float *w, size_t n, float eps) {
+    v16 scale = v_set1(1.0f / sqrtf(dot(x, x, n) / (float)n + eps));
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        v_store(y + i, v_mul(v_mul(v_load(x + i), scale), v_load(w + i)));
+    }
+    if (i < n) {
+        v16 scaled = v_mul(v_load_n(x + i, n - i), scale);
+        v_store_n(y + i, v_mul(scaled, v_load_n(w + i, n - i)), n - i);
+    }
+}
+
+static void rope_pairs(float *x, const float *cosines, const float *sines, size_t n) {
+    size_t i = 0;
+    for (; i + 4 <= n / 2; i += 4) {
+        __m128 c = _mm_loadu_ps(cosines + i), s = _mm_loadu_ps(sines + i);
+        __m256 cs = _mm256_set_m128(_mm_unpackhi_ps(c, s), _mm_unpacklo_ps(c, s));
+        __m256 sc = _mm256_permute_ps(cs, 0xb1);
+        __m256 v = _mm256_loadu_ps(x + 2 * i);
+        __m256 product = _mm256_mul_ps(_mm256_movehdup_ps(v), sc); // b*s, b*c
+        _mm256_storeu_ps(x + 2 * i, _mm256_fmaddsub_ps(_mm256_moveldup_ps(v), cs, product));
+    }
+    for (; i < n / 2; i++) {
+        float a = x[2 * i], b = x[2 * i + 1], c = cosines[i], s = sines[i];
+        x[2 * i] = fma_f32(a, c, -(b * s));
+        x[2 * i + 1] = fma_f32(a, s, b * c);
+    }
+}
+
+static void axpy(float *y, float a, const float *x, size_t n) {
+    v16 va = v_set1(a);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) v_store(y + i, v_fma(va, v_load(x + i), v_load(y + i)));
+    if (i < n) {
+        v16 sum = v_fma(va, v_load_n(x + i, n - i), v_load_n(y + i, n - i));
+        v_store_n(y + i, sum, n - i);
+    }
+}
+
+static void add(float *y, const float *x, size_t n) {
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) v_store(y + i, v_add(v_load(y + i), v_load(x + i)));
+    if (i < n) {
+        v_store_n(y + i, v_add(v_load_n(y + i, n - i), v_load_n(x + i, n - i)), n - i);
+    }
+}
+
+INLINE v16 silu_16(v16 gate, v16 up) {
+    v16 negated = v_sub(v_set1(-0.0f), gate);
+    return v_mul(v_div(gate, v_add(v_set1(1.0f), v_exp(negated))), up);
+}
+
+static void silu_mul(float *gate, const float *up, size_t n) {
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) v_store(gate + i, silu_16(v_load(gate + i), v_load(up + i)));
+    if (i < n) {
+        v16 y = silu_16(v_load_n(gate + i, n - i), v_load_n(up + i, n - i));
+        v_store_n(gate + i, y, n - i);
+    }
+}
+
+// The largest of x; which of +0 and -0 is open. -inf when all are NaN.
+static float largest(const float *x, size_t n) {
+    v16 best = v_set1(-HUGE_VALF);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) best = v_max(v_load(x + i), best);
+    if (i < n) best = v_first_n(v_max(v_load_n(x + i, n - i), best), best, n - i);
+    float lanes[16], max = -HUGE_VALF;
+    v_store(lanes, best);
+    for (size_t j = 0; j < 16; j++) max = lanes[j] > max ? lanes[j] : max;
+    return max;
+}
+
+// The sum in lanes of exp(x[i] - max); the terms go to `out` unless it is NULL.
+INLINE float sum_of_exp(const float *x, float max, size_t n, float *out) {
+    v16 vmax = v_set1(max), acc = v_zero();
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        v16 e = v_exp(v_sub(v_load(x + i), vmax));
+        if (out != NULL) v_store(out + i, e);
+        acc = v_add(acc, e);
+    }
+    if (i < n) {
+        v16 e = v_exp(v_sub(v_load_n(x + i, n - i), vmax));
+        if (out != NULL) v_store_n(out + i, e, n - i);
+        acc = v_first_n(v_add(acc, e), acc, n - i);
+    }
+    return v_sum(acc);
+}
+
+static void softmax(float *x, size_t n) {
+    v16 sum = v_set1(sum_of_exp(x, largest(x, n), n, x));
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) v_store(x + i, v_div(v_load(x + i), sum));
+    if (i < n) v_store_n(x + i, v_div(v_load_n(x + i, n - i), sum), n - i);
+}
+
+static void exp_sum(const float *x, size_t n, float *max_out, float *sum_out) {
+    float max = largest(x, n);
+    *sum_out = sum_of_exp(x, max, n, NULL);
+    *max_out = max + 0.0f; // whether -0 or +0 was met first must not show
+}
+
+static size_t argmax(const float *x, size_t n) {
+    float max = largest(x, n);
+    v16 vmax = v_set1(max);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        unsigned found = v_equal(v_load(x + i), vmax);
+        if (found != 0) return i + (size_t)__builtin_ctz(found);
+    }
+    for (; i < n; i++) {
+        if (x[i] == max) return i;
+    }
+    return 0;
+}
+
+#define KERNEL_TABLE(table_name)                                                                   \
+    {                                                                                              \
+        .name = (table_name), .quantize_row = quantize_row, .matmul_f32 = matmul_f32,              \
+        .matmul_f16 = matmul_f16, .matmul_q8 = matmul_q8, .rms_norm = rms_norm,                    \
+        .rope_pairs = rope_pairs, .dot = dot, .axpy = axpy, .add = add, .silu_mul = silu_mul,      \
+        .softmax = softmax, .exp_sum = exp_sum, .argmax = argmax,                                  \
+    }
+
+#endif

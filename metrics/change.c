@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/change.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "metrics/estimate.h"
+#include "metrics/num.h"
+#include "metrics/paired.h"
+#include "metrics/quantile.h"
+#include "metrics/special.h"
+
+#define Z90 1.64485362695147271 // one-sided 95 %
+#define Z95 1.95996398454005423552
+
+// Fewer clusters, or fewer that changed, and t is no longer to be trusted with a p-value.
+enum { T_CLUSTERS_MIN = 20, T_CHANGED_MIN = 10 };
+
+bool as_change_same(const as_metric *a, const as_metric *b) {
+    return a->ops == b->ops && a->width == b->width && a->match == b->match &&
+           a->ignore_case == b->ignore_case;
+}
+
+static bool is_bounded(const as_metric *metric) {
+    return metric->ops->flags & (AS_METRIC_BOUNDED | AS_METRIC_SIGNED);
+}
+
+// 1 where higher is better, else -1: tests look at changes for the better.
+static double direction(const as_metric *metric) {
+    return metric->ops->flags & AS_METRIC_LOWER ? -1 : 1;
+}
+
+// Scores of both sides of the pairs that count, in the order of ids.
+typedef struct columns {
+    double *a, *b, *d, *weights;
+    uint32_t *clusters;
+    size_t count, cluster_count;
+} columns;
+
+static double score_of(const as_metric *metric, const as_row *row, as_stand_in stand_in) {
+    if (stand_in != AS_STAND_NONE && row->missing && metric->ops->flags & AS_METRIC_UNIT)
+        return stand_in == AS_STAND_RIGHT;
+    return as_rows_score(metric, row);
+}
+
+static columns columns_of(as_arena *arena, const as_pairs *pairs, const as_metric *ma,
+                          const as_metric *mb, const as_change_how *how) {
+    size_t room = pairs->count + 1;
+    columns out = {AS_NEW_ARRAY(arena, double, room),
+                   AS_NEW_ARRAY(arena, double, room),
+                   AS_NEW_ARRAY(arena, double, room),
+                   AS_NEW_ARRAY(arena, double, room),
+                   AS_NEW_ARRAY(arena, uint32_t, room),
+                   0,
+                   0};
+    for (size_t i = 0; i < pairs->count; i++) {
+        const as_pair *pair = &pairs->items[i];
+        bool run = mb->ops->flags & AS_METRIC_RUN;
+        if (!run && pair->a->expected != pair->b->expected) continue;
+        // Both unanswered: there is nothing to stand in for.
+        bool half = pair->a->missing != pair->b->missing;
+        double a = score_of(ma, pair->a, half ? how->a : AS_STAND_NONE);
+        double b = score_of(mb, pair->b, half ? how->b : AS_STAND_NONE);
+        if (isnan(a) || isnan(b)) continue;
+        size_t n = out.count++;
+        out.a[n] = a;
+        out.b[n] = b;
+        out.d[n] = b - a;
+        out.weights[n] = as_rows_weight(mb, pair->b);
+        out.clusters[n] = pair->b->cluster;
+    }
+    out.cluster_count = as_rows_renumber(arena, out.clusters, out.count, pairs->b->cluster_count);
+    return out;
+}
+
+static void count_flips(const as_metric *metric, const columns *c, as_change *out) {
+    bool errors = metric->ops->flags & AS_METRIC_RUN && metric->ops->flags & AS_METRIC_BOUNDED;
+    if (!(metric->ops->flags & AS_METRIC_UNIT) && !errors) return;
+    for (size_t i = 0; i < c->count; i++) {
+        bool before = errors ? c->a[i] == 0 : c->a[i] >= 1;
+        bool after = errors ? c->b[i] == 0 : c->b[i] >= 1;
+        out->broke += before && !after;
+        out->fixed += !before && after;
+    }
+}
+
+static bool binary_independent(const as_metric *metric, const columns *c) {
+    if (!(metric->ops->flags & AS_METRIC_BOUNDED) || c->cluster_count != c->count) return false;
+    for (size_t i = 0; i < c->count; i++) {
+        bool a = c->a[i] == 0 || c->a[i] == 1, b = c->b[i] == 0 || c->b[i] == 1;
+        if (!a || !b || c->weights[i] != c->weights[0]) return false;
+    }
+    return true;
+}
+
+static as_interval turn(as_interval ci, double sign) {
+    return sign > 0 ? ci : (as_interval){-ci.hi, -ci.lo};
+}
+
+static void change_of_shares(const as_metric *metric, as_change *out) {
+    double n = (double)out->n, gains = (double)out->fixed, losses = (double)out->broke;
+    double sign = direction(metric);
+    out->method = AS_STR("mcnemar mid-p");
+    out->p_drop = as_paired_mcnemar(gains, losses);
+    out->p_any = as_paired_mcnemar_two_sided(gains, losses);
+    out->ci90 = turn(as_paired_tango(gains, losses, n, Z90), sign);
+    out->ci95 = turn(as_paired_tango(gains, losses, n, Z95), sign);
+    out->mde = as_paired_mde_binary((gains + losses) / n, n);
+    out->variance = (gains + losses) / n - out->delta * out->delta;
+}
+
+// See the head of change.h: no certainty from changes that did not happen.
+static void widen(const as_metric *metric, size_t clusters, size_t changed, as_change *out) {
+    if (!is_bounded(metric) || changed >= T_CHANGED_MIN) return;
+    as_interval *const intervals[] = {&out->ci90, &out->ci95};
+    static const double z[] = {Z90, Z95};
+    for (int i = 0; i < 2; i++) {
+        double least = z[i] * z[i] / ((double)clusters + z[i] * z[i]);
+        intervals[i]->lo = fmin(intervals[i]->lo, out->delta - least);
+        intervals[i]->hi = fmax(intervals[i]->hi, out->delta + least);
+    }
+    out->mde = fmax(isnan(out->mde) ? 0 : out->mde, 5.515 / (double)clusters);
+}
+
+static void t_test(const as_metric *metric, const as_mean *mean, as_change *out) {
+    double t = direction(metric) * mean->value / mean->stderr_;
+    if (mean->stderr_ == 0) t = mean->value == 0 ? 0 : direction(metric) * mean->value * INFINITY;
+    out->p_drop = as_special_t(t, mean->df);
+    out->p_any = 2 * as_special_t(-fabs(t), mean->df);
+    if (mean->value == 0) out->p_any = 1;
+}
+
+static void change_of_means(as_arena *arena, const as_metric *metric, const columns *c,
+                            as_change *out) {
+    as_column column = {c->d, c->weights, c->clusters, c->count, c->cluster_count};
+    as_mean mean = as_interval_mean(arena, &column);
+    out->ci90 = as_interval_t(&mean, 0.10);
+    out->ci95 = as_interval_t(&mean, 0.05);
+    out->variance = (double)c->count * mean.stderr_ * mean.stderr_;
+    if (mean.df >= 1)
+        out->mde = (as_special_t_quantile(0.95, mean.df) + as_special_t_quantile(0.8, mean.df)) *
+                   mean.stderr_;
+    if (c->cluster_count < T_CLUSTERS_MIN || mean.nonzero < T_CHANGED_MIN) {
+        for (size_t g = 0; g < c->cluster_count; g++) mean.sums[g] *= direction(metric);
+        as_flip_p p = as_paired_sign_flip(mean.sums, c->cluster_count);
+        out->p_drop = p.low;
+        out->p_any = p.far;
+        out->method = AS_STR("sign flip");
+    } else {
+        t_test(metric, &mean, out);
+        out->method =
+            c->cluster_count == c->count ? AS_STR("paired t") : AS_STR("cluster paired t");
+    }
+    widen(metric, c->cluster_count, mean.nonzero, out);
+}
+
+static double mean_of(as_arena *arena, const columns *c, const double *values) {
+    as_column column = {values, c->weights, c->clusters, c->count, c->cluster_count};
+    return as_interval_mean(arena, &column).value;
+}
+
+static void scale(as_change *out, double by) {
+    double *const all[] = {&out->a,       &out->b,       &out->delta,   &out->ci90.lo,
+                           &out->ci90.hi, &out->ci95.lo, &out->ci95.hi, &out->mde};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) *all[i] *= by;
+    out->variance *= by * by;
+}
+
+// Intervals and p from replicates of the difference: drawn anew, and swapped.
+static void from_replicates(const as_metric *metric, double *drawn, const double *swapped,
+                            size_t replicates, as_change *out) {
+    double sign = direction(metric), low = 0, far = 0, slack = 1e-12 * (1 + fabs(out->delta));
+    for (size_t i = 0; i < replicates; i++) { // an undefined one counts against the finding
+        low += !(sign * swapped[i] > sign * out->delta + slack);
+        far += !(fabs(swapped[i]) < fabs(out->delta) - slack);
+    }
+    out->p_drop = (1 + low) / (1 + (double)replicates);
+    out->p_any = (1 + far) / (1 + (double)replicates);
+    out->method = AS_STR("randomisation");
+    size_t kept = as_estimate_sort(drawn, replicates);
+    if (kept < replicates / 2 || kept < 2) return;
+    as_num_sum sum = {0}, squares = {0};
+    for (size_t i = 0; i < kept; i++) as_num_add(&sum, drawn[i]);
+    double mean = as_num_total(&sum) / (double)kept;
+    for (size_t i = 0; i < kept; i++) as_num_add(&squares, (drawn[i] - mean) * (drawn[i] - mean));
+    double error2 = as_num_total(&squares) / (double)(kept - 1);
+    out->ci90 = as_interval_percentile(drawn, kept, 0.10);
+    out->ci95 = as_interval_percentile(drawn, kept, 0.05);
+    out->mde = AS_PAIRED_POWER * sqrt(error2);
+    out->variance = (double)out->n * error2;
+}
+
+static void change_of_quantile(as_arena *arena, const as_metric *metric, const columns *c,
+                               const as_change_how *how, as_change *out) {
+    double *drawn = AS_NEW_ARRAY(arena, double, how->replicates);
+    double *swapped = AS_NEW_ARRAY(arena, double, how->replicates);
+    as_quantile_pairs pairs = {c->a, c->b, c->clusters, c->count, c->cluster_count};
+    as_quantile_change(arena, &pairs, metric->ops->q, &out->a, &out->b);
+    out->delta = out->b - out->a;
+    as_quantile_resample(arena, &pairs, metric->ops->q, how->replicates, drawn, swapped);
+    from_replicates(metric, drawn, swapped, how->replicates, out);
+}
+
+static void change_of_case_scores(as_arena *arena, const as_metric *metric, const columns *c,
+                                  const as_change_how *how, as_change *out) {
+    if (metric->ops->kind == AS_METRIC_QUANTILE) {
+        change_of_quantile(arena, metric, c, how, out);
+        return;
+    }
+    out->a = mean_of(arena, c, c->a);
+    out->b = mean_of(arena, c, c->b);
+    out->delta = out->b - out->a;
+    if (binary_independent(metric, c))
+        change_of_shares(metric, out);
+    else
+        change_of_means(arena, metric, c, out);
+    if (metric->ops->kind == AS_METRIC_TOTAL) scale(out, (double)c->count);
+}
+
+// The labels of both runs in byte order; places[side][number] is where a run's label stands.
+static size_t join_labels(as_arena *arena, const as_scorer *a, const as_scorer *b,
+                          uint32_t *places[2]) {
+    const as_names *names[2] = {&a->labels, &b->labels};
+    for (int s = 0; s < 2; s++) places[s] = AS_NEW_ARRAY(arena, uint32_t, names[s]->count + 1);
+    size_t at[2] = {0, 0}, count = 0;
+    uint32_t *ranks[2] = {AS_NEW_ARRAY(arena, uint32_t, a->labels.count + 1),
+                          AS_NEW_ARRAY(arena, uint32_t, b->labels.count + 1)};
+    while (at[0] < names[0]->count || at[1] < names[1]->count) {
+        bool more[2] = {at[0] < names[0]->count, at[1] < names[1]->count};
+        int way = !more[0]   ? 1
+                  : !more[1] ? -1
+                             : as_str_cmp(names[0]->sorted[at[0]], names[1]->sorted[at[1]]);
+        if (way <= 0) ranks[0][at[0]++] = (uint32_t)count;
+        if (way >= 0) ranks[1][at[1]++] = (uint32_t)count;
+        count++;
+    }
+    for (int s = 0; s < 2; s++)
+        for (size_t i = 0; i < names[s]->count; i++) places[s][i] = ranks[s][names[s]->ranks[i]];
+    return count;
+}
+
+typedef struct sides {
+    as_layout layout;
+    as_units a, b;
+} sides;
+
+static as_tally_row tally_row(const as_tally_row *base, const as_row *row, const as_row *other,
+                              as_stand_in stand_in) {
+    as_tally_row out = *base;
+    bool replace = stand_in != AS_STAND_NONE && row->missing;
+    out.row = row;
+    if (!replace) return out;
+    out.row = other; // what was expected is known from the run that has an answer
+    out.stand_in = stand_in;
+    return out;
+}
+
+static sides sides_of(as_arena *arena, const as_pairs *pairs, const as_metric *const *a_metrics,
+                      const as_metric *const *b_metrics, size_t count, const as_change_how *how) {
+    sides out;
+    uint32_t *labels[2];
+    size_t label_count = join_labels(arena, pairs->a, pairs->b, labels), n = 0;
+    as_tally_row *a = AS_NEW_ARRAY(arena, as_tally_row, pairs->count + 1);
+    as_tally_row *b = AS_NEW_ARRAY(arena, as_tally_row, pairs->count + 1);
+    uint32_t *clusters = AS_NEW_ARRAY(arena, uint32_t, pairs->count + 1);
+    as_tally_row base_a = {pairs->a, NULL, a_metrics, labels[0], AS_STAND_NONE};
+    as_tally_row base_b = {pairs->b, NULL, b_metrics, labels[1], AS_STAND_NONE};
+    bool all = count == 1 && b_metrics[0]->ops->flags & AS_METRIC_ERRORS;
+    for (size_t i = 0; i < pairs->count; i++) {
+        const as_pair *pair = &pairs->items[i];
+        bool stood_in = how->a != AS_STAND_NONE && as_pair_half(pair);
+        if (!all && !as_pair_answered(pair) && !stood_in) continue;
+        a[n] =
+            tally_row(stood_in && pair->a->missing ? &base_b : &base_a, pair->a, pair->b, how->a);
+        b[n] =
+            tally_row(stood_in && pair->b->missing ? &base_a : &base_b, pair->b, pair->a, how->b);
+        clusters[n++] = pair->b->cluster;
+    }
+    size_t groups = as_rows_renumber(arena, clusters, n, pairs->b->cluster_count);
+    out.layout = as_tally_layout(arena, b_metrics, count, label_count);
+    out.a = as_tally_units(arena, &out.layout, a, clusters, n, groups);
+    out.b = as_tally_units(arena, &out.layout, b, clusters, n, groups);
+    return out;
+}
+
+// CORPUS metrics together, over one resampling. Fills all but n and flips.
+static void change_of_corpus(as_arena *arena, const as_pairs *pairs,
+                             const as_metric *const *a_metrics, const as_metric *const *b_metrics,
+                             size_t count, const as_change_how *how, as_change *const *out) {
+    if (!count) return;
+    sides s = sides_of(arena, pairs, a_metrics, b_metrics, count, how);
+    double *tally = AS_NEW_ARRAY(arena, double, s.layout.width + 1);
+    size_t size = as_size_mul(count, how->replicates);
+    double *drawn = AS_NEW_ARRAY(arena, double, size), *swapped = AS_NEW_ARRAY(arena, double, size);
+    as_resample_tally(&s.a, tally);
+    for (size_t i = 0; i < count; i++)
+        out[i]->a = as_resample_value(&s.layout.functionals[i], &s.a, tally);
+    as_resample_tally(&s.b, tally);
+    for (size_t i = 0; i < count; i++)
+        out[i]->b = as_resample_value(&s.layout.functionals[i], &s.b, tally);
+    const as_functional *functionals = s.layout.functionals;
+    as_resample_paired(&s.a, &s.b, functionals, count, how->replicates, drawn);
+    as_resample_swaps(&s.a, &s.b, functionals, count, how->replicates, swapped);
+    size_t changed = as_resample_changed(&s.a, &s.b);
+    for (size_t i = 0; i < count; i++) {
+        out[i]->delta = out[i]->b - out[i]->a;
+        if (isnan(out[i]->delta)) continue;
+        from_replicates(b_metrics[i], drawn + i * how->replicates, swapped + i * how->replicates,
+                        how->replicates, out[i]);
+        widen(b_metrics[i], s.a.count, changed, out[i]);
+    }
+}
+
+static as_change nothing_known(size_t count) {
+    return (as_change){.a = NAN,
+                       .b = NAN,
+                       .delta = NAN,
+                       .ci90 = {NAN, NAN},
+                       .ci95 = {NAN, NAN},
+                       .p_drop = NAN,
+                       .p_any = NAN,
+                       .mde = NAN,
+                       .variance = NAN,
+                       .n = count,
+                       .method = AS_STR("none")};
+}
+
+void as_change_of(const as_pairs *pairs, const as_metric *const *a_metrics,
+                  const as_metric *const *b_metrics, size_t count, const as_change_how *how,
+                  as_change *out) {
+    as_arena scratch = {0};
+    const as_metric **corpus_a = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
+    const as_metric **corpus_b = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
+    as_change **changes = AS_NEW_ARRAY(&scratch, as_change *, count + 1);
+    size_t corpus_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        columns c = columns_of(&scratch, pairs, a_metrics[i], b_metrics[i], how);
+        out[i] = nothing_known(c.count);
+        count_flips(b_metrics[i], &c, &out[i]);
+        if (!c.count) continue;
+        as_change *change = &out[i];
+        if (b_metrics[i]->ops->kind != AS_METRIC_CORPUS) {
+            change_of_case_scores(&scratch, b_metrics[i], &c, how, change);
+        } else if (b_metrics[i]->ops->flags & AS_METRIC_ERRORS) {
+            change_of_corpus(&scratch, pairs, &a_metrics[i], &b_metrics[i], 1, how, &change);
+        } else {
+            corpus_a[corpus_count] = a_metrics[i];
+            corpus_b[corpus_count] = b_metrics[i];
+            changes[corpus_count++] = change;
+        }
+    }
+    change_of_corpus(&scratch, pairs, corpus_a, corpus_b, corpus_count, how, changes);
+    as_arena_free(&scratch);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// gate.h - verdicts: worse, not worse, or cannot tell.
+//
+//   METRIC[FIELD=VALUE] OP NUMBER [UNIT]           threshold on the value; OP is >= > <= < ==
+//   METRIC[FIELD=VALUE] drop <= NUMBER [UNIT] [prove]   paired with the baseline, margin NUMBER
+//
+// A drop gate (margin d, one-sided alpha 0.05): pass if the lower bound of the change is above -d;
+// fail if the drop is proven (Holm over the suite's drop gates); else undecided. With `prove` an
+// undecided gate is exit code 4. For metrics where lower is better a drop is a rise.
+// Sources: McNemar mid-p: Fagerland, Lydersen, Laake 2013;
+// Tango 1998; cluster-robust: Liang & Zeger 1986, CR1 with t(G-1).
+#ifndef AS_GATE_H
+#define AS_GATE_H
+
+#include "metrics/scorer.h"
+
+typedef enum as_gate_op { AS_GE, AS_GT, AS_LE, AS_LT, AS_EQ, AS_DROP } as_gate_op;
+
+typedef struct as_gate_spec {
+    as_str text;   // as written
+    as_str metric; // "accuracy", "latency.p95", "cost.per_case", "errors"
+    as_str slice;  // "tag=critical"; empty for all. The list field `tags` gives slices tag=x;
+                   // [tags=x] is read as that too
+    as_gate_op op;
+    double limit; // in the metric's own unit: ms for latencies, share for errors
+    bool prove;
+} as_gate_spec;
+
+// The error says what was expected and where in the text (column from 1). The metric's name is
+// checked too (nearest one named); whether the run has it is as_gate_judge's business.
+as_rc as_gate_parse(as_arena *arena, as_str text, as_gate_spec *out, as_err *err) AS_MUST_USE;
+
+// The same, where the names that a suite gives its metrics with `as` are valid too.
+as_rc as_gate_parse_in(as_arena *arena, as_str text, const as_metric_spec *metrics,
+                       size_t metric_count, as_gate_spec *out, as_err *err) AS_MUST_USE;
+
+// Judges all gates. `base` is NULL without a baseline (drop gates are then AS_NO_BASELINE).
+// A metric that is undefined or missing is AS_UNMEASURABLE. The overall verdict is the worst:
+// unmeasurable, fail, undecided, no_baseline, pass.
+void as_gate_judge(as_arena *arena, const as_gate_spec *specs, size_t count,
+                   const as_summary *summary, as_scorer *now, as_scorer *base, as_str baseline_run,
+                   as_gate *out);
+
+// The exit code of a judged gate: 0, 1, 3 or 4; `strict` makes an undecided drop gate 4. Without a
+// baseline nothing can be proven and nothing fails: 0.
+int as_gate_exit_code(const as_gate *gate, bool strict);
+
+// Every metric of both scorers over the cases they share; all slices too when `slices` is true.
+void as_compare(as_arena *arena, as_scorer *a, as_scorer *b, bool slices, const as_delta **out,
+                size_t *count);
+
+// Cases that both hold, that neither errs on, and how many stand only in one.
+typedef struct as_pairing {
+    uint64_t shared, only_a, only_b, missing; // missing: in both, an error in one
+} as_pairing;
+as_pairing as_pair_count(const as_scorer *a, const as_scorer *b);
+
+#endif

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// latency.h - quantiles as promises are made: by nearest rank, so that each is a time that was
+// measured, with intervals from order statistics (no assumption about the distribution).
+#ifndef AS_LATENCY_H
+#define AS_LATENCY_H
+
+#include <stddef.h>
+
+#include "harness/record/summary.h"
+
+// sorted[max(ceil(q n), 1) - 1]; NaN when empty.
+double as_latency_rank(const double *sorted, size_t count, double q);
+
+// The two-sided 95 % interval whose ends are measured times; NaN where so few cannot hold one.
+as_interval as_latency_interval(const double *sorted, size_t count, double q);
+
+as_latency as_latency_of(const double *sorted, size_t count);
+
+#endif

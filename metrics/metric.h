@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// metric.h - what a metric is: a const table of operations, and one as a suite configured it.
+//
+// MEAN metrics give every case a score; their value is the weighted mean. CORPUS metrics add up
+// statistics over the cases (a "tally") and take one function of the sums: F1 of all cases is no
+// mean of F1s. QUANTILE and TOTAL metrics are about the run: latencies, cost.
+#ifndef AS_METRIC_H
+#define AS_METRIC_H
+
+#include "harness/base/regex.h"
+#include "metrics/scorer.h"
+
+typedef enum as_metric_kind {
+    AS_METRIC_MEAN,
+    AS_METRIC_CORPUS,
+    AS_METRIC_QUANTILE,
+    AS_METRIC_TOTAL,
+} as_metric_kind;
+
+// Flags of a metric.
+enum {
+    AS_METRIC_UNIT = 1,     // scores lie in 0..1 and 1 is right; CORPUS ones add AS_LABEL_* triples
+    AS_METRIC_LOWER = 2,    // lower is better
+    AS_METRIC_LABELS = 4,   // works on the confusion counts that all such metrics share
+    AS_METRIC_RUN = 8,      // of the run's times and costs: no score in the journal, no weights
+    AS_METRIC_ERRORS = 16,  // cases that ended in an error count too
+    AS_METRIC_CLASSES = 32, // a confusion matrix makes sense beside it
+    AS_METRIC_SIGNED = 64,  // value in -1..1
+    AS_METRIC_BOUNDED = 128, // value in 0..1
+};
+
+// One case while it is scored; views, valid during the call.
+typedef struct as_scoring {
+    as_arena *arena;
+    const as_sample *sample;
+    const as_regex *articles;        // \b(a|an|the)\b
+    const as_str *golds;             // the expected value as texts: one, or each of a list
+    size_t gold_count;               // 0: it is an object, a list with objects, null
+    as_str prediction;               // valid UTF-8; empty when there is none
+    const double *probabilities;     // [choice_count] softmax of the log-probabilities, or NULL
+    size_t gold_choice, best_choice; // SIZE_MAX: none
+} as_scoring;
+
+// What a run metric looks at.
+typedef enum as_run_field {
+    AS_RUN_LATENCY,
+    AS_RUN_TTFT,
+    AS_RUN_TPOT,
+    AS_RUN_COST,
+    AS_RUN_CORRECT_COST,
+    AS_RUN_ERROR,
+} as_run_field;
+
+typedef struct as_metric as_metric;
+
+typedef struct as_metric_ops {
+    const char *name, *text;
+    as_metric_kind kind;
+    unsigned flags;
+    size_t width;               // statistics a case adds to the tally, besides labels; 0 for most
+    const char *const *options; // names, NULL-terminated, besides `name` and `as`; NULL: none
+    // The score of a case, NaN when it has none; *stats (zeroed, [width]) when the metric is
+    // CORPUS.
+    as_rc (*score)(const as_metric *metric, const as_scoring *scoring, double *score, double *stats,
+                   as_err *err);
+    // The value of a tally: LABELS metrics are given [label_count][3] of AS_LABEL_*.
+    double (*value)(const as_metric *metric, const double *tally, size_t label_count);
+    int variant; // which of a family this is; as_run_field for run metrics
+    double q;    // QUANTILE
+} as_metric_ops;
+
+// What is found, wanted and claimed of a label: the statistics that F1 and its kin are made of.
+enum { AS_LABEL_HIT, AS_LABEL_GOLD, AS_LABEL_PRED, AS_LABEL_WIDTH };
+
+typedef enum as_span_match { AS_SPAN_EXACT, AS_SPAN_PARTIAL, AS_SPAN_LABEL } as_span_match;
+
+struct as_metric {
+    const as_metric_ops *ops;
+    as_str name;      // in the summary; owned by whoever made the metric
+    size_t index;     // of its score in a row
+    size_t at, width; // of its statistics in a row's tally
+    as_span_match match;
+    bool ignore_case;
+    double zero_division;
+    size_t bins;
+};
+
+// Resolves a name and its options. Strings are copied to `arena`.
+as_rc as_metric_resolve(as_arena *arena, const as_metric_spec *spec, as_metric *out,
+                        as_err *err) AS_MUST_USE;
+
+// A run metric by name ("latency.p95"), NULL if it is none.
+const as_metric_ops *as_metric_run_find(as_str name);
+
+// AS_INVALID with the nearest name when assay knows no such metric, or cannot compute it yet.
+as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err);
+
+// Families, each in its own file.
+extern const as_metric_ops as_classify_metrics[], as_text_metrics[], as_span_metrics[],
+    as_calibration_metrics[], as_latency_metrics[]; // ends with name NULL
+
+#endif

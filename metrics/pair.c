@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/pair.h"
+
+#include "metrics/gate.h"
+
+bool as_pair_answered(const as_pair *pair) {
+    return !pair->a->missing && !pair->b->missing && pair->a->expected == pair->b->expected;
+}
+
+bool as_pair_half(const as_pair *pair) {
+    return pair->a->missing != pair->b->missing && pair->a->expected == pair->b->expected;
+}
+
+static void count_pair(as_pairs *pairs, const as_pair *pair) {
+    if (pair->a->expected != pair->b->expected)
+        pairs->changed++;
+    else if (pair->a->missing || pair->b->missing)
+        pairs->missing++;
+}
+
+as_pairs as_pair_list(as_arena *arena, as_scorer *a, as_scorer *b, as_str slice) {
+    as_rows_seal(a);
+    as_rows_seal(b);
+    uint32_t a_slice, b_slice;
+    as_pairs out = {.a = a, .b = b};
+    as_pair *items = AS_NEW_ARRAY(arena, as_pair, a->row_count + 1);
+    bool in_a = as_rows_slice(a, slice, &a_slice), in_b = as_rows_slice(b, slice, &b_slice);
+    size_t i = 0, j = 0;
+    while (i < a->row_count || j < b->row_count) {
+        const as_row *left = i < a->row_count ? &a->rows[i] : NULL;
+        const as_row *right = j < b->row_count ? &b->rows[j] : NULL;
+        int way = !left ? 1 : !right ? -1 : as_str_cmp(left->id, right->id);
+        i += way <= 0;
+        j += way >= 0;
+        if (way < 0) {
+            out.only_a += in_a && as_rows_in_slice(left, a_slice);
+        } else if (!in_b || !as_rows_in_slice(right, b_slice)) {
+            continue;
+        } else if (way > 0) {
+            out.only_b++;
+        } else {
+            items[out.count] = (as_pair){left, right};
+            count_pair(&out, &items[out.count++]);
+        }
+    }
+    out.items = items;
+    return out;
+}
+
+as_pairing as_pair_count(const as_scorer *a, const as_scorer *b) {
+    as_pairing out = {0};
+    for (size_t i = 0; i < a->row_count; i++)
+        out.only_a += !as_map_get(&b->ids.map, a->rows[i].id, &(uint64_t){0});
+    for (size_t i = 0; i < b->row_count; i++) {
+        uint64_t at;
+        if (!as_map_get(&a->ids.map, b->rows[i].id, &at)) {
+            out.only_b++;
+            continue;
+        }
+
+        bool a_missing = at != 0;
+        out.missing += a_missing || b->rows[i].missing;
+        out.shared += !a_missing && !b->rows[i].missing;
+    }
+    return out;
+}

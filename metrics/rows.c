@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/rows.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint32_t as_rows_name(as_scorer *scorer, as_names *names, as_str name) {
+    uint64_t number;
+    if (as_map_get(&names->map, name, &number)) return (uint32_t)number;
+    if (names->count == names->capacity) {
+        names->capacity = names->capacity ? 2 * names->capacity : 64;
+        names->items = as_mem_grow(names->items, as_size_mul(names->capacity, sizeof(as_str)));
+    }
+    as_str kept = as_str_copy(&scorer->arena, name);
+    names->items[names->count] = kept;
+    as_map_add(&names->map, kept, names->count, NULL);
+    return (uint32_t)names->count++;
+}
+
+static int order_rows(const void *a, const void *b) {
+    return as_str_cmp(((const as_row *)a)->id, ((const as_row *)b)->id);
+}
+
+static int order_strs(const void *a, const void *b) {
+    return as_str_cmp(*(const as_str *)a, *(const as_str *)b);
+}
+
+static void sort_names(as_arena *arena, as_names *names) {
+    names->sorted = AS_NEW_ARRAY(arena, as_str, names->count + 1);
+    names->ranks = AS_NEW_ARRAY(arena, uint32_t, names->count + 1);
+    if (!names->count) return;
+    memcpy(names->sorted, names->items, names->count * sizeof(as_str));
+    qsort(names->sorted, names->count, sizeof(as_str), order_strs);
+    for (size_t i = 0; i < names->count; i++) {
+        uint64_t number = 0;
+        as_map_get(&names->map, names->sorted[i], &number);
+        names->ranks[number] = (uint32_t)i;
+    }
+}
+
+static void number_clusters(as_scorer *scorer) {
+    as_map map = {0};
+    uint64_t number = 0;
+    for (size_t i = 0; i < scorer->row_count; i++) {
+        as_row *row = &scorer->rows[i];
+        uint64_t known = number;
+        if (!row->cluster_name.len || as_map_add(&map, row->cluster_name, number, &known))
+            known = number++;
+        row->cluster = (uint32_t)known;
+    }
+    scorer->cluster_count = (size_t)number;
+    as_map_free(&map);
+}
+
+void as_rows_seal(as_scorer *scorer) {
+    if (scorer->is_sealed) return;
+    as_arena_reset(&scorer->sealed);
+    if (scorer->row_count) qsort(scorer->rows, scorer->row_count, sizeof(as_row), order_rows);
+    sort_names(&scorer->sealed, &scorer->labels);
+    sort_names(&scorer->sealed, &scorer->slices);
+    number_clusters(scorer);
+    scorer->is_sealed = true;
+}
+
+const as_metric *as_rows_metric(const as_scorer *scorer, as_str name) {
+    for (size_t i = 0; i < scorer->metric_count; i++)
+        if (as_str_eq(scorer->metrics[i].name, name)) return &scorer->metrics[i];
+    return NULL;
+}
+
+bool as_rows_in_slice(const as_row *row, uint32_t slice) {
+    if (slice == AS_ROWS_NONE) return true;
+    for (size_t i = 0; i < row->slice_count; i++)
+        if (row->slices[i] == slice) return true;
+    return false;
+}
+
+bool as_rows_slice(const as_scorer *scorer, as_str name, uint32_t *out) {
+    uint64_t number = AS_ROWS_NONE;
+    if (name.len && !as_map_get(&scorer->slices.map, name, &number)) return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
+static double run_score(const as_metric *metric, const as_row *row) {
+    if (row->missing && !(metric->ops->flags & AS_METRIC_ERRORS)) return NAN;
+    switch ((as_run_field)metric->ops->variant) {
+    case AS_RUN_LATENCY:
+        return row->latency_ms;
+    case AS_RUN_TTFT:
+        return row->ttft_ms;
+    case AS_RUN_TPOT:
+        return row->tpot_ms;
+    case AS_RUN_COST:
+    case AS_RUN_CORRECT_COST:
+        return row->cost;
+    case AS_RUN_ERROR:
+        return row->missing;
+    }
+    return NAN;
+}
+
+double as_rows_score(const as_metric *metric, const as_row *row) {
+    if (metric->ops->flags & AS_METRIC_RUN) return run_score(metric, row);
+    return row->missing ? NAN : row->scores[metric->index];
+}
+
+double as_rows_weight(const as_metric *metric, const as_row *row) {
+    return metric->ops->flags & AS_METRIC_RUN ? 1 : row->weight;
+}
+
+bool as_rows_correct(const as_scorer *scorer, const as_row *row) {
+    for (size_t i = 0; !row->missing && i < scorer->metric_count; i++)
+        if (scorer->metrics[i].ops->flags & AS_METRIC_UNIT) return row->scores[i] >= 1;
+    return false;
+}
+
+size_t as_rows_renumber(as_arena *arena, uint32_t *numbers, size_t count, size_t bound) {
+    uint32_t *fresh = AS_NEW_ARRAY(arena, uint32_t, bound + 1); // 0: not met yet
+    size_t next = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *mine = &fresh[numbers[i]];
+        if (!*mine) *mine = (uint32_t)++next;
+        numbers[i] = *mine - 1;
+    }
+    return next;
+}

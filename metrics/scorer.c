@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/scorer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/utf8.h"
+#include "metrics/estimate.h"
+#include "metrics/latency.h"
+#include "metrics/num.h"
+
+// A matrix of more classes than this is no picture, and free texts are no classes.
+enum { CONFUSION_LABELS_MAX = 256 };
+
+static as_rc add_metric(as_scorer *scorer, const as_metric_spec *spec, as_err *err) {
+    as_metric *metric = &scorer->metrics[scorer->metric_count];
+    as_rc rc = as_metric_resolve(&scorer->arena, spec, metric, err);
+    if (rc != AS_OK) return rc;
+    if (as_rows_metric(scorer, metric->name))
+        return as_fail(err, AS_INVALID,
+                       "metric '%.*s' is asked for twice; name one of them with 'as'",
+                       AS_STR_ARG(metric->name));
+    metric->index = scorer->metric_count++;
+    metric->at = scorer->stats_width;
+    scorer->stats_width += metric->width;
+    scorer->has_labels |= (metric->ops->flags & AS_METRIC_LABELS) != 0;
+    scorer->has_classes |= (metric->ops->flags & AS_METRIC_CLASSES) != 0;
+    return AS_OK;
+}
+
+as_rc as_scorer_new(const as_metric_spec *specs, size_t count, as_scorer **out, as_err *err) {
+    as_scorer *scorer = as_mem_new(sizeof *scorer);
+    scorer->metrics = AS_NEW_ARRAY(&scorer->arena, as_metric, count + 1);
+    as_rc rc = as_regex_new(AS_STR("\\b(a|an|the)\\b"), 0, &scorer->articles, err);
+    for (size_t i = 0; rc == AS_OK && i < count; i++) rc = add_metric(scorer, &specs[i], err);
+    if (rc != AS_OK)
+        as_scorer_free(scorer);
+    else
+        *out = scorer;
+    return rc;
+}
+
+void as_scorer_free(as_scorer *scorer) {
+    if (!scorer) return;
+    as_names *names[] = {&scorer->ids, &scorer->labels, &scorer->slices};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        as_map_free(&names[i]->map);
+        free(names[i]->items);
+    }
+    if (scorer->articles) as_regex_free(scorer->articles);
+    free(scorer->rows);
+    as_arena_free(&scorer->arena);
+    as_arena_free(&scorer->sealed);
+    free(scorer);
+}
+
+static bool is_scalar(const as_json *value) {
+    return value->kind == AS_JSON_STRING || value->kind == AS_JSON_NUMBER ||
+           value->kind == AS_JSON_BOOL;
+}
+
+// The expected value as texts: a scalar is one, a list of scalars is several that are all right.
+static size_t gold_texts(as_arena *arena, const as_json *expected, const as_str **out) {
+    bool list = expected && expected->kind == AS_JSON_ARRAY;
+    if (!expected || (!list && !is_scalar(expected))) return 0;
+    size_t count = list ? expected->count : 1, n = 0;
+    as_str *texts = AS_NEW_ARRAY(arena, as_str, count + 1);
+    for (const as_json *item = list ? expected->child : expected; n < count; item = item->next) {
+        if (!is_scalar(item)) return 0;
+        texts[n++] = as_json_plain(arena, item);
+    }
+    *out = texts;
+    return count;
+}
+
+// Probabilities of the choices, from their log-probabilities; NULL when none is above zero. NaN is
+// how a journal gives back an impossible choice's -inf.
+static const double *softmax(as_arena *arena, const double *logs, size_t count) {
+    double most = -INFINITY, *out = AS_NEW_ARRAY(arena, double, count + 1);
+    as_num_sum sum = {0};
+    for (size_t i = 0; i < count; i++)
+        if (logs[i] > most) most = logs[i];
+    if (!isfinite(most)) return NULL;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = isnan(logs[i]) ? 0 : as_num_exp(logs[i] - most);
+        as_num_add(&sum, out[i]);
+    }
+    for (size_t i = 0; i < count; i++) out[i] /= as_num_total(&sum);
+    return out;
+}
+
+static void read_choices(as_scoring *scoring) {
+    const as_sample *sample = scoring->sample;
+    scoring->gold_choice = scoring->best_choice = SIZE_MAX;
+    if (!sample->choice_count || !sample->choice_logprobs || !sample->choices) return;
+    scoring->probabilities = softmax(scoring->arena, sample->choice_logprobs, sample->choice_count);
+    for (size_t i = 0; i < sample->choice_count; i++) {
+        if (scoring->probabilities &&
+            (scoring->best_choice == SIZE_MAX ||
+             scoring->probabilities[i] > scoring->probabilities[scoring->best_choice]))
+            scoring->best_choice = i;
+        for (size_t g = 0; g < scoring->gold_count; g++)
+            if (as_str_eq(sample->choices[i], scoring->golds[g]) &&
+                scoring->gold_choice == SIZE_MAX)
+                scoring->gold_choice = i;
+    }
+}
+
+static void keep_stats(as_scorer *scorer, const as_metric *metric, const double *stats,
+                       as_stat *kept, size_t *count) {
+    (void)scorer;
+    for (size_t i = 0; i < metric->width; i++)
+        if (stats[i] != 0) kept[(*count)++] = (as_stat){(uint32_t)(metric->at + i), stats[i]};
+}
+
+static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row *row, as_err *err) {
+    as_arena *scratch = scoring->arena;
+    as_stat *kept = AS_NEW_ARRAY(scratch, as_stat, scorer->stats_width + 1);
+    double *scores = AS_NEW_ARRAY(scratch, double, scorer->metric_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < scorer->metric_count; i++) {
+        const as_metric *metric = &scorer->metrics[i];
+        scores[i] = NAN;
+        if (metric->ops->flags & AS_METRIC_RUN) continue;
+        double *stats = AS_NEW_ARRAY(scratch, double, metric->width + 1);
+        as_rc rc = metric->ops->score(metric, scoring, &scores[i], stats, err);
+        if (rc != AS_OK) return rc;
+        keep_stats(scorer, metric, stats, kept, &count);
+    }
+    // Only now that nothing can fail: memory of the run.
+    as_stat *stats = AS_NEW_ARRAY(&scorer->arena, as_stat, count + 1);
+    row->scores = AS_NEW_ARRAY(&scorer->arena, double, scorer->metric_count + 1);
+    if (count) memcpy(stats, kept, count * sizeof *stats);
+    if (scorer->metric_count) memcpy(row->scores, scores, scorer->metric_count * sizeof *scores);
+    row->stats = stats;
+    row->stat_count = count;
+    return AS_OK;
+}
+
+// The expected label is the one that was predicted, where that is among several right ones.
+static void keep_labels(as_scorer *scorer, const as_scoring *scoring, as_row *row) {
+    if (!scorer->has_classes || !scoring->gold_count) return;
+    as_str gold = scoring->golds[0];
+    bool answered = scoring->sample->has_prediction;
+    for (size_t i = 0; answered && i < scoring->gold_count; i++)
+        if (as_str_eq(scoring->golds[i], scoring->prediction)) gold = scoring->golds[i];
+    row->gold = as_rows_name(scorer, &scorer->labels, gold);
+    if (answered) row->pred = as_rows_name(scorer, &scorer->labels, scoring->prediction);
+}
+
+// Slices are a set: a tag written twice is one tag.
+static void keep_slices(as_scorer *scorer, const as_sample *sample, as_row *row) {
+    uint32_t *slices = AS_NEW_ARRAY(&scorer->arena, uint32_t, sample->slice_count + 1);
+    row->slices = slices;
+    for (size_t i = 0; i < sample->slice_count; i++) {
+        uint32_t slice = as_rows_name(scorer, &scorer->slices, sample->slices[i]);
+        if (!as_rows_in_slice(row, slice)) slices[row->slice_count++] = slice;
+    }
+}
+
+static void keep_expected(const as_sample *sample, as_row *row) {
+    as_buf text = {0};
+    if (sample->expected) as_json_write_sorted(&text, sample->expected);
+    row->expected = as_str_hash(as_buf_view(&text));
+    as_buf_free(&text);
+}
+
+static double time_per_token(const as_sample *sample) {
+    if (sample->tokens_out < 2 || !(sample->latency_ms >= sample->ttft_ms)) return NAN;
+    return (sample->latency_ms - sample->ttft_ms) / (double)(sample->tokens_out - 1);
+}
+
+static as_row make_row(as_scorer *scorer, const as_sample *sample) {
+    as_row row = {.id = as_str_copy(&scorer->arena, sample->id),
+                  .cluster_name = as_str_copy(&scorer->arena, sample->cluster),
+                  .weight = sample->weight > 0 ? sample->weight : 1,
+                  .gold = AS_ROWS_NONE,
+                  .pred = AS_ROWS_NONE,
+                  .outcome = sample->outcome,
+                  .missing = as_outcome_is_error(sample->outcome),
+                  .latency_ms = sample->latency_ms,
+                  .ttft_ms = sample->ttft_ms,
+                  .tpot_ms = time_per_token(sample),
+                  .cost = isfinite(sample->cost) ? sample->cost : 0,
+                  .tokens_in = sample->tokens_in,
+                  .tokens_out = sample->tokens_out};
+    keep_expected(sample, &row);
+    keep_slices(scorer, sample, &row);
+    return row;
+}
+
+static void set_scores(const as_scorer *scorer, as_arena *arena, const as_row *row,
+                       as_sample *sample) {
+    as_score *scores = AS_NEW_ARRAY(arena, as_score, scorer->metric_count + 1);
+    sample->score_count = 0;
+    for (size_t i = 0; i < scorer->metric_count; i++) {
+        if (scorer->metrics[i].ops->flags & AS_METRIC_RUN) continue;
+        as_str name = as_str_copy(arena, scorer->metrics[i].name);
+        double value = row->missing ? NAN : row->scores[i];
+        scores[sample->score_count++] = (as_score){name, value};
+    }
+    sample->scores = scores;
+}
+
+static as_row *push_row(as_scorer *scorer) {
+    if (scorer->row_count == scorer->row_capacity) {
+        scorer->row_capacity = scorer->row_capacity ? 2 * scorer->row_capacity : 256;
+        scorer->rows = as_mem_grow(scorer->rows, as_size_mul(scorer->row_capacity, sizeof(as_row)));
+    }
+    scorer->is_sealed = false;
+    return &scorer->rows[scorer->row_count++];
+}
+
+as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) {
+    uint64_t known;
+    if (as_map_get(&scorer->ids.map, sample->id, &known))
+        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
+    as_arena scratch = {0};
+    as_scoring scoring = {.arena = &scratch, .sample = sample, .articles = scorer->articles};
+    as_row row = make_row(scorer, sample);
+    as_rc rc = AS_OK;
+    if (!row.missing) {
+        if (sample->has_prediction)
+            scoring.prediction = as_utf8_clean(&scratch, sample->prediction);
+        scoring.gold_count = gold_texts(&scratch, sample->expected, &scoring.golds);
+        read_choices(&scoring);
+        rc = score_metrics(scorer, &scoring, &row, err);
+        if (rc == AS_OK) keep_labels(scorer, &scoring, &row);
+    }
+    if (rc == AS_OK) {
+        as_map_add(&scorer->ids.map, row.id, row.missing, NULL);
+        *push_row(scorer) = row;
+        set_scores(scorer, arena, &row, sample);
+    }
+    as_arena_free(&scratch);
+    return rc;
+}
+
+// A field of the answered cases, ascending.
+static double *sorted_field(as_arena *arena, const as_scorer *scorer, as_run_field field,
+                            size_t *count) {
+    as_metric_ops ops = {.flags = AS_METRIC_RUN, .variant = (int)field};
+    as_metric metric = {.ops = &ops};
+    double *out = AS_NEW_ARRAY(arena, double, scorer->row_count + 1);
+    *count = 0;
+    for (size_t i = 0; i < scorer->row_count; i++) {
+        double value = as_rows_score(&metric, &scorer->rows[i]);
+        if (!isnan(value)) out[(*count)++] = value;
+    }
+    as_num_sort(out, *count);
+    return out;
+}
+
+void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out, size_t *count) {
+    as_rows_seal(scorer);
+    *out = sorted_field(arena, scorer, AS_RUN_LATENCY, count);
+}
+
+static void summarize_times(const as_scorer *scorer, as_summary *summary) {
+    as_latency *const outs[] = {&summary->latency, &summary->ttft, &summary->tpot};
+    static const as_run_field fields[] = {AS_RUN_LATENCY, AS_RUN_TTFT, AS_RUN_TPOT};
+    for (size_t i = 0; i < 3; i++) {
+        as_arena scratch = {0};
+        size_t count;
+        const double *sorted = sorted_field(&scratch, scorer, fields[i], &count);
+        *outs[i] = as_latency_of(sorted, count);
+        as_arena_free(&scratch);
+    }
+}
+
+static void summarize_counts(const as_scorer *scorer, as_summary *summary) {
+    as_num_sum cost = {0};
+    memset(summary->outcomes, 0, sizeof summary->outcomes);
+    if (!summary->total) summary->total = scorer->row_count;
+    summary->ok = summary->errors = summary->tokens_in = summary->tokens_out = 0;
+    for (size_t i = 0; i < scorer->row_count; i++) {
+        const as_row *row = &scorer->rows[i];
+        summary->outcomes[row->outcome]++;
+        summary->ok += !row->missing;
+        summary->errors += row->missing;
+        summary->tokens_in += row->tokens_in;
+        summary->tokens_out += row->tokens_out;
+        as_num_add(&cost, row->cost);
+    }
+    summary->cost_total = as_num_total(&cost);
+    summary->cost_per_case =
+        scorer->row_count ? summary->cost_total / (double)scorer->row_count : NAN;
+    double wall = summary->wall_s > 0 ? summary->wall_s : NAN;
+    summary->cases_per_s = (double)scorer->row_count / wall;
+    summary->tokens_in_per_s = (double)summary->tokens_in / wall;
+    summary->tokens_out_per_s = (double)summary->tokens_out / wall;
+}
+
+static void summarize_slices(as_scorer *scorer, as_arena *arena, as_summary *summary) {
+    size_t count = scorer->slices.count;
+    as_slice_values *slices = AS_NEW_ARRAY(arena, as_slice_values, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slice = AS_ROWS_NONE;
+        as_str name = scorer->slices.sorted[i];
+        as_rows_slice(scorer, name, &slice);
+        slices[i] = (as_slice_values){.slice = as_str_copy(arena, name),
+                                      .values = as_estimate_all(arena, scorer, slice),
+                                      .count = scorer->metric_count};
+    }
+    summary->slices = slices;
+    summary->slice_count = count;
+}
+
+void as_scorer_summarize(as_scorer *scorer, as_arena *arena, as_summary *summary) {
+    as_rows_seal(scorer);
+    summarize_counts(scorer, summary);
+    summarize_times(scorer, summary);
+    summary->metrics = as_estimate_all(arena, scorer, AS_ROWS_NONE);
+    summary->metric_count = scorer->metric_count;
+    summarize_slices(scorer, arena, summary);
+}
+
+void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out) {
+    *out = (as_confusion){0};
+    as_rows_seal(scorer);
+    size_t known = scorer->labels.count, count = known;
+    if (!scorer->has_classes || !known || known > CONFUSION_LABELS_MAX) return;
+    for (size_t i = 0; i < scorer->row_count; i++)
+        if (scorer->rows[i].gold != AS_ROWS_NONE && scorer->rows[i].pred == AS_ROWS_NONE)
+            count = known + 1; // a column for cases without an answer
+    as_str *labels = AS_NEW_ARRAY(arena, as_str, count);
+    uint64_t *cells = AS_NEW_ARRAY(arena, uint64_t, count * count);
+    for (size_t i = 0; i < known; i++) labels[i] = as_str_copy(arena, scorer->labels.sorted[i]);
+    if (count > known) labels[known] = AS_STR("(no answer)");
+    for (size_t i = 0; i < scorer->row_count; i++) {
+        const as_row *row = &scorer->rows[i];
+        if (row->gold == AS_ROWS_NONE) continue;
+        size_t pred = row->pred == AS_ROWS_NONE ? known : scorer->labels.ranks[row->pred];
+        cells[scorer->labels.ranks[row->gold] * count + pred]++;
+    }
+    *out = (as_confusion){labels, cells, count};
+}

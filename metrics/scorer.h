@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// scorer.h - the metrics of a suite over a stream of samples.
+//
+// One scorer takes one run's samples in any order, scores each, and keeps only what intervals and
+// paired comparisons need: per case one score a metric and the sparse sufficient statistics of the
+// corpus metrics (a confusion cell, span counts). The result does not depend on the order.
+// One thread at a time; owns all it keeps.
+#ifndef AS_SCORER_H
+#define AS_SCORER_H
+
+#include "harness/base/yaml.h"
+#include "harness/record/findings.h"
+#include "harness/record/sample.h"
+#include "harness/record/summary.h"
+
+// A metric as a suite asks for it. `options` is the suite's map {name: ..., option: ...} or NULL.
+typedef struct as_metric_spec {
+    as_str name;            // "f1_macro"
+    const as_yaml *options; // also says file position for errors; may be NULL
+} as_metric_spec;
+
+typedef struct as_scorer as_scorer;
+
+// Resolves every name and option. The error names the nearest metric or option.
+as_rc as_scorer_new(const as_metric_spec *specs, size_t count, as_scorer **out,
+                    as_err *err) AS_MUST_USE;
+void as_scorer_free(as_scorer *scorer);
+
+// Checks one spec without making anything: for reporting all mistakes of a suite in one go.
+as_rc as_metric_check(const as_metric_spec *spec, as_err *err) AS_MUST_USE;
+
+// Scores one sample: sets its scores and score_count (memory from `arena`) and keeps what is
+// needed. A sample whose outcome is an error gets null scores and is missing from every metric but
+// `errors`. AS_INVALID when the case's `expected` has a form that a metric cannot use.
+as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) AS_MUST_USE;
+
+// Fills the summary's metrics, slices, latency, ttft, tpot, outcomes, ok, errors, cost and token
+// sums from what was added; total too where it is 0. wall_s must be set.
+void as_scorer_summarize(as_scorer *scorer, as_arena *arena, as_summary *summary);
+
+// The confusion matrix of a run with a classification metric; count 0 otherwise.
+void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out);
+
+// Latencies of the cases that are no errors, ascending.
+void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out, size_t *count);
+
+// All metric names, NULL-terminated, for help and for nearest-name messages; and one line about
+// each (same order).
+const char *const *as_metric_names(void);
+const char *const *as_metric_texts(void);
+
+#endif

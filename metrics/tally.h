@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// tally.h - lays the statistics of cases out for resample.h: which place of a tally belongs to
+// which metric and label, for one run or for two that are compared.
+#ifndef AS_TALLY_H
+#define AS_TALLY_H
+
+#include "metrics/resample.h"
+
+// One tally for some CORPUS metrics. All label metrics share one block at `label_at`.
+typedef struct as_layout {
+    const as_functional *functionals; // [count], with the metrics given
+    size_t count, width, label_at, label_count;
+    bool has_labels;
+} as_layout;
+
+as_layout as_tally_layout(as_arena *arena, const as_metric *const *metrics, size_t count,
+                          size_t label_count);
+
+// A missing answer may stand for a wrong or a right one: then `row` is the same case of the other
+// run, for what was expected.
+typedef enum as_stand_in { AS_STAND_NONE, AS_STAND_WRONG, AS_STAND_RIGHT } as_stand_in;
+
+typedef struct as_tally_row {
+    const as_scorer *scorer;
+    const as_row *row;
+    const as_metric *const *metrics; // [layout.count]: the scorer's own
+    const uint32_t *labels;          // place of each of the scorer's labels
+    as_stand_in stand_in;
+} as_tally_row;
+
+// The units of `count` cases; case i belongs to cluster clusters[i] of `cluster_count`.
+as_units as_tally_units(as_arena *arena, const as_layout *layout, const as_tally_row *rows,
+                        const uint32_t *clusters, size_t count, size_t cluster_count);
+
+#endif

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reports/report.h"
+
+#include "reports/html_parts.h"
+#include "reports/page.h"
+
+void as_report_html(as_buf *out, const as_summary *run, const as_summary *baseline,
+                    const as_findings *findings) {
+    static const as_findings none = {0};
+    as_html page = {run, baseline, findings ? findings : &none};
+    as_page_open(out, run->suite, "assay run", run->gate.verdict);
+    as_html_head(out, &page);
+    as_html_gate(out, &page);
+    as_html_metrics(out, &page);
+    as_html_changes(out, &page);
+    as_html_flips(out, &page);
+    as_html_slices(out, &page);
+    as_html_confusion(out, &page);
+    as_html_failures(out, &page);
+    as_html_latency(out, &page);
+    as_html_provenance(out, &page);
+    as_page_close(out);
+}

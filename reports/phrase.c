@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reports/phrase.h"
+
+#include <math.h>
+
+#include "reports/figures.h"
+
+const char *as_phrase_verdict(const as_gate *gate) {
+    static const char *const words[] = {"Passed", "Failed", "Undecided", "No baseline",
+                                        "Not measured"};
+    return gate->count || gate->verdict != AS_PASS ? words[gate->verdict] : "Measured";
+}
+
+const char *as_phrase_check(as_verdict verdict) {
+    static const char *const words[] = {"pass", "fail", "undecided", "no baseline", "not measured"};
+    return words[verdict];
+}
+
+const char *as_phrase_mark(as_verdict verdict) {
+    static const char *const marks[] = {"\xe2\x9c\x93", "\xe2\x9c\x97", "?", "\xe2\x80\x93", "!"};
+    return marks[verdict];
+}
+
+size_t as_phrase_count(const as_gate *gate, as_verdict verdict) {
+    size_t count = 0;
+    for (size_t i = 0; i < gate->count; i++) count += gate->checks[i].verdict == verdict;
+    return count;
+}
+
+bool as_phrase_has_note(const as_check *check) {
+    return check->note.len && (check->verdict == AS_PASS || check->verdict == AS_UNMEASURABLE);
+}
+
+bool as_phrase_is_drop(const as_check *check) {
+    return isfinite(check->baseline) || as_str_find(check->gate, AS_STR(" drop "), 0) != SIZE_MAX;
+}
+
+static const char *checks(size_t count) {
+    return count == 1 ? "check" : "checks";
+}
+
+void as_phrase_gate(as_buf *out, const as_gate *gate) {
+    size_t total = gate->count, hit = as_phrase_count(gate, gate->verdict);
+    size_t held = as_phrase_count(gate, AS_PASS);
+    if (!total) {
+        as_buf_text(out, gate->verdict == AS_UNMEASURABLE
+                             ? "there is nothing to judge"
+                             : "no gate is set, so nothing was judged");
+        return;
+    }
+    switch (gate->verdict) {
+    case AS_PASS:
+        if (total == 1)
+            as_buf_text(out, "the one check holds");
+        else
+            as_buff(out, total == 2 ? "both checks hold" : "all %zu checks hold", total);
+        break;
+    case AS_FAIL:
+        as_buff(out, "%zu of %zu %s failed", hit, total, checks(total));
+        break;
+    case AS_UNDECIDED:
+        as_buff(out, "%zu of %zu %s cannot be decided with this many cases", hit, total,
+                checks(total));
+        break;
+    case AS_NO_BASELINE:
+        as_buff(out, "%zu of %zu %s had no run to compare with", hit, total, checks(total));
+        if (held) as_buff(out, "; the other %zu %s", held, held == 1 ? "holds" : "hold");
+        break;
+    case AS_UNMEASURABLE:
+        as_buff(out, "%zu of %zu %s could not be measured", hit, total, checks(total));
+    }
+}
+
+static void reason_threshold(as_buf *out, const as_check *c, as_unit unit) {
+    double apart = c->value - c->limit;
+    as_buf_text(out, as_figure_of(c->value, unit).text);
+    if (apart == 0) {
+        as_buff(out, ", exactly the limit");
+        return;
+    }
+    const char *side = apart > 0 ? "above" : "below";
+    as_buff(out, ", %s %s the limit of %s", as_figure_size(apart, unit).text, side,
+            as_figure_of(c->limit, unit).text);
+}
+
+static void put_flips(as_buf *out, const as_check *c) {
+    if (!c->broke && !c->fixed) return;
+    as_buff(out, "; %s %s broke, %s fixed", as_figure_count(c->broke).text,
+            c->broke == 1 ? "case" : "cases", as_figure_count(c->fixed).text);
+}
+
+static void reason_drop(as_buf *out, const as_check *c, as_unit unit) {
+    as_buf_text(out, as_figure_of(c->value, unit).text);
+    if (c->delta == 0)
+        as_buff(out, ", as the baseline");
+    else
+        as_buff(out, ", %s %s from %s", c->delta < 0 ? "down" : "up",
+                as_figure_size(c->delta, unit).text, as_figure_of(c->baseline, unit).text);
+    if (c->verdict == AS_UNDECIDED) {
+        as_buff(out, ": too few cases to tell, the change may be %s",
+                as_figure_change_interval(c->ci, unit).text);
+        if (isfinite(c->mde))
+            as_buff(out, "; these %s cases show drops from %s", as_figure_count(c->n).text,
+                    as_figure_size(c->mde, unit).text);
+        if (c->needed) as_buff(out, "; about %s would decide it", as_figure_count(c->needed).text);
+    } else if (c->verdict == AS_FAIL && isfinite(c->p)) {
+        as_buff(out, c->p < 0.001 ? " (p %s)" : " (p = %s)", as_figure_p(c->p).text);
+    }
+    put_flips(out, c);
+}
+
+void as_phrase_reason(as_buf *out, const as_summary *run, const as_check *check) {
+    as_unit unit = as_figure_check_measure(run, check).unit;
+    if (check->verdict == AS_UNMEASURABLE)
+        as_buf_text(out, isfinite(check->value) ? "measured, but not judged" : "there is no value");
+    else if (check->verdict == AS_NO_BASELINE)
+        as_buf_text(out, "there is no run to compare with");
+    else if (as_phrase_is_drop(check) && isfinite(check->delta))
+        reason_drop(out, check, unit);
+    else
+        reason_threshold(out, check, unit);
+}

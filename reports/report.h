@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// report.h - what leaves for people and for build servers: pages, tables, XML, Markdown.
+//
+// Pure functions from values to text: they append to a buffer and cannot fail. All content (cases,
+// model output, names) is hostile and escaped for where it lands. No file, no network, no clock.
+#ifndef AS_REPORT_H
+#define AS_REPORT_H
+
+#include "harness/record/findings.h"
+#include "harness/record/summary.h"
+
+// One run as a self-contained page: no network, no script needed to read it. `baseline` may be
+// NULL. Light and dark, print, phone.
+void as_report_html(as_buf *out, const as_summary *run, const as_summary *baseline,
+                    const as_findings *findings);
+
+// The trend of one suite: its runs, oldest first.
+void as_report_trend_html(as_buf *out, as_str suite, const as_summary *runs, size_t count);
+
+// The table for a terminal. `color`: ANSI; `columns`: width of the terminal (0: 80).
+void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *baseline, bool color,
+                        size_t columns);
+// Deltas of `assay compare`.
+void as_report_compare_terminal(as_buf *out, const as_summary *a, const as_summary *b,
+                                const as_findings *findings, const as_gate *gate, bool color,
+                                size_t columns);
+void as_report_compare_json(as_buf *out, const as_findings *findings, uint64_t cases,
+                            const as_gate *gate);
+// A run a line for `assay history list`.
+void as_report_history_terminal(as_buf *out, const as_summary *runs, const as_str *tags,
+                                size_t count, bool color, size_t columns);
+
+// JUnit XML in the dialect of GitHub, GitLab and Jenkins: a test case a gate check, and one a
+// failing case (at most 200) as a non-failing entry's output.
+void as_report_junit(as_buf *out, const as_summary *run, const as_findings *findings);
+
+// Markdown for a step summary or a pull-request comment, at most 60,000 bytes.
+void as_report_markdown(as_buf *out, const as_summary *run, const as_summary *baseline,
+                        const as_findings *findings);
+
+#endif

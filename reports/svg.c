@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reports/svg.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "reports/content.h"
+#include "reports/phrase.h"
+
+// 1, 2 or 5 times a power of ten, such that about `parts` steps cover the span.
+static double round_step(double span, double parts) {
+    double raw = span / parts, power = pow(10, floor(log10(raw))), lead = raw / power;
+    return power * (lead <= 1.0001 ? 1 : lead <= 2.0001 ? 2 : lead <= 5.0001 ? 5 : 10);
+}
+
+static double top_of(as_unit unit) {
+    return unit == AS_UNIT_HUNDRED ? 100 : unit == AS_UNIT_SHARE ? 1 : INFINITY;
+}
+
+as_axis as_axis_over(double lo, double hi, as_unit unit, bool change) {
+    if (!isfinite(lo) || !isfinite(hi) || lo > hi) lo = 0, hi = 1;
+    if (change) lo = fmin(lo, 0), hi = fmax(hi, 0);
+    double least = fmax(fabs(hi), fabs(lo)) * 0.01 + 1e-9;
+    if (hi - lo < least) {
+        lo -= least;
+        hi += least;
+    }
+    as_axis axis = {.step = round_step(hi - lo, 4), .unit = unit, .change = change};
+    axis.lo = floor(lo / axis.step + 1e-6) * axis.step;
+    axis.hi = ceil(hi / axis.step - 1e-6) * axis.step;
+    if (!change && lo >= 0) axis.lo = fmax(axis.lo, 0);
+    if (!change) axis.hi = fmin(axis.hi, fmax(top_of(unit), hi));
+    if (axis.hi <= axis.lo) axis.hi = axis.lo + axis.step;
+    return axis;
+}
+
+double as_axis_percent(const as_axis *axis, double value) {
+    double share = (value - axis->lo) / (axis->hi - axis->lo);
+    return 100 * fmin(fmax(share, 0), 1);
+}
+
+static as_figure tick_text(const as_axis *axis, double value) {
+    as_figure f;
+    double scale = axis->unit == AS_UNIT_SHARE ? 100 : 1;
+    if (axis->unit == AS_UNIT_MS && !axis->change) return as_figure_of(value, AS_UNIT_MS);
+    int decimals = (int)fmin(fmax(-floor(log10(axis->step * scale) + 1e-9), 0), 6);
+    double v = value * scale;
+    if (fabs(v) < axis->step * scale * 1e-6) v = 0;
+    const char *sign = v < 0 ? "\xe2\x88\x92" : axis->change && v > 0 ? "+" : "";
+    const char *unit = axis->unit == AS_UNIT_SHARE ? axis->change ? "" : "%" : "";
+    snprintf(f.text, sizeof f.text, "%s%.*f%s", sign, decimals, fmin(fabs(v), 1e15), unit);
+    return f;
+}
+
+static size_t tick_count(const as_axis *axis) {
+    double count = floor((axis->hi - axis->lo) / axis->step + 1e-6) + 1;
+    return count > 12 ? 12 : (size_t)count;
+}
+
+void as_svg_ticks(as_buf *out, const as_axis *axis) {
+    as_buf_text(out, "<svg class=\"iv ticks\" aria-hidden=\"true\">");
+    for (size_t i = 0; i < tick_count(axis); i++) {
+        double value = axis->lo + (double)i * axis->step, x = as_axis_percent(axis, value);
+        const char *anchor = x < 1 ? "start" : x > 99 ? "end" : "middle";
+        as_buff(out, "<text x=\"%.2f%%\" y=\"14\" text-anchor=\"%s\">%s</text>", x, anchor,
+                tick_text(axis, value).text);
+        as_buff(out, "<line x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"19\" y2=\"24\"/>", x, x);
+    }
+    as_buf_text(out, "</svg>");
+}
+
+void as_svg_interval(as_buf *out, const as_axis *axis, double value, as_interval ci, double mark,
+                     double line, const char *style) {
+    as_buf_text(out, "<svg class=\"iv\" aria-hidden=\"true\">");
+    for (size_t i = 0; i < tick_count(axis); i++) {
+        double x = as_axis_percent(axis, axis->lo + (double)i * axis->step);
+        as_buff(out, "<line class=\"grid\" x1=\"%.2f%%\" x2=\"%.2f%%\" y2=\"24\"/>", x, x);
+    }
+    if (axis->change) line = 0;
+    if (isfinite(line)) {
+        double x = as_axis_percent(axis, line);
+        as_buff(out, "<line class=\"ref\" x1=\"%.2f%%\" x2=\"%.2f%%\" y2=\"24\"/>", x, x);
+    }
+    if (isfinite(ci.lo) && isfinite(ci.hi))
+        as_buff(out, "<line class=\"ci %s\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"12\" y2=\"12\"/>",
+                style, as_axis_percent(axis, ci.lo), as_axis_percent(axis, ci.hi));
+    if (isfinite(mark))
+        as_buff(
+            out,
+            "<svg x=\"%.2f%%\" class=\"o\"><path class=\"base\" d=\"M0 5l7 7-7 7-7-7z\"/></svg>",
+            as_axis_percent(axis, mark));
+    if (isfinite(value))
+        as_buff(out, "<circle class=\"%s\" cx=\"%.2f%%\" cy=\"12\" r=\"4\"/>", style,
+                as_axis_percent(axis, value));
+    as_buf_text(out, "</svg>");
+}
+
+// ---- confusion ----
+
+typedef struct heat {
+    const as_confusion *c;
+    int cell, left, top; // pixels
+    bool titles;         // a tooltip for every cell that counts something
+} heat;
+
+static uint64_t row_total(const as_confusion *c, size_t row) {
+    uint64_t total = 0;
+    for (size_t i = 0; i < c->count; i++) total += c->cells[row * c->count + i];
+    return total;
+}
+
+static heat heat_of(const as_confusion *c) {
+    size_t longest = 4, filled = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        size_t width = as_content_width(as_content_clip(c->labels[i], 24));
+        if (width > longest) longest = width;
+    }
+    for (size_t i = 0; i < c->count * c->count; i++) filled += c->cells[i] > 0;
+    int cell = (int)(700 / c->count);
+    int label = (int)(longest > 26 ? 26 : longest) * 7 + 12;
+    return (heat){c, cell < 23 ? 23 : cell > 52 ? 52 : cell, label, label * 7 / 8, filled <= 500};
+}
+
+static void heat_label(as_buf *out, as_str label) {
+    as_str clip = as_content_clip(label, 24);
+    as_content_markup(out, clip, 24);
+    if (clip.len < label.len) as_buf_text(out, "\xe2\x80\xa6");
+}
+
+static void heat_names(as_buf *out, const heat *h) {
+    for (size_t i = 0; i < h->c->count; i++) {
+        int at = (int)i * h->cell + h->cell / 2;
+        as_buff(out, "<text class=\"end\" x=\"%d\" y=\"%d\">", h->left - 8, h->top + at + 4);
+        heat_label(out, h->c->labels[i]);
+        as_buff(out, "</text><text transform=\"translate(%d %d)rotate(-55)\">", h->left + at + 4,
+                h->top - 8);
+        heat_label(out, h->c->labels[i]);
+        as_buf_text(out, "</text>\n");
+    }
+}
+
+static void heat_cell(as_buf *out, const heat *h, size_t row, size_t column, uint64_t total) {
+    uint64_t n = h->c->cells[row * h->c->count + column];
+    if (!n) return;
+    double share = (double)n / (double)total;
+    // A floor, so that one case in hundreds is still seen.
+    double depth = 0.12 + 0.88 * sqrt(share);
+    int x = h->left + (int)column * h->cell, y = h->top + (int)row * h->cell;
+    as_buff(
+        out,
+        "<rect class=\"%s\" fill-opacity=\"%.2f\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\">",
+        row == column ? "right" : "wrong", depth, x + 1, y + 1, h->cell - 2, h->cell - 2);
+    if (h->titles) {
+        as_buf_text(out, "<title>");
+        as_content_markup(out, h->c->labels[row], AS_CLIP_NAME);
+        as_buf_text(out, row == column ? " found in " : " taken for ");
+        if (row != column) as_content_markup(out, h->c->labels[column], AS_CLIP_NAME);
+        as_buff(out, "%s%s of %s</title>", row == column ? "" : " in ", as_figure_count(n).text,
+                as_figure_count(total).text);
+    }
+    as_buff(out, "</rect><text class=\"n%s\" x=\"%d\" y=\"%d\">%llu</text>\n",
+            depth > 0.55 ? " on" : "", x + h->cell / 2, y + h->cell / 2 + 4, (unsigned long long)n);
+}
+
+static void heat_row(as_buf *out, const heat *h, size_t row) {
+    size_t count = h->c->count;
+    uint64_t total = row_total(h->c, row);
+    for (size_t column = 0; column < count; column++) heat_cell(out, h, row, column, total);
+    int y = h->top + (int)row * h->cell + h->cell / 2 + 4;
+    as_buff(
+        out, "<text class=\"end soft\" x=\"%d\" y=\"%d\">%s</text>",
+        h->left + (int)count * h->cell + 46, y,
+        total ? as_figure_of((double)h->c->cells[row * count + row] / (double)total, AS_UNIT_SHARE)
+                    .text
+              : "\xe2\x80\x93");
+    as_buff(out, "<text class=\"end soft\" x=\"%d\" y=\"%d\">%s</text>\n",
+            h->left + (int)count * h->cell + 92, y, as_figure_count(total).text);
+}
+
+void as_svg_heat(as_buf *out, const as_confusion *confusion) {
+    heat h = heat_of(confusion);
+    int side = (int)confusion->count * h.cell, overhang = h.top * 5 / 7;
+    int width = h.left + side + (overhang > 104 ? overhang : 104), height = h.top + side + 6;
+    as_buff(out,
+            "<svg class=\"heat\" role=\"img\" aria-label=\"Confusion matrix of %zu labels; the "
+            "largest confusions are listed in words below\" viewBox=\"0 0 %d %d\" width=\"%d\" "
+            "height=\"%d\">\n",
+            confusion->count, width, height, width, height);
+    as_buff(out, "<rect class=\"bed\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", h.left,
+            h.top, side, side);
+    as_buf_text(out, "<path class=\"mesh\" d=\"");
+    for (size_t i = 0; i <= confusion->count; i++) {
+        int at = (int)i * h.cell;
+        as_buff(out, "M%d %dh%dM%d %dv%d", h.left, h.top + at, side, h.left + at, h.top, side);
+    }
+    as_buf_text(out, "\"/>\n");
+    heat_names(out, &h);
+    for (size_t row = 0; row < confusion->count; row++) heat_row(out, &h, row);
+    as_buf_text(out, "</svg>\n");
+}
+
+// ---- latencies ----
+
+enum { BIN_COUNT = 48, PLOT_TOP = 66, PLOT_HEIGHT = 132 };
+
+typedef struct spread {
+    double lo, hi; // of the axis: ms, or log10(ms)
+    bool log;
+} spread;
+
+static double spread_at(const spread *s, double ms) {
+    double v = s->log ? log10(fmax(ms, 1e-6)) : ms;
+    return 100 * fmin(fmax((v - s->lo) / (s->hi - s->lo), 0), 1);
+}
+
+static spread spread_of(const double *ms, size_t count) {
+    double lo = ms[0], hi = ms[count - 1];
+    if (lo > 0 && hi / lo > 12) return (spread){log10(lo) - 0.02, log10(hi) + 0.02, true};
+    if (hi - lo < 1e-9) hi = lo + fmax(lo * 0.1, 0.1);
+    as_axis axis = as_axis_over(lo, hi, AS_UNIT_MS, false);
+    return (spread){axis.lo, axis.hi, false};
+}
+
+static void time_tick(as_buf *out, const spread *s, double ms) {
+    double x = spread_at(s, ms);
+    const char *anchor = x < 2 ? "start" : x > 98 ? "end" : "middle";
+    char text[24];
+    if (ms >= 1000)
+        snprintf(text, sizeof text, "%.4g s", ms / 1000);
+    else
+        snprintf(text, sizeof text, "%.4g ms", ms);
+    as_buff(out, "<text class=\"soft\" x=\"%.2f%%\" y=\"%d\" text-anchor=\"%s\">%s</text>", x,
+            PLOT_TOP + PLOT_HEIGHT + 18, anchor, text);
+}
+
+static void time_ticks(as_buf *out, const spread *s) {
+    if (!s->log) {
+        double step = round_step(s->hi - s->lo, 4);
+        for (double t = s->lo; t <= s->hi + step / 2; t += step) time_tick(out, s, t);
+        return;
+    }
+    static const double leads[] = {1, 2, 5};
+    bool dense = s->hi - s->lo < 2.2; // decades
+    for (int power = (int)floor(s->lo); power <= (int)ceil(s->hi); power++)
+        for (int i = 0; i < (dense ? 3 : 1); i++) {
+            double ms = leads[i] * pow(10, power);
+            if (log10(ms) >= s->lo && log10(ms) <= s->hi) time_tick(out, s, ms);
+        }
+}
+
+static void time_mark(as_buf *out, const spread *s, const char *name, double ms, int level) {
+    if (!isfinite(ms)) return;
+    double x = spread_at(s, ms);
+    bool left = x > 70;
+    int y = 12 + level * 15;
+    as_buff(out, "<line class=\"pct\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"%d\" y2=\"%d\"/>", x, x,
+            y - 9, PLOT_TOP + PLOT_HEIGHT);
+    as_buff(out, "<text x=\"%.2f%%\" dx=\"%d\" y=\"%d\" text-anchor=\"%s\">%s %s</text>\n", x,
+            left ? -5 : 5, y, left ? "end" : "start", name, as_figure_of(ms, AS_UNIT_MS).text);
+}
+
+void as_svg_histogram(as_buf *out, const double *ms, size_t count, const as_latency *latency) {
+    spread s = spread_of(ms, count);
+    size_t bins[BIN_COUNT] = {0}, most = 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t bin = (size_t)(spread_at(&s, ms[i]) / 100 * BIN_COUNT);
+        if (bin >= BIN_COUNT) bin = BIN_COUNT - 1;
+        if (++bins[bin] > most) most = bins[bin];
+    }
+    as_buff(out,
+            "<svg class=\"hist\" role=\"img\" aria-label=\"Histogram of %zu latencies%s; the "
+            "percentiles are in the table\" height=\"%d\">\n",
+            count, s.log ? " on a logarithmic scale" : "", PLOT_TOP + PLOT_HEIGHT + 26);
+    for (size_t i = 0; i < BIN_COUNT; i++) {
+        if (!bins[i]) continue;
+        double height = fmax(1.5, (double)bins[i] / (double)most * PLOT_HEIGHT);
+        as_buff(out, "<rect x=\"%.2f%%\" y=\"%.1f\" width=\"%.2f%%\" height=\"%.1f\"/>",
+                100.0 * (double)i / BIN_COUNT, PLOT_TOP + PLOT_HEIGHT - height,
+                100.0 / BIN_COUNT - 0.25, height);
+    }
+    as_buff(out, "\n<line class=\"floor\" x2=\"100%%\" y1=\"%d\" y2=\"%d\"/>\n",
+            PLOT_TOP + PLOT_HEIGHT, PLOT_TOP + PLOT_HEIGHT);
+    time_mark(out, &s, "p50", latency->p50, 0);
+    time_mark(out, &s, "p90", latency->p90, 1);
+    time_mark(out, &s, "p95", latency->p95, 2);
+    time_mark(out, &s, "p99", latency->p99, 3);
+    time_ticks(out, &s);
+    as_buf_text(out, "</svg>\n");
+}
+
+// ---- trend ----
+
+enum { TREND_TOP = 18, TREND_HEIGHT = 128, TREND_DOTS_MAX = 80 };
+
+typedef struct trend {
+    const as_svg_point *points;
+    size_t count;
+    as_axis axis;
+} trend;
+
+static double trend_x(const trend *t, size_t i) {
+    return t->count < 2 ? 50 : 8 + 90 * (double)i / (double)(t->count - 1);
+}
+
+static double trend_y(const trend *t, double value) {
+    return 100 - as_axis_percent(&t->axis, value);
+}
+
+static as_axis trend_axis(const as_svg_point *points, size_t count, as_unit unit) {
+    double lo = INFINITY, hi = -INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(points[i].value)) continue;
+        lo = fmin(lo, fmin(points[i].value, points[i].ci.lo)); // fmin drops NaN
+        hi = fmax(hi, fmax(points[i].value, points[i].ci.hi));
+    }
+    return as_axis_over(lo, hi, unit, false);
+}
+
+// The interval as a band: along the upper ends and back along the lower ones, a piece for each
+// unbroken stretch of runs that have one.
+static void trend_band(as_buf *out, const trend *t) {
+    for (size_t from = 0; from < t->count;) {
+        size_t to = from;
+        while (to < t->count && isfinite(t->points[to].ci.lo) && isfinite(t->points[to].ci.hi))
+            to++;
+        if (to > from + 1) {
+            as_buf_text(out, "<path class=\"band\" d=\"");
+            for (size_t i = from; i < to; i++)
+                as_buff(out, "%s%.2f %.2f", i == from ? "M" : "L", trend_x(t, i),
+                        trend_y(t, t->points[i].ci.hi));
+            for (size_t i = to; i-- > from;)
+                as_buff(out, "L%.2f %.2f", trend_x(t, i), trend_y(t, t->points[i].ci.lo));
+            as_buf_text(out, "z\"/>\n");
+        }
+        from = to > from ? to : from + 1;
+    }
+}
+
+static void trend_line(as_buf *out, const trend *t) {
+    as_buf_text(out, "<path class=\"curve\" d=\"");
+    bool open = false;
+    for (size_t i = 0; i < t->count; i++) {
+        bool there = isfinite(t->points[i].value);
+        if (there)
+            as_buff(out, "%s%.2f %.2f", open ? "L" : "M", trend_x(t, i),
+                    trend_y(t, t->points[i].value));
+        open = there;
+    }
+    as_buf_text(out, "\"/>\n");
+}
+
+static void trend_dot(as_buf *out, const trend *t, size_t i) {
+    static const char *const shapes[] = {
+        "<circle class=\"dot\" r=\"3.2\"/>",
+        "<path class=\"mark fail\" d=\"M-4.5-4.5l9 9m0-9l-9 9\"/>",
+        "<path class=\"mark unsure\" d=\"M0-5.5L5.5 0 0 5.5-5.5 0z\"/>",
+        "<circle class=\"dot hollow\" r=\"3.2\"/>",
+        "<path class=\"mark broken\" d=\"M0-5.5L5.5 4.5h-11z\"/>",
+    };
+    const as_svg_point *p = &t->points[i];
+    as_buff(out, "<svg class=\"o\" x=\"%.2f%%\" y=\"%.1f\">%s<title>", trend_x(t, i),
+            TREND_TOP + TREND_HEIGHT * trend_y(t, p->value) / 100, shapes[p->verdict]);
+    as_content_markup(out, p->label, AS_CLIP_NAME);
+    as_buff(out, ": %s, %s</title></svg>\n", as_figure_of(p->value, t->axis.unit).text,
+            as_phrase_check(p->verdict));
+}
+
+// A line where something else than the run itself is new, and its name where there is room for it.
+static void trend_change(as_buf *out, const trend *t, size_t i, double *labelled) {
+    double x = trend_x(t, i);
+    as_buff(out, "<line class=\"change\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"%d\" y2=\"%d\"/>", x, x,
+            TREND_TOP - 12, TREND_TOP + TREND_HEIGHT);
+    if (x - *labelled < 22 || x > 80) return;
+    *labelled = x;
+    as_buff(out, "<text class=\"soft\" x=\"%.2f%%\" dx=\"4\" y=\"%d\">new %s</text>\n", x,
+            TREND_TOP - 4, t->points[i].change);
+}
+
+static void trend_grid(as_buf *out, const trend *t) {
+    double labelled = -100;
+    for (size_t i = 0; i < tick_count(&t->axis); i++) {
+        double value = t->axis.lo + (double)i * t->axis.step;
+        double y = TREND_TOP + TREND_HEIGHT * trend_y(t, value) / 100;
+        as_buff(out, "<line class=\"grid\" x2=\"100%%\" y1=\"%.1f\" y2=\"%.1f\"/>", y, y);
+        as_buff(out, "<text class=\"soft\" y=\"%.1f\">%s</text>\n", y - 3,
+                tick_text(&t->axis, value).text);
+    }
+    for (size_t i = 0; i < t->count; i++)
+        if (t->points[i].change) trend_change(out, t, i, &labelled);
+    as_buf_char(out, '\n');
+}
+
+void as_svg_trend(as_buf *out, as_str name, const as_svg_point *points, size_t count,
+                  as_unit unit) {
+    trend t = {points, count, trend_axis(points, count, unit)};
+    as_buf_text(out, "<svg class=\"trend\" role=\"img\" aria-label=\"");
+    as_content_markup(out, name, AS_CLIP_NAME);
+    as_buff(out, " over %zu runs; the values are in the table\" height=\"%d\">\n", count,
+            TREND_TOP + TREND_HEIGHT + 8);
+    trend_grid(out, &t);
+    as_buff(out,
+            "<svg y=\"%d\" height=\"%d\" width=\"100%%\" viewBox=\"0 0 100 100\" "
+            "preserveAspectRatio=\"none\">\n",
+            TREND_TOP, TREND_HEIGHT);
+    trend_band(out, &t);
+    trend_line(out, &t);
+    as_buf_text(out, "</svg>\n");
+    for (size_t i = 0; i < count; i++) {
+        bool plain = points[i].verdict == AS_PASS || points[i].verdict == AS_NO_BASELINE;
+        bool alone = i + 1 == count || count <= TREND_DOTS_MAX;
+        if (isfinite(points[i].value) && (!plain || alone)) trend_dot(out, &t, i);
+    }
+    as_buf_text(out, "</svg>\n");
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/args.h"
+
+#include <stddef.h>
+
+#define AT(field) offsetof(as_args, field)
+
+const as_option as_options[] = {
+    {"target", 't', AS_OPT_LIST, AT(targets), "run", "URI", "what to evaluate; repeat for several"},
+    {"out", 'o', AS_OPT_TEXT, AT(out), "run gate compare report history", "PATH",
+     "where the results go (default .assay/runs/RUN)"},
+    {"baseline", 'b', AS_OPT_TEXT, AT(baseline), "run gate report", "REF",
+     "run to compare with: latest, tag:NAME, branch:NAME, run:ID, a path, or none"},
+    {"gate", 'g', AS_OPT_LIST, AT(gates), "run gate compare", "EXPR",
+     "a gate besides those of the suite; repeat for several"},
+    {"concurrency", 'j', AS_OPT_COUNT, AT(concurrency), "run", "N",
+     "cases at work at once (default: the target's threads)"},
+    {"limit", 'n', AS_OPT_COUNT, AT(limit), "run history", "N",
+     "run: only the first N cases; history list: only the newest N runs"},
+    {"resume", 0, AS_OPT_FLAG, AT(resume), "run", NULL,
+     "continue a run that was stopped or killed"},
+    {"fresh", 0, AS_OPT_FLAG, AT(fresh), "run", NULL, "throw away the unfinished run in --out"},
+    {"strict", 0, AS_OPT_FLAG, AT(strict), "run gate compare", NULL,
+     "an undecided drop gate is exit code 4"},
+    {"tag", 0, AS_OPT_TEXT, AT(tag), "run", "NAME", "tag the run in the history"},
+    {"no-store", 0, AS_OPT_FLAG, AT(no_store), "run", NULL, "leave the history alone"},
+    {"suite", 's', AS_OPT_TEXT, AT(suite), "report history gate", "NAME", "only this suite"},
+    {"since", 0, AS_OPT_TEXT, AT(since), "report history", "DATE",
+     "only runs started on or after it (2026-11-24)"},
+    {"keep", 0, AS_OPT_COUNT, AT(keep), "history", "N", "prune: how many runs a suite keeps"},
+    {"store", 0, AS_OPT_TEXT, AT(store), "*", "URL",
+     "the history (default sqlite:.assay/history.db)"},
+    {"format", 0, AS_OPT_FLAG, AT(json), "*", "text|json", "what stdout carries"},
+    {"quiet", 'q', AS_OPT_FLAG, AT(quiet), "*", NULL, "only errors on stderr"},
+    {"verbose", 'v', AS_OPT_FLAG, AT(verbose), "*", NULL, "more on stderr"},
+    {"no-color", 0, AS_OPT_FLAG, AT(no_color), "*", NULL, "no colours (as NO_COLOR=1 does)"},
+    {"version", 0, AS_OPT_FLAG, AT(version), "*", NULL, "print the version"},
+    {"help", 'h', AS_OPT_FLAG, AT(help), "*", NULL, "print help"},
+    {NULL, 0, AS_OPT_FLAG, 0, NULL, NULL, NULL},
+};
+
+enum { OPTION_COUNT = sizeof as_options / sizeof *as_options - 1 };
+
+bool as_option_fits(const as_option *option, as_str command) {
+    as_str commands = as_str_of(option->commands);
+    if (as_str_is(commands, "*")) return true;
+    while (commands.ptr)
+        if (as_str_eq(as_str_cut(&commands, ' '), command)) return true;
+    return false;
+}
+
+static const as_option *find(as_str name) {
+    for (const as_option *o = as_options; o->name; o++)
+        if (as_str_is(name, o->name) || (name.len == 1 && name.ptr[0] == o->letter)) return o;
+    return NULL;
+}
+
+static as_rc unknown(as_str word, as_str name, as_str command, as_err *err) {
+    const char *names[OPTION_COUNT + 1];
+    size_t count = 0;
+    for (const as_option *o = as_options; o->name; o++)
+        if (!command.len || as_option_fits(o, command)) names[count++] = o->name;
+    names[count] = NULL;
+    const char *near = as_str_nearest(name, names);
+    return as_fail(err, AS_INVALID, "unknown option '%.*s'%s%s%s (see: assay help%s%.*s)",
+                   AS_STR_ARG(word), near ? "; did you mean '--" : "", near ? near : "",
+                   near ? "'?" : "", command.len ? " " : "", AS_STR_ARG(command));
+}
+
+static as_rc set_text(const as_option *o, void *field, as_str value, as_err *err) {
+    int64_t number;
+    as_args_list *list = field;
+    switch (o->kind) {
+    case AS_OPT_TEXT:
+        *(as_str *)field = value;
+        return AS_OK;
+    case AS_OPT_COUNT:
+        if (!as_str_to_i64(value, &number) || number < 1)
+            return as_fail(err, AS_INVALID, "--%s wants a whole number of at least 1, not '%.*s'",
+                           o->name, AS_STR_ARG(value));
+        *(int64_t *)field = number;
+        return AS_OK;
+    case AS_OPT_LIST:
+        if (list->count == AS_ARGS_LIST_MAX)
+            return as_fail(err, AS_INVALID, "--%s stands more than %d times", o->name,
+                           AS_ARGS_LIST_MAX);
+        list->items[list->count++] = value;
+        return AS_OK;
+    case AS_OPT_FLAG:
+        break;
+    }
+    // --format is the one flag that is written with a value
+    if (!as_str_is(value, "json") && !as_str_is(value, "text"))
+        return as_fail(err, AS_INVALID, "--%s wants text or json, not '%.*s'", o->name,
+                       AS_STR_ARG(value));
+    *(bool *)field = as_str_is(value, "json");
+    return AS_OK;
+}
+
+// One option at argv[*at]; takes the next word as its value when it needs one.
+static as_rc take_option(int argc, char **argv, int *at, as_args *args, as_err *err) {
+    as_str word = as_str_of(argv[*at]), value = word;
+    bool is_long = as_str_starts(word, AS_STR("--"));
+    as_str name = as_str_cut(&value, '=');
+    name = as_str_sub(name, is_long ? 2 : 1, name.len);
+    const as_option *o = is_long == (name.len > 1) ? find(name) : NULL;
+    if (!o) return unknown(word, name, args->command, err);
+    void *field = (char *)args + o->offset;
+    if (!o->argument) {
+        if (value.ptr)
+            return as_fail(err, AS_INVALID, "--%s takes no value, found '%.*s'", o->name,
+                           AS_STR_ARG(value));
+        *(bool *)field = true;
+        return AS_OK;
+    }
+    if (!value.ptr) {
+        if (*at + 1 >= argc)
+            return as_fail(err, AS_INVALID, "--%s needs a value: %s", o->name, o->argument);
+        value = as_str_of(argv[++*at]);
+    }
+    return set_text(o, field, value, err);
+}
+
+static as_rc check_fit(int argc, char **argv, const as_args *args, as_err *err) {
+    for (int i = 1; i < argc; i++) {
+        as_str word = as_str_of(argv[i]), rest = word;
+        if (as_str_is(word, "--")) break;
+        if (word.len < 2 || word.ptr[0] != '-') continue;
+        as_str name = as_str_cut(&rest, '=');
+        name = as_str_sub(name, as_str_starts(word, AS_STR("--")) ? 2 : 1, name.len);
+        const as_option *o = find(name);
+        if (!o) continue;
+        if (args->command.len && !as_option_fits(o, args->command))
+            return as_fail(err, AS_INVALID, "'%.*s' is no option of 'assay %.*s' but of: %s",
+                           AS_STR_ARG(word), AS_STR_ARG(args->command), o->commands);
+        if (o->argument && !rest.ptr) i++;
+    }
+    return AS_OK;
+}
+
+as_rc as_args_parse(int argc, char **argv, as_args *out, as_err *err) {
+    *out = (as_args){.store = AS_STR("sqlite:.assay/history.db")};
+    bool options = true;
+    for (int i = 1; i < argc; i++) {
+        as_str word = as_str_of(argv[i]);
+        if (options && as_str_is(word, "--")) {
+            options = false;
+        } else if (options && word.len > 1 && word.ptr[0] == '-') {
+            as_rc rc = take_option(argc, argv, &i, out, err);
+            if (rc) return rc;
+        } else if (!out->command.len) {
+            out->command = word;
+        } else if (out->operands.count == AS_ARGS_LIST_MAX) {
+            return as_fail(err, AS_INVALID, "more than %d operands", AS_ARGS_LIST_MAX);
+        } else {
+            out->operands.items[out->operands.count++] = word;
+        }
+    }
+    return check_fit(argc, argv, out, err);
+}

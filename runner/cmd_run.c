@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/log.h"
+#include "harness/base/thread.h"
+#include "reports/report.h"
+#include "runner/commands.h"
+#include "runner/evaluate.h"
+#include "runner/git.h"
+#include "runner/judge.h"
+#include "runner/outputs.h"
+
+enum { RUN_ID_LEN = 23 };
+
+// One suite against one target.
+typedef struct run {
+    const as_args *args;
+    as_arena *arena;
+    const as_plan *plan;
+    as_str uri, base_dir;
+    const as_target_ops *ops;
+    as_target *target;
+    const char *dir;
+    as_store **store;
+    as_scorer *scorer;
+    as_summary summary;
+    as_judgement judgement;
+} run;
+
+// Sorts by start time; the tail tells runs of one second apart.
+static as_str new_run_id(as_arena *arena) {
+    char when[25];
+    as_clock_rfc3339(as_clock_wall_ms(), when);
+    unsigned tail = 0;
+    if (getrandom(&tail, sizeof tail, 0) != sizeof tail) tail = (unsigned)as_clock_ns();
+    return as_strf(arena, "%.4s%.2s%.2sT%.2s%.2s%.2sZ-%06x", when, when + 5, when + 8, when + 11,
+                   when + 14, when + 17, tail & 0xffffff);
+}
+
+static as_run_header header_of(const run *r) {
+    const as_target_info *info = r->ops->info(r->target);
+    char when[25];
+    as_clock_rfc3339(as_clock_wall_ms(), when);
+    return (as_run_header){
+        .run = new_run_id(r->arena),
+        .suite = r->plan->suite.name,
+        .suite_sha256 = r->plan->suite.sha256,
+        .dataset_sha256 = r->plan->facts.sha256,
+        .target_uri = info->uri,
+        .model_sha256 = info->model_sha256,
+        .started = as_str_copy(r->arena, (as_str){when, 24}),
+    };
+}
+
+static as_rc differ(const char *dir, const char *what, as_err *err) {
+    return as_fail(err, AS_INVALID,
+                   "cannot resume '%s': it was started with another %s (start over with --fresh)",
+                   dir, what);
+}
+
+// An unfinished run in the directory is continued only as what it was.
+static as_rc check_same(const char *dir, const as_run_header *old, const as_run_header *now,
+                        as_err *err) {
+    if (!as_str_eq(old->suite, now->suite)) return differ(dir, "suite", err);
+    if (!as_str_eq(old->suite_sha256, now->suite_sha256))
+        return differ(dir, "prompt, task or scoring", err);
+    if (!as_str_eq(old->dataset_sha256, now->dataset_sha256)) return differ(dir, "dataset", err);
+    if (!as_str_eq(old->model_sha256, now->model_sha256)) return differ(dir, "model", err);
+    return AS_OK;
+}
+
+static bool has_file(as_arena *arena, const char *dir, const char *name) {
+    return as_file_exists(as_strf(arena, "%s/%s", dir, name).ptr);
+}
+
+// Decides whether the directory is started anew or continued; *header becomes the old one then.
+static as_rc prepare_dir(const run *r, as_run_header *header, bool *resume, as_err *err) {
+    bool started = has_file(r->arena, r->dir, "run.json");
+    bool finished = has_file(r->arena, r->dir, "summary.json");
+    *resume = false;
+    if (!started || r->args->fresh) return AS_OK;
+    if (!r->args->resume && finished) return AS_OK;
+    if (!r->args->resume)
+        return as_fail(err, AS_INVALID,
+                       "'%s' holds an unfinished run: continue it with --resume or throw it away "
+                       "with --fresh",
+                       r->dir);
+    as_run_header old;
+    as_rc rc = as_run_header_read(r->arena, r->dir, &old, err);
+    if (!rc) rc = check_same(r->dir, &old, header, err);
+    if (!rc) {
+        *header = old;
+        *resume = true;
+    }
+    return rc;
+}
+
+// A finished run's files must not outlive its journal.
+static void drop_old_results(const run *r) {
+    const char *const names[] = {"summary.json", "report.html", "junit.xml", "summary.md"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        as_file_drop(as_strf(r->arena, "%s/%s", r->dir, names[i]).ptr);
+}
+
+static void fill_identity(run *r, const as_run_header *header) {
+    const as_target_info *info = r->ops->info(r->target);
+    const as_suite *suite = &r->plan->suite;
+    as_git git = as_git_here(r->arena, suite->dir.ptr);
+    as_summary *s = &r->summary;
+    s->run = header->run;
+    s->suite = suite->name;
+    s->suite_sha256 = suite->sha256;
+    s->suite_path = suite->path;
+    s->description = suite->description;
+    s->dataset_sha256 = r->plan->facts.sha256;
+    s->dataset_cases = r->plan->facts.cases;
+    s->target_uri = info->uri;
+    s->model_sha256 = info->model_sha256;
+    s->model_name = info->model_name;
+    s->device = info->device;
+    s->engine = info->engine;
+    s->git_commit = git.commit;
+    s->git_branch = git.branch;
+    s->git_dirty = git.dirty;
+    s->started = header->started;
+    s->currency = AS_STR("USD");
+}
+
+// Which options a metric had, so that the run can be scored again from its summary.
+static void fill_specs(run *r) {
+    const as_plan *plan = r->plan;
+    for (size_t i = 0; i < plan->suite.metric_count; i++) {
+        const as_yaml *options = plan->metrics[i].options;
+        if (!options || options->kind != AS_YAML_MAP) continue;
+        const as_yaml *as_name = as_yaml_get(options, "as");
+        as_str label = as_name ? as_name->text : plan->metrics[i].name;
+        for (size_t v = 0; v < r->summary.metric_count; v++) {
+            as_value *value = (as_value *)(uintptr_t)&r->summary.metrics[v];
+            if (as_str_eq(value->name, label)) value->spec = as_yaml_json(r->arena, options);
+        }
+    }
+}
+
+static as_rc evaluate(run *r, as_err *err) {
+    as_run_header header = header_of(r);
+    bool resume;
+    as_rc rc = prepare_dir(r, &header, &resume, err);
+    if (rc) return rc;
+    if (!resume) drop_old_results(r);
+    const as_target_info *info = r->ops->info(r->target);
+    size_t workers = info->workers ? info->workers : as_thread_cpus();
+    if (r->args->concurrency) workers = (size_t)r->args->concurrency;
+    as_evaluation evaluation = {
+        .plan = r->plan,
+        .ops = r->ops,
+        .target = r->target,
+        .dir = r->dir,
+        .header = header,
+        .workers = workers,
+        .resume = resume,
+        .show_progress = !r->args->quiet,
+    };
+    fill_identity(r, &header);
+    rc = as_scorer_new(r->plan->metrics, r->plan->suite.metric_count, &r->scorer, err);
+    if (!rc) rc = as_evaluate(&evaluation, r->arena, r->scorer, &r->summary, err);
+    if (rc) return rc;
+    as_scorer_summarize(r->scorer, r->arena, &r->summary);
+    fill_specs(r);
+    return AS_OK;
+}
+
+static as_rc judge_and_write(run *r, as_err *err) {
+    as_source now = {.journal = as_strf(r->arena, "%s/results.jsonl", r->dir).ptr};
+    as_judge_request request = {
+        .baseline = r->args->baseline,
+        .store_url = r->args->no_store && !r->args->baseline.len ? AS_STR("") : r->args->store,
+        .store = r->store,
+        .now = &now,
+        .now_scorer = r->scorer,
+        .metrics = r->plan->metrics,
+        .metric_count = r->plan->suite.metric_count,
+        .gates = r->plan->gates,
+        .gate_count = r->plan->gate_count,
+        .plan = r->plan,
+    };
+    as_rc rc = as_judge(r->arena, &request, &r->summary, &r->judgement, err);
+    const as_summary *base =
+        r->judgement.has_base && r->judgement.base.has_summary ? &r->judgement.base.summary : NULL;
+    if (!rc) rc = as_outputs_write(r->dir, &r->summary, base, &r->judgement.findings, err);
+    if (!rc && !r->args->no_store) {
+        if (!*r->store) rc = as_store_open(r->args->store, r->store, err);
+        if (!rc) rc = as_store_put(*r->store, &r->summary, now.journal, err);
+        if (!rc && r->args->tag.len)
+            rc = as_store_tag(*r->store, r->summary.run, r->args->tag, err);
+    }
+    if (rc) return rc;
+    as_buf text = {0};
+    if (r->args->json)
+        as_summary_write(&text, &r->summary);
+    else
+        as_report_terminal(&text, &r->summary, base, as_outputs_color(r->args->no_color),
+                           as_outputs_columns());
+    rc = as_outputs_print(as_buf_view(&text), err);
+    as_buf_free(&text);
+    if (!rc) as_log_info("report: %s/report.html", r->dir);
+    return rc;
+}
+
+// Errors of the target beyond what the suite tolerates: the scores of the rest say too little.
+static bool too_many_errors(const run *r) {
+    const as_summary *s = &r->summary;
+    return s->total == 0 || (double)s->errors > r->plan->suite.max_errors * (double)s->total;
+}
+
+static int finish(run *r) {
+    if (too_many_errors(r)) {
+        as_log_error("%llu of %llu cases ended in an error of the target; max_errors is %g %%",
+                     (unsigned long long)r->summary.errors, (unsigned long long)r->summary.total,
+                     r->plan->suite.max_errors * 100);
+        return 3;
+    }
+    return as_gate_exit_code(&r->summary.gate, r->args->strict);
+}
+
+static int run_target(run *r) {
+    as_err err = {0};
+    as_rc rc = as_target_resolve(r->uri, &r->ops, &err);
+    if (!rc) rc = r->ops->open(r->uri, r->base_dir, &r->target, &err);
+    if (rc) return as_command_fail(&err);
+    rc = evaluate(r, &err);
+    if (!rc) rc = judge_and_write(r, &err);
+    int code = rc ? as_command_fail(&err) : finish(r);
+    as_judgement_free(&r->judgement);
+    if (r->scorer) as_scorer_free(r->scorer);
+    r->ops->close(r->target);
+    return code;
+}
+
+// The most serious of two exit codes: interrupted, wrong request, not measured, failed, undecided.
+static int worse(int a, int b) {
+    static const int order[] = {130, 2, 3, 1, 4};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (a == order[i] || b == order[i]) return order[i];
+    return 0;
+}
+
+// The newest run directory of this suite that was not finished, for --resume without --out.
+static const char *run_dir(as_arena *arena, const as_args *args, const as_plan *plan, size_t index,
+                           size_t count) {
+    if (args->out.len && count == 1) return as_str_copy(arena, args->out).ptr;
+    if (args->out.len)
+        return as_strf(arena, "%.*s/%.*s-%zu", AS_STR_ARG(args->out), AS_STR_ARG(plan->suite.name),
+                       index + 1)
+            .ptr;
+    if (args->resume) {
+        const char *dir = as_dir_newest(arena, ".assay/runs", "run.json", "summary.json");
+        if (dir) return dir;
+    }
+    return as_strf(arena, ".assay/runs/%.*s", AS_STR_ARG(new_run_id(arena))).ptr;
+}
+
+typedef struct suite_work {
+    as_plan plan;
+    const as_suite_text *targets;
+    size_t target_count;
+} suite_work;
+
+static int run_suite(const as_args *args, as_arena *arena, const suite_work *work, size_t first,
+                     size_t total, as_store **store) {
+    int code = 0;
+    size_t count = args->targets.count ? args->targets.count : work->plan.suite.target_count;
+    for (size_t i = 0; i < count && code != 130; i++) {
+        bool given = args->targets.count > 0;
+        run r = {
+            .args = args,
+            .arena = arena,
+            .plan = &work->plan,
+            .uri = given ? args->targets.items[i] : work->plan.suite.targets[i].text,
+            // A path on the command line is relative to where it is typed.
+            .base_dir = given ? AS_STR(".") : work->plan.suite.dir,
+            .dir = run_dir(arena, args, &work->plan, first + i, total),
+            .store = store,
+        };
+        code = worse(code, run_target(&r));
+    }
+    return code;
+}
+
+// Every suite is checked before the first one is run.
+static bool load_suites(const as_args *args, as_arena *arena, suite_work *works, size_t *total) {
+    as_buf problems = {0};
+    for (size_t i = 0; i < args->operands.count; i++) {
+        as_buf found = {0};
+        as_rc rc =
+            as_plan_load(arena, as_str_copy(arena, args->operands.items[i]).ptr, args->gates.items,
+                         args->gates.count, (uint64_t)args->limit, &works[i].plan, &found);
+        if (rc && !found.len) as_buf_text(&found, "the suite cannot be loaded\n");
+        size_t targets =
+            args->targets.count ? args->targets.count : works[i].plan.suite.target_count;
+        if (!rc && !targets)
+            as_suite_problem(&found, &works[i].plan.suite, 1, 1,
+                             "no target: add 'target:' or say --target URI");
+        *total += targets;
+        as_buf_str(&problems, as_buf_view(&found));
+        as_buf_free(&found);
+    }
+    as_str text = as_buf_view(&problems);
+    while (text.len) as_log_error("%.*s", AS_STR_ARG(as_str_cut(&text, '\n')));
+    bool ok = !problems.len;
+    as_buf_free(&problems);
+    return ok;
+}
+
+int as_cmd_run(const as_args *args) {
+    as_err err = {0};
+    if (!args->operands.count) {
+        as_fail(&err, AS_INVALID, "run: name a suite file (see: assay help run)");
+        return as_command_fail(&err);
+    }
+    as_arena arena = {0};
+    as_store *store = NULL;
+    suite_work *works = AS_NEW_ARRAY(&arena, suite_work, args->operands.count);
+    size_t total = 0, first = 0;
+    int code = load_suites(args, &arena, works, &total) ? 0 : 2;
+    for (size_t i = 0; i < args->operands.count; i++) {
+        if (code != 2 && code != 130)
+            code = worse(code, run_suite(args, &arena, &works[i], first, total, &store));
+        first += args->targets.count ? args->targets.count : works[i].plan.suite.target_count;
+        as_plan_free(&works[i].plan);
+    }
+    as_store_close(store);
+    as_arena_free(&arena);
+    return code;
+}

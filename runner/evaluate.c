@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/evaluate.h"
+
+#include <math.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/map.h"
+#include "harness/record/digest.h"
+#include "runner/progress.h"
+#include "runner/scheduler.h"
+
+enum { WAIT_NS = 100000000 }; // how late a signal or the bar may be noticed
+
+volatile int as_interrupts;
+
+typedef struct evaluation {
+    const as_evaluation *e;
+    as_scorer *scorer;
+    as_journal journal;
+    as_digest *digest;
+    as_arena arena;  // scores of the sample at hand
+    as_arena ids;    // ids of resumed cases
+    as_map finished; // cases that the journal holds already
+    as_progress progress;
+} evaluation;
+
+// Scores, writes, counts; in that order, so that nothing is counted that is not on disk.
+static as_rc record(evaluation *v, as_sample *sample, bool journal, as_err *err) {
+    as_rc rc = as_scorer_add(v->scorer, &v->arena, sample, err);
+    if (rc) as_err_prefix(err, "case '%.*s'", AS_STR_ARG(sample->id));
+    if (!rc && journal) rc = as_journal_add(&v->journal, sample, err);
+    if (!rc) {
+        as_digest_add(v->digest, sample);
+        if (journal)
+            as_progress_add(&v->progress, as_outcome_is_error(sample->outcome),
+                            sample->score_count ? sample->scores[0].value : NAN);
+    }
+    as_arena_reset(&v->arena);
+    return rc;
+}
+
+static as_rc take_finished(void *context, const as_sample *sample, as_err *err) {
+    evaluation *v = context;
+    as_sample copy = *sample;
+    if (!as_map_add(&v->finished, as_str_copy(&v->ids, sample->id), 0, NULL))
+        return as_fail(err, AS_INVALID, "case '%.*s' stands twice in the journal",
+                       AS_STR_ARG(sample->id));
+    return record(v, &copy, false, err);
+}
+
+static as_rc open_journal(evaluation *v, as_err *err) {
+    const as_evaluation *e = v->e;
+    if (!e->resume) return as_journal_create(&v->journal, e->dir, &e->header, err);
+    return as_journal_resume(&v->journal, e->dir, take_finished, v, err);
+}
+
+static as_sample sample_of(const evaluation *v, const as_job *job) {
+    const as_answer *a = &job->answer;
+    const as_case *c = &job->case_;
+    return (as_sample){
+        .id = c->id,
+        .prompt_sha256 = a->prompt_sha256,
+        .expected = c->expected,
+        .output = a->output,
+        .outcome = a->outcome,
+        .error = a->error,
+        .latency_ms = a->latency_ms,
+        .ttft_ms = a->ttft_ms,
+        .tokens_in = a->tokens_in,
+        .tokens_out = a->tokens_out,
+        .attempts = a->attempts,
+        .target = v->e->header.target_uri,
+        .choice_logprobs = a->choice_logprobs,
+        .choices = job->request.choices,
+        .choice_count = job->request.choice_count,
+        .cluster = c->cluster,
+        .weight = c->weight,
+        .slices = c->slices,
+        .slice_count = c->slice_count,
+    };
+}
+
+static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err *err) {
+    as_sample sample = sample_of(v, job);
+    const as_plan *plan = v->e->plan;
+    bool usable = !as_outcome_is_error(sample.outcome);
+    if (usable && job->request.task == AS_TASK_CHOICE) {
+        // A truncated choice was never computed: there is no prediction to take.
+        sample.has_prediction = sample.outcome == AS_OUT_OK && job->answer.best != SIZE_MAX;
+        if (sample.has_prediction) sample.prediction = job->request.choices[job->answer.best];
+    } else if (usable) {
+        sample.has_prediction =
+            as_prompt_extract(plan->prompt, &job->arena, sample.output, &sample.prediction);
+    }
+    as_rc rc = record(v, &sample, true, err);
+    as_scheduler_give_back(scheduler, job);
+    return rc;
+}
+
+typedef struct feed {
+    as_dataset *dataset;
+    uint64_t left; // cases of the dataset that are still to be looked at
+    bool more;
+} feed;
+
+// The next case that is not finished yet, into `job`. *filled false at the end.
+static as_rc next_case(evaluation *v, feed *f, as_job *job, bool *filled, as_err *err) {
+    *filled = false;
+    while (f->more && f->left) {
+        as_arena_reset(&job->arena);
+        as_rc rc = as_dataset_next(f->dataset, &job->arena, &job->case_, &f->more, err);
+        if (rc || !f->more) return rc;
+        f->left--;
+        uint64_t unused;
+        if (as_map_get(&v->finished, job->case_.id, &unused)) continue;
+        *filled = true;
+        return as_plan_request(v->e->plan, &job->arena, &job->case_, &job->request, err);
+    }
+    f->more = false;
+    return AS_OK;
+}
+
+// Gives the workers as much as is useful.
+static as_rc feed_workers(evaluation *v, as_scheduler *scheduler, feed *f, as_err *err) {
+    as_job *job;
+    while (f->more && !as_interrupts && (job = as_scheduler_take(scheduler))) {
+        bool filled;
+        as_rc rc = next_case(v, f, job, &filled, err);
+        if (rc || !filled) {
+            as_scheduler_give_back(scheduler, job);
+            return rc;
+        }
+        as_scheduler_submit(scheduler, job);
+    }
+    return AS_OK;
+}
+
+static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, as_err *err) {
+    feed f = {.dataset = dataset, .left = v->e->plan->case_count, .more = true};
+    as_rc rc = AS_OK;
+    while (!rc && as_interrupts < 2) {
+        rc = feed_workers(v, scheduler, &f, err);
+        if (rc || !as_scheduler_under_way(scheduler)) break;
+        as_job *job = as_scheduler_finished(scheduler, WAIT_NS);
+        if (job) rc = consume(v, scheduler, job, err);
+        as_progress_draw(&v->progress);
+    }
+    if (!rc && as_interrupts && f.more)
+        rc = as_fail(err, AS_INTERRUPTED,
+                     "interrupted; %llu of %llu cases are in '%s' (continue with --resume)",
+                     (unsigned long long)v->progress.done, (unsigned long long)v->progress.total,
+                     v->e->dir);
+    return rc;
+}
+
+static as_rc run_cases(evaluation *v, as_err *err) {
+    const as_evaluation *e = v->e;
+    as_dataset *dataset;
+    as_scheduler *scheduler;
+    as_rc rc = as_dataset_open(&e->plan->dataset, &dataset, err);
+    if (rc) return rc;
+    rc = as_scheduler_new(e->ops, e->target, e->workers, &scheduler, err);
+    if (!rc) {
+        as_progress_start(&v->progress, e->show_progress, e->plan->case_count, v->finished.count);
+        rc = pump(v, scheduler, dataset, err);
+        as_progress_end(&v->progress);
+        as_scheduler_free(scheduler);
+    }
+    as_dataset_close(dataset);
+    return rc;
+}
+
+as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as_summary *summary,
+                  as_err *err) {
+    evaluation v = {.e = e, .scorer = scorer, .digest = as_digest_new()};
+    uint64_t start_ns = as_clock_ns();
+    as_rc rc = open_journal(&v, err);
+    if (!rc) {
+        rc = run_cases(&v, err);
+        as_err late = {0};
+        as_rc closed = as_journal_close(&v.journal, &late);
+        if (!rc && closed) {
+            rc = closed;
+            if (err) *err = late;
+        }
+    }
+    summary->wall_s = (double)(as_clock_ns() - start_ns) / 1e9;
+    summary->total = e->plan->case_count;
+    summary->skipped = e->plan->facts.cases - e->plan->case_count;
+    summary->scores_digest = as_digest_end(v.digest, arena);
+    as_arena_free(&v.arena);
+    as_arena_free(&v.ids);
+    as_map_free(&v.finished);
+    return rc;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// evaluate.h - one plan against one target: dataset -> scheduler -> score -> journal. The only
+// place where a case meets a target. Every finished case is on disk before it is counted.
+#ifndef AS_EVALUATE_H
+#define AS_EVALUATE_H
+
+#include "harness/record/journal.h"
+#include "runner/plan.h"
+
+typedef struct as_evaluation {
+    const as_plan *plan;
+    const as_target_ops *ops;
+    as_target *target;
+    const char *dir;      // where the journal is
+    as_run_header header; // written, or checked when resuming
+    size_t workers;
+    bool resume, show_progress;
+} as_evaluation;
+
+// Fills `scorer` and the summary's total, skipped, scores_digest, wall_s. AS_INTERRUPTED after a
+// signal (the journal holds what was finished); AS_UNMEASURED when the journal cannot be written.
+as_rc as_evaluate(const as_evaluation *evaluation, as_arena *arena, as_scorer *scorer,
+                  as_summary *summary, as_err *err) AS_MUST_USE;
+
+// Set by the signal handler: 1 ends feeding and waits for what is under way, 2 stops at once.
+extern volatile int as_interrupts;
+
+#endif

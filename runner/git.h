@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// git.h - which commit a run belongs to, asked of the git program. Everything is empty outside a
+// repository or without git: that is no error.
+#ifndef AS_GIT_H
+#define AS_GIT_H
+
+#include "harness/base/str.h"
+
+typedef struct as_git {
+    as_str commit, branch; // branch empty when detached
+    bool dirty;            // tracked files differ from the commit
+} as_git;
+
+as_git as_git_here(as_arena *arena, const char *dir);
+
+#endif

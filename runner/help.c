@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/target/target.h"
+#include "metrics/scorer.h"
+#include "runner/commands.h"
+#include "runner/outputs.h"
+
+const as_command as_commands[] = {
+    {"run", as_cmd_run, "SUITE...", "evaluate: dataset -> target -> scores -> history -> gate",
+     "Asks the target every case of the suite's dataset, scores the answers, stores the run,\n"
+     "writes the report and judges the gates. Everything is checked before the first case is\n"
+     "asked. Each finished case is on disk (results.jsonl) before it is counted: a run that was\n"
+     "interrupted or killed goes on with --resume.\n"
+     "\n"
+     "Drop gates compare with --baseline; without it with the newest run of the same suite on the\n"
+     "same cases in the history that did not fail. A first run has no baseline: its drop gates\n"
+     "say so and do not fail.\n"},
+    {"gate", as_cmd_gate, "RUN", "judge a stored run again, against --baseline REF",
+     "RUN is a run id, latest, tag:NAME, branch:NAME, or the path of a run's directory,\n"
+     "summary.json or results.jsonl. Uses the gates of the run's suite and those of --gate.\n"},
+    {"compare", as_cmd_compare, "A B", "paired comparison of two runs; A is the baseline",
+     "Every metric over the cases that both runs hold: change, 95 % interval, p-value, the\n"
+     "smallest drop these cases would show, and the cases that flipped. --gate 'EXPR' judges it\n"
+     "with the exit codes of run.\n"},
+    {"report", as_cmd_report, "[RUN]", "HTML: one run, or the trend of a suite over the history",
+     "Without RUN: the trend of --suite (default: the one run last), since --since. Writes\n"
+     "report.html or trend.html, or --out, and prints the path.\n"},
+    {"history", as_cmd_history, "VERB",
+     "list, show RUN, tag RUN NAME, import FILE, export RUN, prune",
+     "  list                  runs, newest first (--suite, --since, --limit)\n"
+     "  show RUN              the table of one run\n"
+     "  tag RUN NAME          gives a run a name: a baseline can be tag:NAME\n"
+     "  import FILE           adds a run from its directory, results.jsonl or summary.json; twice\n"
+     "                        is the same as once\n"
+     "  export RUN --out DIR  writes results.jsonl and summary.json again\n"
+     "  prune --keep N        deletes all but the newest N runs of each suite; tagged runs stay\n"},
+    {"help", as_cmd_help, "[TOPIC]", "this, a command, or: metrics, targets, gates, exit-codes",
+     ""},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static void put_options(as_buf *out, as_str command, bool everywhere) {
+    for (const as_option *o = as_options; o->name; o++) {
+        bool general = strcmp(o->commands, "*") == 0;
+        if (general != everywhere || !as_option_fits(o, command)) continue;
+        char letter[8] = "    ", name[48];
+        if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        snprintf(name, sizeof name, "--%s%s%s", o->name, o->argument ? " " : "",
+                 o->argument ? o->argument : "");
+        as_buff(out, "  %s%-22s %s\n", letter, name, o->text);
+    }
+}
+
+static void put_overview(as_buf *out) {
+    as_buf_text(out, "assay " ASSAY_VERSION " - evaluates language models and fails builds on "
+                     "regression\n\nusage: assay COMMAND [OPTION...]\n\n");
+    for (const as_command *c = as_commands; c->name; c++) {
+        char left[40];
+        snprintf(left, sizeof left, "%s %s", c->name, c->operands);
+        as_buff(out, "  %-18s %s\n", left, c->text);
+    }
+    as_buf_text(out, "\noptions of every command:\n");
+    put_options(out, AS_STR(""), true);
+    as_buf_text(out, "\nexit codes: 0 every gate holds, 1 a gate failed, 2 the request is wrong,\n"
+                     "  3 it could not be measured, 4 undecided, 130 interrupted\n"
+                     "\nfirst steps: assay run suites/support/suite.yaml\n");
+}
+
+static void put_command(as_buf *out, const as_command *c) {
+    as_buff(out, "usage: assay %s %s [OPTION...]\n%s\n\n%s\noptions:\n", c->name, c->operands,
+            c->text, c->details);
+    put_options(out, as_str_of(c->name), false);
+    put_options(out, as_str_of(c->name), true);
+}
+
+static void put_metrics(as_buf *out) {
+    const char *const *names = as_metric_names(), *const *texts = as_metric_texts();
+    for (; *names; names++, texts++) as_buff(out, "  %-22s %s\n", *names, *texts);
+}
+
+static void put_targets(as_buf *out) {
+    const as_target_ops *const all[] = {&as_target_gguf, &as_target_replay, &as_target_mock};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) as_buff(out, "  %s\n", all[i]->syntax);
+}
+
+static void put_gates(as_buf *out) {
+    as_buf_text(
+        out,
+        "  accuracy >= 0.89                      the value itself against a threshold\n"
+        "  accuracy[tag=critical] >= 0.95        on a slice\n"
+        "  latency.p95 <= 100 ms                 units: ms, s, %\n"
+        "  accuracy drop <= 0.01                 against the baseline, case by case: fails on a\n"
+        "                                        proven drop, unless it is proven to stay within\n"
+        "                                        0.01; cannot tell: warns (--strict: exit code 4)\n"
+        "  accuracy drop <= 0.02 prove           fails unless no larger drop is proven; cannot\n"
+        "                                        tell: exit code 4, and says how many cases it\n"
+        "                                        would take\n");
+}
+
+static void put_exit_codes(as_buf *out) {
+    as_buf_text(out,
+                "    0  every gate holds\n"
+                "    1  a gate failed: a threshold is broken or a regression is proven\n"
+                "    2  the request is wrong: usage, suite, dataset, model file; nothing was run\n"
+                "    3  it could not be measured: target or store failed, more errors than\n"
+                "       max_errors, zero cases\n"
+                "    4  undecided: a prove gate has too few cases to rule the drop out\n"
+                "  130  interrupted; the journal is kept and --resume continues\n"
+                "  Of several runs the most serious counts: 130, 2, 3, 1, 4, 0.\n");
+}
+
+static const struct topic {
+    const char *name;
+    void (*put)(as_buf *out);
+} topics[] = {{"metrics", put_metrics},
+              {"targets", put_targets},
+              {"gates", put_gates},
+              {"exit-codes", put_exit_codes}};
+
+static as_rc put_topic(as_buf *out, as_str name, as_err *err) {
+    const char *names[24];
+    size_t count = 0;
+    for (const as_command *c = as_commands; c->name; c++) {
+        names[count++] = c->name;
+        if (!as_str_is(name, c->name)) continue;
+        put_command(out, c);
+        return AS_OK;
+    }
+    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
+        names[count++] = topics[i].name;
+        if (!as_str_is(name, topics[i].name)) continue;
+        topics[i].put(out);
+        return AS_OK;
+    }
+    names[count] = NULL;
+    const char *near = as_str_nearest(name, names);
+    return as_fail(err, AS_INVALID, "no help on '%.*s'%s%s%s", AS_STR_ARG(name),
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+int as_cmd_help(const as_args *args) {
+    as_err err = {0};
+    as_buf out = {0};
+    as_rc rc = AS_OK;
+    as_str topic = args->operands.count ? args->operands.items[0] : AS_STR("");
+    if (topic.len)
+        rc = put_topic(&out, topic, &err);
+    else
+        put_overview(&out);
+    if (!rc) rc = as_outputs_print(as_buf_view(&out), &err);
+    as_buf_free(&out);
+    return rc ? as_command_fail(&err) : 0;
+}

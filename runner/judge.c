@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/judge.h"
+
+#include "harness/base/log.h"
+
+// Without --baseline: the newest run of this suite on the same cases that did not fail.
+static as_rc find_latest(as_arena *arena, const as_judge_request *q, const as_summary *now,
+                         as_judgement *out, as_err *err) {
+    as_rc rc = AS_OK;
+    if (!q->store_url.len) return AS_OK;
+    if (!*q->store) rc = as_store_open(q->store_url, q->store, err);
+    as_str run = AS_STR("");
+    if (!rc)
+        rc = as_store_find(*q->store, arena, AS_STR("latest"), now->suite, now->dataset_sha256,
+                           now->run, &run, err);
+    if (rc || !run.len) return rc;
+    rc = as_store_summary(*q->store, arena, run, &out->base.summary, err);
+    out->base.has_summary = true;
+    out->base.store = *q->store;
+    out->has_base = !rc;
+    return rc;
+}
+
+static as_rc find_baseline(as_arena *arena, const as_judge_request *q, const as_summary *now,
+                           as_judgement *out, as_err *err) {
+    if (as_str_is(q->baseline, "none")) return AS_OK;
+    if (!q->baseline.len || as_str_is(q->baseline, "latest"))
+        return find_latest(arena, q, now, out, err);
+    as_rc rc =
+        as_source_find(arena, q->baseline, q->store_url, q->store, now->suite, &out->base, err);
+    if (rc) as_err_prefix(err, "baseline");
+    out->has_base = !rc;
+    return rc;
+}
+
+static void warn_if_other(const as_summary *now, const as_source *base) {
+    if (!base->has_summary) return;
+    if (!as_str_eq(now->dataset_sha256, base->summary.dataset_sha256))
+        as_log_warning("the baseline was run on another version of the dataset: only the cases "
+                       "that both have are compared");
+    if (!as_str_eq(now->suite_sha256, base->summary.suite_sha256))
+        as_log_warning("the baseline was run with another prompt, task or scoring");
+}
+
+as_rc as_judge(as_arena *arena, const as_judge_request *q, as_summary *summary, as_judgement *out,
+               as_err *err) {
+    *out = (as_judgement){0};
+    as_rc rc = find_baseline(arena, q, summary, out, err);
+    if (!rc && out->has_base) {
+        warn_if_other(summary, &out->base);
+        rc = as_source_score(&out->base, q->metrics, q->metric_count, &out->base_scorer, err);
+    }
+    if (!rc) {
+        as_gate_judge(arena, q->gates, q->gate_count, summary, q->now_scorer, out->base_scorer,
+                      out->base.summary.run, &summary->gate);
+        rc = as_review(arena, q->now, q->now_scorer, out->has_base ? &out->base : NULL,
+                       out->base_scorer, q->plan, &out->findings, err);
+    }
+    if (rc) as_judgement_free(out);
+    return rc;
+}
+
+void as_judgement_free(as_judgement *judgement) {
+    if (judgement->base_scorer) as_scorer_free(judgement->base_scorer);
+    judgement->base_scorer = NULL;
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/plan.h"
+
+#include <math.h>
+
+enum { REHEARSAL_PROBLEMS_MAX = 20 };
+
+static void check_metrics(as_arena *arena, as_plan *plan, as_buf *problems) {
+    const as_suite *suite = &plan->suite;
+    as_metric_spec *specs = AS_NEW_ARRAY(arena, as_metric_spec, suite->metric_count);
+    for (size_t i = 0; i < suite->metric_count; i++) {
+        const as_suite_metric *m = &suite->metrics[i];
+        specs[i] = (as_metric_spec){m->name, m->options};
+        as_err err = {0};
+        if (as_metric_check(&specs[i], &err))
+            as_suite_problem(problems, suite, m->line, m->column, "%s", err.text);
+    }
+    plan->metrics = specs;
+}
+
+static as_rc parse_gate(as_arena *arena, const as_plan *plan, as_str text, as_gate_spec *out,
+                        as_err *err) {
+    return as_gate_parse_in(arena, text, plan->metrics, plan->suite.metric_count, out, err);
+}
+
+static void check_gates(as_arena *arena, as_plan *plan, const as_str *more, size_t more_count,
+                        as_buf *problems) {
+    const as_suite *suite = &plan->suite;
+    as_gate_spec *specs = AS_NEW_ARRAY(arena, as_gate_spec, suite->gate_count + more_count);
+    for (size_t i = 0; i < suite->gate_count; i++) {
+        as_err err = {0};
+        const as_suite_text *gate = &suite->gates[i];
+        if (parse_gate(arena, plan, gate->text, &specs[plan->gate_count++], &err))
+            as_suite_problem(problems, suite, gate->line, gate->column, "%s", err.text);
+    }
+    for (size_t i = 0; i < more_count; i++) {
+        as_err err = {0};
+        if (parse_gate(arena, plan, more[i], &specs[plan->gate_count++], &err))
+            as_buff(problems, "--gate: %s\n", err.text);
+    }
+    plan->gates = specs;
+}
+
+// A case whose reference is none of the choices can never be right: a typo in the golden data.
+static as_rc check_reference(const as_case *c, const as_request *request, as_err *err) {
+    if (request->task != AS_TASK_CHOICE) return AS_OK;
+    if (c->expected->kind != AS_JSON_STRING)
+        return as_fail(err, AS_INVALID, "the reference must be one of the choices, found %s",
+                       as_json_kind_name(c->expected->kind));
+    for (size_t i = 0; i < request->choice_count; i++)
+        if (as_str_eq(request->choices[i], c->expected->text)) return AS_OK;
+    as_arena arena = {0};
+    const char **names = AS_NEW_ARRAY(&arena, const char *, request->choice_count + 1);
+    for (size_t i = 0; i < request->choice_count; i++)
+        names[i] = as_str_copy(&arena, request->choices[i]).ptr;
+    const char *near = as_str_nearest(c->expected->text, names);
+    as_fail(err, AS_INVALID, "the reference '%.*s' is none of the %zu choices%s%s%s",
+            AS_STR_ARG(c->expected->text), request->choice_count, near ? "; did you mean '" : "",
+            near ? near : "", near ? "'?" : "");
+    as_arena_free(&arena);
+    return AS_INVALID;
+}
+
+// Renders every prompt and scores an empty answer to every case, so that a bad case stops the run
+// before it has cost anything.
+static as_rc rehearse(as_plan *plan, as_buf *problems) {
+    as_err err = {0};
+    as_dataset *dataset;
+    as_scorer *scorer;
+    as_rc rc = as_scorer_new(plan->metrics, plan->suite.metric_count, &scorer, &err);
+    if (!rc && (rc = as_dataset_open(&plan->dataset, &dataset, &err))) as_scorer_free(scorer);
+    if (rc) {
+        as_buff(problems, "%s\n", err.text);
+        return rc;
+    }
+    as_arena arena = {0};
+    bool more = true;
+    size_t found = 0;
+    for (uint64_t done = 0; done < plan->case_count && found < REHEARSAL_PROBLEMS_MAX; done++) {
+        as_case c;
+        as_request request;
+        if (as_dataset_next(dataset, &arena, &c, &more, &err)) {
+            as_buff(problems, "%s\n", err.text);
+            found = REHEARSAL_PROBLEMS_MAX;
+            break;
+        }
+        if (!more) break;
+        as_rc bad = as_plan_request(plan, &arena, &c, &request, &err);
+        if (!bad) bad = check_reference(&c, &request, &err);
+        as_sample sample = {.id = c.id,
+                            .expected = c.expected,
+                            .weight = c.weight,
+                            .output = AS_STR(""),
+                            .prediction = AS_STR(""),
+                            .ttft_ms = NAN};
+        if (!bad) bad = as_scorer_add(scorer, &arena, &sample, &err);
+        if (bad) {
+            as_buff(problems, "case '%.*s' (line %zu): %s\n", AS_STR_ARG(c.id), c.line, err.text);
+            found++;
+        }
+        as_arena_reset(&arena);
+    }
+    as_dataset_close(dataset);
+    as_scorer_free(scorer);
+    as_arena_free(&arena);
+    return found ? AS_INVALID : AS_OK;
+}
+
+static as_rc check_dataset(as_arena *arena, as_plan *plan, as_buf *problems) {
+    const as_suite *suite = &plan->suite;
+    plan->dataset = (as_dataset_options){.paths = suite->datasets,
+                                         .path_count = suite->dataset_count,
+                                         .expected = suite->expected,
+                                         .slices = suite->slices,
+                                         .slice_count = suite->slice_count};
+    const as_str *fields;
+    size_t field_count;
+    as_prompt_fields(plan->prompt, &fields, &field_count);
+    as_str *required = AS_NEW_ARRAY(arena, as_str, field_count + 1);
+    for (size_t i = 0; i < field_count; i++) required[i] = fields[i];
+    if (suite->choices_from == AS_CHOICES_FIELD && suite->task == AS_SUITE_CHOICE)
+        required[field_count++] = suite->choices_field;
+    as_rc rc =
+        as_dataset_check(arena, &plan->dataset, required, field_count, &plan->facts, problems);
+    if (rc) return rc;
+    plan->choices = suite->choices;
+    plan->choice_count = suite->choice_count;
+    if (suite->task != AS_SUITE_CHOICE || suite->choices_from != AS_CHOICES_LABELS) return AS_OK;
+    plan->choices = plan->facts.labels;
+    plan->choice_count = plan->facts.label_count;
+    if (plan->choice_count) return AS_OK;
+    as_suite_problem(problems, suite, 1, 1,
+                     "choices: {labels: dataset} needs '%.*s' to be one of at most 4096 strings",
+                     AS_STR_ARG(suite->expected));
+    return AS_INVALID;
+}
+
+as_rc as_plan_load(as_arena *arena, const char *suite_path, const as_str *more_gates,
+                   size_t more_gate_count, uint64_t limit, as_plan *out, as_buf *problems) {
+    *out = (as_plan){0};
+    as_rc rc = as_suite_load(arena, suite_path, &out->suite, problems);
+    if (rc && !out->suite.path.len) return rc;
+    // A suite with mistakes still has its metrics and gates looked at: all problems in one go.
+    check_metrics(arena, out, problems);
+    check_gates(arena, out, more_gates, more_gate_count, problems);
+    if (rc || problems->len) return AS_INVALID;
+    rc = as_prompt_new(arena, &out->suite, &out->prompt, problems);
+    if (!rc) rc = check_dataset(arena, out, problems);
+    if (!rc) {
+        out->case_count = out->facts.cases;
+        if (limit && limit < out->case_count) out->case_count = limit;
+        rc = rehearse(out, problems);
+    }
+    if (rc) as_plan_free(out);
+    return rc;
+}
+
+void as_plan_free(as_plan *plan) {
+    if (plan->prompt) as_prompt_free(plan->prompt);
+    plan->prompt = NULL;
+}
+
+// choices: {field: options}: the list that the case itself brings.
+static as_rc case_choices(const as_plan *plan, as_arena *arena, const as_case *case_,
+                          as_request *out, as_err *err) {
+    as_str field = plan->suite.choices_field;
+    const as_json *list = as_json_at(case_->fields, field);
+    if (!list || list->kind != AS_JSON_ARRAY || list->count < 2)
+        return as_fail(err, AS_INVALID, "'%.*s' must be a list of at least two choices",
+                       AS_STR_ARG(field));
+    as_str *choices = AS_NEW_ARRAY(arena, as_str, list->count);
+    for (const as_json *c = list->child; c; c = c->next) {
+        if (c->kind != AS_JSON_STRING)
+            return as_fail(err, AS_INVALID, "'%.*s' holds %s; choices are strings",
+                           AS_STR_ARG(field), as_json_kind_name(c->kind));
+        choices[out->choice_count++] = c->text;
+    }
+    out->choices = choices;
+    return AS_OK;
+}
+
+as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_, as_request *out,
+                      as_err *err) {
+    const as_suite *suite = &plan->suite;
+    const as_prompt_turn *turns;
+    size_t turn_count;
+    as_rc rc = as_prompt_render(plan->prompt, arena, case_, &turns, &turn_count, err);
+    if (rc) return rc;
+    as_message *messages = AS_NEW_ARRAY(arena, as_message, turn_count);
+    for (size_t i = 0; i < turn_count; i++)
+        messages[i] = (as_message){turns[i].role, turns[i].content};
+    *out = (as_request){
+        .task = suite->task == AS_SUITE_CHOICE ? AS_TASK_CHOICE : AS_TASK_GENERATE,
+        .id = case_->id,
+        .messages = messages,
+        .message_count = turn_count,
+        .raw = !suite->chat,
+        .choices = plan->choices,
+        .choice_count = plan->choice_count,
+        .max_tokens = suite->max_tokens,
+        .stops = suite->stops,
+        .stop_count = suite->stop_count,
+        .temperature = suite->temperature,
+        .seed = suite->seed,
+    };
+    if (suite->task == AS_SUITE_CHOICE && suite->choices_from == AS_CHOICES_FIELD) {
+        out->choice_count = 0;
+        rc = case_choices(plan, arena, case_, out, err);
+    }
+    return rc;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/review.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/map.h"
+#include "metrics/gate.h"
+
+// Failing cases in the byte order of their ids, the first AS_REVIEW_FAILURES_MAX kept.
+typedef struct reading {
+    as_arena *arena;
+    as_failure *failures; // sorted by id
+    size_t failure_count;
+    uint64_t failure_total;
+    as_map base_by_id; // id -> index in base
+    struct before {
+        as_str id, prediction;
+        double score;
+    } * base;
+    size_t base_count, base_capacity;
+    as_flip *flips;
+    size_t flip_count;
+} reading;
+
+static double first_score(const as_sample *sample) {
+    return sample->score_count ? sample->scores[0].value : NAN;
+}
+
+static as_str clip(as_arena *arena, as_str text) {
+    return as_str_copy(arena, as_str_sub(text, 0, AS_REVIEW_INPUT_MAX));
+}
+
+static as_str expected_text(as_arena *arena, const as_sample *sample) {
+    if (!sample->expected) return AS_STR("");
+    return clip(arena, as_json_plain(arena, sample->expected));
+}
+
+static as_str prediction_text(as_arena *arena, const as_sample *sample) {
+    if (as_outcome_is_error(sample->outcome)) return as_str_of(as_outcome_name(sample->outcome));
+    return sample->has_prediction ? clip(arena, sample->prediction) : AS_STR("(none)");
+}
+
+// How much more likely the model held its choice than the reference.
+static double margin_of(const as_sample *sample) {
+    if (!sample->choice_logprobs || !sample->expected) return NAN;
+    double best = NAN, reference = NAN;
+    for (size_t i = 0; i < sample->choice_count; i++) {
+        if (as_str_eq(sample->choices[i], sample->prediction)) best = sample->choice_logprobs[i];
+        if (as_str_eq(sample->choices[i], sample->expected->text))
+            reference = sample->choice_logprobs[i];
+    }
+    return best - reference;
+}
+
+static as_failure failure_of(as_arena *arena, const as_sample *sample) {
+    as_str *slices = AS_NEW_ARRAY(arena, as_str, sample->slice_count);
+    for (size_t i = 0; i < sample->slice_count; i++)
+        slices[i] = as_str_copy(arena, sample->slices[i]);
+    return (as_failure){
+        .id = as_str_copy(arena, sample->id),
+        .input = AS_STR(""),
+        .expected = expected_text(arena, sample),
+        .prediction = prediction_text(arena, sample),
+        .output = clip(arena, sample->output),
+        .error = clip(arena, sample->error),
+        .outcome = sample->outcome,
+        .score = first_score(sample),
+        .margin = margin_of(sample),
+        .slices = slices,
+        .slice_count = sample->slice_count,
+    };
+}
+
+// Keeps the list sorted; what falls off the end is only counted. Arrival order decides nothing.
+static void keep_failure(reading *r, const as_sample *sample) {
+    r->failure_total++;
+    size_t at = r->failure_count;
+    while (at > 0 && as_str_cmp(sample->id, r->failures[at - 1].id) < 0) at--;
+    if (at == AS_REVIEW_FAILURES_MAX) return;
+    if (r->failure_count < AS_REVIEW_FAILURES_MAX) r->failure_count++;
+    memmove(&r->failures[at + 1], &r->failures[at],
+            (r->failure_count - 1 - at) * sizeof *r->failures);
+    r->failures[at] = failure_of(r->arena, sample);
+}
+
+static bool is_right(double score) {
+    return score >= 1;
+}
+
+static void keep_flip(reading *r, const as_sample *sample) {
+    uint64_t at;
+    double score = first_score(sample);
+    if (!as_map_get(&r->base_by_id, sample->id, &at)) return;
+    const struct before *before = &r->base[at];
+    if (isnan(score) || isnan(before->score) || is_right(score) == is_right(before->score)) return;
+    if (r->flip_count == AS_REVIEW_FLIPS_MAX) return;
+    r->flips[r->flip_count++] = (as_flip){
+        .id = as_str_copy(r->arena, sample->id),
+        .input = AS_STR(""),
+        .expected = expected_text(r->arena, sample),
+        .before = before->prediction,
+        .after = prediction_text(r->arena, sample),
+        .before_score = before->score,
+        .after_score = score,
+    };
+}
+
+static as_rc read_base(void *context, const as_sample *sample, as_err *err) {
+    reading *r = context;
+    (void)err;
+    if (r->base_count == r->base_capacity) {
+        r->base_capacity = r->base_capacity ? r->base_capacity * 2 : 256;
+        r->base = as_mem_grow(r->base, as_size_mul(r->base_capacity, sizeof *r->base));
+    }
+    as_str id = as_str_copy(r->arena, sample->id);
+    if (as_map_add(&r->base_by_id, id, r->base_count, NULL))
+        r->base[r->base_count++] =
+            (struct before){id, prediction_text(r->arena, sample), first_score(sample)};
+    return AS_OK;
+}
+
+static as_rc read_now(void *context, const as_sample *sample, as_err *err) {
+    reading *r = context;
+    (void)err;
+    if (!is_right(first_score(sample))) keep_failure(r, sample);
+    keep_flip(r, sample);
+    return AS_OK;
+}
+
+static int flip_order(const void *a, const void *b) {
+    const as_flip *x = a, *y = b;
+    bool broke_x = is_right(x->before_score), broke_y = is_right(y->before_score);
+    if (broke_x != broke_y) return broke_x ? -1 : 1;
+    return as_str_cmp(x->id, y->id);
+}
+
+// The last user turn of each case that is shown, from the dataset.
+static as_rc fetch_inputs(reading *r, const as_plan *plan, as_err *err) {
+    as_map wanted = {0};
+    for (size_t i = 0; i < r->failure_count; i++) as_map_add(&wanted, r->failures[i].id, i, NULL);
+    size_t flips_from = AS_REVIEW_FAILURES_MAX;
+    as_map wanted_flips = {0};
+    for (size_t i = 0; i < r->flip_count; i++)
+        as_map_add(&wanted_flips, r->flips[i].id, flips_from + i, NULL);
+
+    as_dataset *dataset;
+    as_rc rc = as_dataset_open(&plan->dataset, &dataset, err);
+    as_arena arena = {0};
+    bool more = !rc;
+    while (!rc && more) {
+        as_case c;
+        as_request request;
+        rc = as_dataset_next(dataset, &arena, &c, &more, err);
+        if (rc || !more) break;
+        uint64_t failure, flip;
+        bool failed = as_map_get(&wanted, c.id, &failure);
+        bool flipped = as_map_get(&wanted_flips, c.id, &flip);
+        if (failed || flipped) rc = as_plan_request(plan, &arena, &c, &request, err);
+        if (!rc && (failed || flipped)) {
+            as_str input = clip(r->arena, request.messages[request.message_count - 1].content);
+            if (failed) r->failures[failure].input = input;
+            if (flipped) r->flips[flip - flips_from].input = input;
+        }
+        as_arena_reset(&arena);
+    }
+    if (dataset) as_dataset_close(dataset);
+    as_arena_free(&arena);
+    as_map_free(&wanted);
+    as_map_free(&wanted_flips);
+    return rc;
+}
+
+as_rc as_review(as_arena *arena, const as_source *source, as_scorer *now,
+                const as_source *base_source, as_scorer *base, const as_plan *plan,
+                as_findings *out, as_err *err) {
+    reading r = {.arena = arena};
+    r.failures = AS_NEW_ARRAY(arena, as_failure, AS_REVIEW_FAILURES_MAX + 1);
+    r.flips = AS_NEW_ARRAY(arena, as_flip, AS_REVIEW_FLIPS_MAX);
+    as_rc rc = base_source ? as_source_visit(base_source, read_base, &r, err) : AS_OK;
+    if (!rc) rc = as_source_visit(source, read_now, &r, err);
+    if (!rc && r.flip_count) qsort(r.flips, r.flip_count, sizeof *r.flips, flip_order);
+    if (!rc && plan) rc = fetch_inputs(&r, plan, err);
+    if (!rc) {
+        *out = (as_findings){.failures = r.failures,
+                             .failure_count = r.failure_count,
+                             .failure_total = r.failure_total,
+                             .flips = r.flips,
+                             .flip_count = r.flip_count};
+        as_scorer_confusion(now, arena, &out->confusion);
+        as_scorer_latencies(now, arena, &out->latencies_ms, &out->latency_count);
+        if (base) as_compare(arena, base, now, true, &out->deltas, &out->delta_count);
+    }
+    as_map_free(&r.base_by_id);
+    free(r.base);
+    return rc;
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/scheduler.h"
+
+#include <stdlib.h>
+
+#include "harness/base/thread.h"
+
+// Jobs under way a worker: one being answered, one waiting so that the worker never does.
+enum { JOBS_PER_WORKER = 2 };
+
+typedef struct worker {
+    as_scheduler *scheduler;
+    as_target_worker *target_worker;
+    as_thread *thread;
+} worker;
+
+struct as_scheduler {
+    const as_target_ops *ops;
+    as_queue *todo, *done;
+    worker *workers;
+    size_t worker_count;
+    as_job *jobs, **idle;
+    size_t job_count, idle_count, under_way;
+};
+
+static void work(void *worker_in) {
+    worker *w = worker_in;
+    as_job *job;
+    while ((job = as_queue_pop(w->scheduler->todo))) {
+        w->scheduler->ops->answer(w->target_worker, &job->arena, &job->request, &job->answer);
+        as_queue_push(w->scheduler->done, job);
+    }
+}
+
+static as_rc start_workers(as_scheduler *s, as_target *target, size_t count, as_err *err) {
+    for (size_t i = 0; i < count; i++) {
+        worker *w = &s->workers[i];
+        w->scheduler = s;
+        as_rc rc = s->ops->worker_new(target, &w->target_worker, err);
+        if (rc) return rc;
+        s->worker_count++;
+        rc = as_thread_start(work, w, &w->thread, err);
+        if (rc) return rc;
+    }
+    return AS_OK;
+}
+
+as_rc as_scheduler_new(const as_target_ops *ops, as_target *target, size_t workers,
+                       as_scheduler **out, as_err *err) {
+    as_scheduler *s = as_mem_new(sizeof *s);
+    s->ops = ops;
+    s->job_count = s->idle_count = workers * JOBS_PER_WORKER;
+    s->todo = as_queue_new(s->job_count);
+    s->done = as_queue_new(s->job_count);
+    s->workers = as_mem_new(as_size_mul(workers, sizeof *s->workers));
+    s->jobs = as_mem_new(as_size_mul(s->job_count, sizeof *s->jobs));
+    s->idle = as_mem_new(as_size_mul(s->job_count, sizeof *s->idle));
+    for (size_t i = 0; i < s->job_count; i++) s->idle[i] = &s->jobs[i];
+    as_rc rc = start_workers(s, target, workers, err);
+    if (rc)
+        as_scheduler_free(s);
+    else
+        *out = s;
+    return rc;
+}
+
+as_job *as_scheduler_take(as_scheduler *s) {
+    return s->idle_count ? s->idle[--s->idle_count] : NULL;
+}
+
+void as_scheduler_submit(as_scheduler *s, as_job *job) {
+    s->under_way++;
+    as_queue_push(s->todo, job);
+}
+
+as_job *as_scheduler_finished(as_scheduler *s, uint64_t wait_ns) {
+    if (!s->under_way) return NULL;
+    bool timed_out;
+    as_job *job = as_queue_pop_within(s->done, wait_ns, &timed_out);
+    if (job) s->under_way--;
+    return job;
+}
+
+void as_scheduler_give_back(as_scheduler *s, as_job *job) {
+    as_arena_reset(&job->arena);
+    s->idle[s->idle_count++] = job;
+}
+
+size_t as_scheduler_under_way(const as_scheduler *s) {
+    return s->under_way;
+}
+
+void as_scheduler_free(as_scheduler *s) {
+    if (!s) return;
+    as_queue_close(s->todo);
+    for (size_t i = 0; i < s->worker_count; i++) {
+        as_thread_join(s->workers[i].thread);
+        s->ops->worker_free(s->workers[i].target_worker);
+    }
+    for (size_t i = 0; i < s->job_count; i++) as_arena_free(&s->jobs[i].arena);
+    as_queue_free(s->todo);
+    as_queue_free(s->done);
+    free(s->workers);
+    free(s->jobs);
+    free(s->idle);
+    free(s);
+}

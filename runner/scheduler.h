@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// scheduler.h - keeps a target busy: workers answer, one consumer (the caller) takes the answers.
+//
+// The caller feeds jobs and takes finished ones from the same thread; neither side ever needs a
+// lock of its own. Which worker answers, and in what order answers come back, decides nothing.
+#ifndef AS_SCHEDULER_H
+#define AS_SCHEDULER_H
+
+#include "harness/target/target.h"
+
+typedef struct as_job {
+    as_arena arena; // case, request and answer live here; reset when the job is given back
+    as_case case_;
+    as_request request;
+    as_answer answer;
+} as_job;
+
+typedef struct as_scheduler as_scheduler;
+
+// Starts `workers` threads with a worker of the target each.
+as_rc as_scheduler_new(const as_target_ops *ops, as_target *target, size_t workers,
+                       as_scheduler **out, as_err *err) AS_MUST_USE;
+
+// An empty job to fill, or NULL while as many as useful are under way.
+as_job *as_scheduler_take(as_scheduler *scheduler);
+void as_scheduler_submit(as_scheduler *scheduler, as_job *job);
+
+// The next finished job; NULL after `wait_ns` without one, or when none is under way.
+as_job *as_scheduler_finished(as_scheduler *scheduler, uint64_t wait_ns);
+void as_scheduler_give_back(as_scheduler *scheduler, as_job *job);
+
+size_t as_scheduler_under_way(const as_scheduler *scheduler);
+
+// Waits for the answers under way, then ends the workers.
+void as_scheduler_free(as_scheduler *scheduler);
+
+#endif

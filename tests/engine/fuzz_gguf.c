@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// fuzz_gguf.c - libFuzzer over everything that reads a model file: container, hyperparameters,
+// vocabulary, weights. Models of some size are not run, only loaded, then tokenized with.
+#include <assert.h>
+
+#include "harness/engine/model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    as_gguf file = {0};
+    as_err err = {.rc = AS_OK};
+    if (as_gguf_read(&file, "fuzz", bytes, size, &err)) {
+        assert(err.rc == AS_INVALID && err.text[0]);
+        return 0;
+    }
+    as_vocab vocab = {0};
+    as_arena arena = {0};
+    as_tokens tokens;
+    if (!as_vocab_load(&vocab, &file, &err)) {
+        as_str text = AS_STR("the cat sat on 123 mats \xc3\xa9\n\n<s><|eot_id|>");
+        if (!as_vocab_tokenize(&vocab, &arena, text, true, true, &tokens, &err))
+            for (size_t i = 0; i < tokens.count; i++) assert(tokens.ids[i] < vocab.count);
+    }
+    as_hparams hparams;
+    as_weights weights = {0};
+    if (vocab.count && !as_hparams_read(&hparams, &file, &err) &&
+        !as_weights_load(&weights, &file, &hparams, vocab.count, &err))
+        as_weights_free(&weights);
+    as_arena_free(&arena);
+    as_vocab_free(&vocab);
+    as_gguf_free(&file);
+    return 0;
+}

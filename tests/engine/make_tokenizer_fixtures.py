@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Makes fixtures/*.json: small vocabularies, and how the reference tokenizers cut nasty texts.
+
+    pip install tokenizers sentencepiece protobuf llama-cpp-python
+    make_tokenizer_fixtures.py
+
+Byte-level BPE is trained and applied by Hugging Face tokenizers, SentencePiece BPE by
+sentencepiece. What neither has (the pre-tokenizer "default"; the space that SentencePiece models
+get after a special token) is taken from llama.cpp. The tests need only the files this leaves
+behind; run it again to change them.
+"""
+import json
+import os
+import random
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import make_models  # noqa: E402
+
+TRAINING = """The support desk answers 1,024 questions a day; it's 24 hours, isn't it? They've said
+that we'll see 3.14159 and 2,718,281 again. I'M SURE YOU'RE RIGHT, he'd've thought.
+    def add(a, b):\n\treturn a + b  # comment\n\n\nfor (int i = 0; i < 10; i++) { sum += x[i]; }
+Der schnelle braune Fuchs springt über den faulen Hund. Où est la bibliothèque, s'il vous plaît?
+El niño comió piñas. Привет, как дела? Всё хорошо, спасибо. Γειά σου Κόσμε. שלום עולם. مرحبا بالعالم.
+你好，世界。今天天气很好。こんにちは世界。안녕하세요 세계. ไทย हिन्दी भाषा. 😀😃 👩‍👩‍👧‍👦 🏳️‍🌈 e\u0301 ﬁ Ⅷ ½ ²³ ٣٤٥
+https://example.org/a?b=c&d=%20 user@example.org $100.00 €50 £20 100% #tag @you ~/.config <b>bold</b>
+""" * 4
+
+NASTY = [
+    "", " ", "  ", "   ", "\n", "\n\n", " \n", "\n ", " \n \n ", "\t", "\t\t x", "a", " a", "a ", "  a",
+    "Hello, world!", "hello  world   again", "I'm you're we've they'll he'd it's isn't 'tis",
+    "I'M YOU'RE WE'VE THEY'LL HE'D IT'S", "x's'x 's 'S'T''RE", "'\u017f \u212a 'ſ I'ſ",
+    "1", "12", "123", "1234", "1234567890", "3.14 1,000,000 0x1F 1e-5", "a1b22c333d4444", "²³½Ⅷ٣٤٥६७",
+    "foo\n  bar\n\n\n   baz\t\tqux  ", "line\r\nline\r\n\r\n  end", "\r", "\r\r\n\n\r", " \r\n \t \r\n x",
+    "end with spaces    ", "tab\tbetween", "nbsp\u00a0here\u00a0\u00a0x", "\u2003em\u2003\u2003space",
+    "\u180eseparator\u180e\u180e \u180ex", "zero\u200bwidth\u200d\ufeff", "\u0085next\u0085\u2028line\u2029para",
+    "\x00\x01\x1c\x1d\x1e\x1f\x7f", "a\x00b", "(parentheses) [brackets] {braces} <angles>",
+    "!!!???...---___***", "a!b?c.d-e_f*g", " ! ?  .", "$+<=>^~|`", "don't—stop…“quoted”",
+    "über ÜBER ünïcödé", "Привет мир", "你好世界", "こんにちは", "안녕", "ไทย", "हिन्दी", "e\u0301e\u0301 é",
+    "שלום", "مرحبا", "😀", "👩‍👩‍👧‍👦 family 🏳️‍🌈", "\U0001f1e9\U0001f1ea\U0010ffff\ud7ff\ue000",
+    "def f(x):\n    return x**2  # sq\n\n\tif x: pass\n", "a" * 300, "ab" * 200, " " * 200, "\n" * 100,
+    " \n" * 50, "the the the the", "thethethethe", "0" * 100, "!" * 120, "é" * 90,
+    "<|end|>", "text <|end|> text", "<|end|><|end|>", "<note>", "a <note> b", " <note> <|end|> ",
+    "<|end", "<|<|end|>|>", "<notes>", "\u2581", "a\u2581b", "<0x41>", "<s>", "</s> <unk>",
+    "an unreachable unreachablex unreachable",
+]
+
+
+def texts(seed):
+    rng = random.Random(seed)
+    pool = list(" \n\t'.,!?-_()<>|/\\\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFG") + [
+        "\r\n", "  ", "'s", "'ll", "the ", "ing", " a", "é", "ß", "я", "中", "文", "カ", "ก", "\u0301", "😀",
+        "\u200d", "\u00a0", "½", "٣", "\u2003", "<|end|>", "<note>", "x1", "don't", "\u0085", "\u3000"]
+    out = list(NASTY)
+    for _ in range(60):
+        out.append("".join(rng.choice(pool) for _ in range(rng.randrange(1, 40))))
+    for _ in range(20):
+        out.append("".join(chr(rng.choice([rng.randrange(1, 0x300), rng.randrange(0x300, 0xd800),
+                                           rng.randrange(0xe000, 0x2fa20)]))
+                           for _ in range(rng.randrange(1, 20))))
+    return out
+
+
+def clean(text):
+    return text.encode("utf-8", "replace").decode()
+
+
+def save(name, fixture):
+    os.makedirs(os.path.join(HERE, "fixtures"), exist_ok=True)
+    with open(os.path.join(HERE, "fixtures", name + ".json"), "w", encoding="utf-8") as file:
+        json.dump(fixture, file, ensure_ascii=True, separators=(",", ":"))
+        file.write("\n")
+
+
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*"
+          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def bpe_tokenizer(pre, seed):
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+    tokenizer = Tokenizer(models.BPE(ignore_merges=pre == "llama-bpe"))
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    plain = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    digits = {"llama-bpe": r"\p{N}{1,3}", "qwen2": r"\p{N}"}
+    if pre in digits:
+        split = pre_tokenizers.Split(Regex(LLAMA3 % digits[pre]), "isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, plain])
+    elif pre == "smollm":
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), level])
+    else:
+        tokenizer.pre_tokenizer = level
+    trainer = trainers.BpeTrainer(vocab_size=600 + seed, show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator([TRAINING], trainer)
+    if pre == "llama-bpe":  # a token that no merge leads to: only a whole word can be it
+        parts = json.loads(tokenizer.to_str())
+        parts["model"]["vocab"]["Ġunreachable"] = len(parts["model"]["vocab"])
+        tokenizer = Tokenizer.from_str(json.dumps(parts))
+    tokenizer.add_tokens(["<note>"])
+    tokenizer.add_special_tokens(["<|end|>"])
+    return tokenizer
+
+
+def bpe_fixture(pre, seed):
+    tokenizer = bpe_tokenizer(pre, seed)
+    model = json.loads(tokenizer.to_str())["model"]
+    size = tokenizer.get_vocab_size()
+    tokens = [tokenizer.id_to_token(i) for i in range(size)]
+    kinds = [make_models.NORMAL] * size
+    kinds[tokens.index("<note>")] = make_models.USER
+    kinds[tokens.index("<|end|>")] = make_models.CONTROL
+    merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
+    fixture = {"model": "gpt2", "pre": pre, "tokens": tokens, "types": kinds, "merges": merges,
+               "eos": tokens.index("<|end|>"), "cases": []}
+    for text in map(clean, texts(seed)):
+        for special in (0, 1):
+            tokenizer.encode_special_tokens = not special
+            ids = tokenizer.encode(text, add_special_tokens=False).ids
+            if special and ids == fixture["cases"][-1]["ids"]:
+                continue
+            fixture["cases"].append({"text": text, "special": special, "ids": ids})
+    return fixture
+
+
+def by_llama(fixture, cases):
+    """The same cases as llama.cpp cuts them."""
+    import llama_cpp
+    folder = tempfile.mkdtemp()
+    source = os.path.join(folder, "x.json")
+    with open(source, "w", encoding="utf-8") as file:
+        json.dump(dict(fixture, cases=[]), file)
+    make_models.write_fixture(folder, source)
+    model = llama_cpp.Llama(os.path.join(folder, "x.gguf"), vocab_only=True, verbose=False)
+    return [dict(case, ids=model.tokenize(case["text"].encode(), add_bos=False,
+                                          special=bool(case["special"]))) for case in cases]
+
+
+def spm_fixture(seed):
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2 as pb
+    folder = tempfile.mkdtemp()
+    corpus = os.path.join(folder, "corpus.txt")
+    with open(corpus, "w", encoding="utf-8") as file:
+        file.write(TRAINING)
+    prefix = os.path.join(folder, "m")
+    sentencepiece.SentencePieceTrainer.train(
+        input=corpus, model_prefix=prefix, model_type="bpe", vocab_size=700, byte_fallback=True,
+        normalization_rule_name="identity", remove_extra_whitespaces=False,
+        user_defined_symbols=["<note>"], control_symbols=["<|end|>"], character_coverage=0.98,
+        minloglevel=2)
+    processor = sentencepiece.SentencePieceProcessor(model_file=prefix + ".model")
+    proto = pb.ModelProto()
+    with open(prefix + ".model", "rb") as file:
+        proto.ParseFromString(file.read())
+    fixture = {"model": "llama", "tokens": [p.piece for p in proto.pieces],
+               "types": [p.type for p in proto.pieces], "scores": [p.score for p in proto.pieces],
+               "bos": 1, "eos": 2, "cases": []}
+    special = []
+    for text in map(clean, texts(seed)):
+        case = {"text": text, "special": 0}
+        if "<note>" in text:
+            special += [case, dict(case, special=1)]
+            continue
+        fixture["cases"].append(dict(case, ids=processor.encode(text)))
+        if "<|end|>" in text or "s>" in text:
+            special.append(dict(case, special=1))
+    fixture["cases"] += by_llama(fixture, special)
+    return fixture
+
+
+def main():
+    for seed, pre in enumerate(["gpt-2", "llama-bpe", "qwen2", "smollm"]):
+        fixture = bpe_fixture(pre, seed)
+        theirs = by_llama(fixture, fixture["cases"])
+        off = [a["text"] for a, b in zip(fixture["cases"], theirs) if a["ids"] != b["ids"]]
+        print(pre, len(fixture["cases"]), "cases; llama.cpp differs in", len(off), off[:8])
+        save("bpe_" + pre.replace("-", ""), fixture)
+    fixture = dict(bpe_fixture("gpt-2", 9), pre="default")
+    fixture["cases"] = by_llama(fixture, fixture["cases"])
+    save("bpe_default", fixture)
+    fixture = spm_fixture(20)
+    plain = [c for c in fixture["cases"] if not c["special"] and "<note>" not in c["text"]]
+    theirs = by_llama(fixture, plain)
+    off = [a["text"] for a, b in zip(plain, theirs) if a["ids"] != b["ids"]]
+    print("spm", len(fixture["cases"]), "cases; llama.cpp differs in", len(off), off[:8])
+    save("spm", fixture)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// bench_kernels.c - prints what each table reaches on one thread, beside this core's ceiling.
+//
+//   bench_kernels [table]     only that table
+//
+// GOP/s: a multiplication and an addition are two. GB/s: bytes read plus bytes written.
+#define _POSIX_C_SOURCE 200809L
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels/kernels.h"
+#ifdef AS_KERNELS_X86
+#include "kernels/x86/ceiling.h"
+#endif
+
+enum { ROWS = 2048, COLS_MAX = 2048, COUNT_MAX = 64, VECTOR_MAX = 32768 };
+
+// The best of many short measurements is shown: a busy neighbour on the core, which takes half of
+// its units, is then mostly outside of one of them.
+static const double RUN_S = 0.005;
+enum { RUNS = 31 };
+
+static volatile double sink; // keeps results alive
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void *memory_new(size_t size) {
+    void *memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (memory == NULL) exit(1);
+    memset(memory, 0, (size + 63) / 64 * 64);
+    return memory;
+}
+
+typedef struct work {
+    const as_kernels *k;
+    as_matrix w;
+    as_qrows q;
+    float *x, *y, *z;
+    size_t n, count;
+} work;
+
+typedef void job(work *w);
+
+// Seconds per call of the fastest run.
+static double time_job(job *run, work *w) {
+    double best = 1e9;
+    long calls = 1;
+    for (int i = 0; i < RUNS;) {
+        double start = now_s();
+        for (long c = 0; c < calls; c++) run(w);
+        double taken = now_s() - start;
+        if (taken < RUN_S && i == 0) {
+            calls = taken < RUN_S / 16 ? calls * 8 : (long)((double)calls * RUN_S / taken) + 1;
+            if (taken > RUN_S * 0.8) i++;
+            continue;
+        }
+        if (taken / (double)calls < best) best = taken / (double)calls;
+        i++;
+    }
+    return best;
+}
+
+static void run_f32(work *w) {
+    w->k->matmul_f32(&w->w, 0, ROWS / AS_PANEL, w->x, w->n, w->count, w->y, ROWS);
+}
+
+static void run_f16(work *w) {
+    w->k->matmul_f16(&w->w, 0, ROWS / AS_PANEL, w->x, w->n, w->count, w->y, ROWS);
+}
+
+static void run_q8(work *w) {
+    w->k->matmul_q8(&w->w, 0, ROWS / AS_PANEL, &w->q, w->count, w->y, ROWS);
+}
+
+static void run_quantize(work *w) {
+    w->k->quantize_row(&w->q, 0, w->x);
+}
+
+static void run_norm(work *w) {
+    w->k->rms_norm(w->y, w->x, w->z, w->n, 1e-5f);
+}
+
+static void run_rope(work *w) {
+    memcpy(w->y, w->x, w->n * sizeof(float)); // else the values fade into denormals
+    w->k->rope_pairs(w->y, w->x, w->z, w->n);
+}
+
+static void run_dot(work *w) {
+    sink = (double)w->k->dot(w->x, w->z, w->n);
+}
+
+static void run_axpy(work *w) {
+    w->k->axpy(w->y, 1e-9f, w->x, w->n);
+}
+
+static void run_add(work *w) {
+    w->k->add(w->y, w->x, w->n);
+}
+
+static void run_silu(work *w) {
+    memcpy(w->y, w->x, w->n * sizeof(float)); // else the values run away
+    w->k->silu_mul(w->y, w->z, w->n);
+}
+
+static void run_softmax(work *w) {
+    w->k->softmax(w->y, w->n);
+}
+
+static void run_exp_sum(work *w) {
+    float max, sum;
+    w->k->exp_sum(w->x, w->n, &max, &sum);
+    sink = (double)sum;
+}
+
+static void run_argmax(work *w) {
+    sink = (double)w->k->argmax(w->x, w->n);
+}
+
+// Weights of ordinary size: zeros and denormals would be another measurement.
+static void fill_weights(as_matrix *w) {
+    size_t n = (size_t)ROWS * w->cols;
+    for (size_t i = 0; i < n; i++) {
+        int32_t value = (int32_t)((uint32_t)i * 2654435761u >> 24) - 128;
+        if (w->type == AS_W_F32) {
+            ((float *)w->values)[i] = (float)value * 0.01f;
+        } else if (w->type == AS_W_F16) {
+            ((uint16_t *)w->values)[i] = as_float_to_half((float)value * 0.01f);
+        } else {
+            ((int8_t *)w->values)[i] = (int8_t)value;
+        }
+    }
+    for (size_t i = 0; w->type == AS_W_Q8_0 && i < n / AS_QBLOCK; i++) w->scales[i] = 0.01f;
+}
+
+static void bench_products(work *w) {
+    static const struct {
+        const char *name;
+        as_wtype type;
+        job *run;
+    } products[] = {{"matmul_q8", AS_W_Q8_0, run_q8},
+                    {"matmul_f32", AS_W_F32, run_f32},
+                    {"matmul_f16", AS_W_F16, run_f16}};
+    static const size_t cols[] = {192, 512, 2048}, counts[] = {1, 8, 64};
+    for (size_t p = 0; p < 3; p++) {
+        for (size_t c = 0; c < 3; c++) {
+            w->n = w->w.cols = w->q.cols = cols[c];
+            w->w.type = products[p].type;
+            fill_weights(&w->w);
+            for (size_t m = 0; m < COUNT_MAX; m++) w->k->quantize_row(&w->q, m, w->x + m * w->n);
+            printf("%-9s %-11s K %4zu:", w->k->name, products[p].name, cols[c]);
+            for (size_t m = 0; m < 3; m++) {
+                w->count = counts[m];
+                double seconds = time_job(products[p].run, w);
+                double work_ops = 2.0 * ROWS * (double)cols[c] * (double)counts[m];
+                double bytes = (double)as_matrix_values_size(w->w.type, ROWS, cols[c]) +
+                               (double)as_matrix_scales_size(w->w.type, ROWS, cols[c]);
+                printf("  M %2zu %7.1f GOP/s", counts[m], work_ops / seconds * 1e-9);
+                if (m == 0) printf(" (%5.1f GB/s)", bytes / seconds * 1e-9);
+            }
+            printf("\n");
+        }
+    }
+}
+
+static void bench_vectors(work *w) {
+    static const struct {
+        const char *name;
+        job *run;
+        double bytes; // per element
+    } vectors[] = {{"quantize_row", run_quantize, 5},
+                   {"rms_norm", run_norm, 16},
+                   {"rope_pairs", run_rope, 20},
+                   {"dot", run_dot, 8},
+                   {"axpy", run_axpy, 12},
+                   {"add", run_add, 12},
+                   {"silu_mul", run_silu, 20},
+                   {"softmax", run_softmax, 20},
+                   {"exp_sum", run_exp_sum, 8},
+                   {"argmax", run_argmax, 8}};
+    static const size_t lengths[] = {64, 2048, VECTOR_MAX};
+    for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++) {
+        printf("%-9s %-12s:", w->k->name, vectors[v].name);
+        for (size_t i = 0; i < 3; i++) {
+            w->n = w->q.cols = lengths[i];
+            double seconds = time_job(vectors[v].run, w);
+            printf("  n %5zu %7.1f GB/s %8.1f ns", lengths[i],
+                   vectors[v].bytes * (double)lengths[i] / seconds * 1e-9, seconds * 1e9);
+        }
+        printf("\n");
+    }
+}
+
+#ifdef AS_KERNELS_X86
+static void show_ceiling(const char *name, double (*loop)(long)) {
+    double best = 0;
+    for (int i = 0; i < RUNS; i++) {
+        double start = now_s(), operations = loop(500000);
+        double rate = operations / (now_s() - start);
+        if (rate > best) best = rate;
+    }
+    printf("ceiling   %-31s %7.1f GOP/s\n", name, best * 1e-9);
+}
+#endif
+
+static void show_read_bandwidth(size_t size, const char *name) {
+    uint64_t *memory = memory_new(size);
+    size_t n = size / sizeof *memory;
+    double best = 0;
+    long passes = size < ((size_t)64 << 20) ? (long)(((size_t)64 << 20) / size) : 1;
+    for (int i = 0; i < RUNS; i++) {
+        double start = now_s();
+        uint64_t sum[8] = {0};
+        for (long pass = 0; pass < passes; pass++) {
+            for (size_t j = 0; j < n; j += 8) {
+                for (size_t l = 0; l < 8; l++) sum[l] ^= memory[j + l];
+            }
+            memory[(size_t)pass % n] = (uint64_t)pass;
+        }
+        double rate = (double)size * (double)passes / (now_s() - start);
+        for (size_t l = 0; l < 8; l++) sink = (double)sum[l];
+        if (rate > best) best = rate;
+    }
+    printf("ceiling   reading %-23s %7.1f GB/s\n", name, best * 1e-9);
+    free(memory);
+}
+
+static void show_ceilings(bool avx512) {
+#ifdef AS_KERNELS_X86
+    show_ceiling("fma, 256 bits", as_ceiling_fma_avx2);
+    show_ceiling("sign maddubs madd add, 256 bits", as_ceiling_maddubs_avx2);
+    if (avx512) show_ceiling("fma, 512 bits", as_ceiling_fma_avx512);
+    if (avx512) show_ceiling("dpbusd, 512 bits", as_ceiling_dpbusd_avx512);
+#endif
+    (void)avx512;
+    show_read_bandwidth((size_t)512 << 10, "512 KiB");
+    show_read_bandwidth((size_t)8 << 20, "8 MiB");
+    show_read_bandwidth((size_t)256 << 20, "256 MiB");
+}
+
+int main(int argc, char **argv) {
+    const as_kernels *tables[8];
+    size_t count = as_kernels_available(tables);
+    if (count > 1) show_ceilings(as_kernels_select("avx512") != NULL);
+    size_t x_size = (size_t)COUNT_MAX * COLS_MAX;
+    work w = {.w = {.rows = ROWS}};
+    w.w.values = memory_new((size_t)ROWS * COLS_MAX * sizeof(float));
+    w.w.scales = memory_new((size_t)ROWS * COLS_MAX / 32 * sizeof(float));
+    w.q.q = memory_new(x_size);
+    w.q.d = memory_new(x_size / 32 * sizeof(float));
+    w.q.offsets = memory_new(x_size / 32 * sizeof(int32_t));
+    w.x = memory_new(x_size * sizeof(float));
+    w.y = memory_new(x_size * sizeof(float));
+    w.z = memory_new(x_size * sizeof(float));
+    for (size_t i = 0; i < x_size; i++) {
+        w.x[i] = (float)((i * 2654435761u >> 7) % 2001) * 1e-3f - 1.0f;
+        w.z[i] = (float)((i * 2246822519u >> 7) % 2001) * 1e-3f - 1.0f;
+    }
+    for (size_t t = 0; t < count; t++) {
+        if (argc > 1 && strcmp(argv[1], tables[t]->name) != 0) continue;
+        w.k = tables[t];
+        bench_products(&w);
+        bench_vectors(&w);
+    }
+    free(w.w.values), free(w.w.scales), free(w.q.q), free(w.q.d), free(w.q.offsets);
+    free(w.x), free(w.y), free(w.z);
+    return 0;
+}

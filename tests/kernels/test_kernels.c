@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: Apache-2.0
+// test_kernels.c - every table against the portable one, bit for bit; the portable one against
+// the text of kernels.h and float64.
+//
+// Odd lengths, rows that do not fill a panel, unaligned vectors; every output between canaries.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernels/kernels.h"
+#include "tests/kernels/kernel_inputs.h"
+
+enum { GUARD = 24, CANARY_BYTE = 0xa5 };
+
+static const as_kernels *tables[8];
+static size_t table_count;
+
+// --- buffers between canaries ------------------------------------------------------------------
+
+typedef struct guarded {
+    float *all;
+    float *data; // unaligned on purpose
+    size_t size;
+} guarded;
+
+static guarded guarded_new(size_t n) {
+    guarded g = {malloc((n + 2 * GUARD + 1) * sizeof(float)), NULL, n};
+    assert_non_null(g.all);
+    memset(g.all, CANARY_BYTE, (n + 2 * GUARD + 1) * sizeof(float));
+    g.data = g.all + GUARD + 1;
+    return g;
+}
+
+static void guarded_reset(const guarded *g) {
+    memset(g->all, CANARY_BYTE, (g->size + 2 * GUARD + 1) * sizeof(float));
+}
+
+static int is_canary(const void *at, size_t size) {
+    const unsigned char *bytes = at;
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != CANARY_BYTE) return 0;
+    }
+    return 1;
+}
+
+static void check_guards(const guarded *g) {
+    assert_true(is_canary(g->all, (GUARD + 1) * sizeof(float)));
+    assert_true(is_canary(g->data + g->size, GUARD * sizeof(float)));
+}
+
+// --- vector functions ---------------------------------------------------------------------------
+
+typedef enum operation { RMS_NORM, RMS_IN_PLACE, ROPE, AXPY, ADD, SILU, SOFTMAX, OPERATIONS } op;
+
+static const char *const op_names[] = {"rms_norm", "rms_norm in place", "rope_pairs", "axpy",
+                                       "add",      "silu_mul",          "softmax"};
+
+// Runs one operation with `out` holding its in-and-out vector.
+static void apply(const as_kernels *k, op what, float *out, const float *a, const float *b,
+                  size_t n) {
+    switch (what) {
+    case RMS_NORM:
+        k->rms_norm(out, a, b, n, 1e-5f);
+        break;
+    case RMS_IN_PLACE:
+        k->rms_norm(out, out, b, n, 1e-6f);
+        break;
+    case ROPE:
+        k->rope_pairs(out, a, b, n);
+        break;
+    case AXPY:
+        k->axpy(out, b[0], a, n);
+        break;
+    case ADD:
+        k->add(out, a, n);
+        break;
+    case SILU:
+        k->silu_mul(out, a, n);
+        break;
+    default:
+        k->softmax(out, n);
+        break;
+    }
+}
+
+static void check_reductions(const float *x, const float *y, size_t n) {
+    float want = tables[0]->dot(x, y, n), want_max = 0, want_sum = 0;
+    size_t want_index = 0;
+    if (n > 0) {
+        tables[0]->exp_sum(x, n, &want_max, &want_sum);
+        want_index = tables[0]->argmax(x, n);
+    }
+    for (size_t t = 1; t < table_count; t++) {
+        const as_kernels *k = tables[t];
+        float got = k->dot(x, y, n), max = 0, sum = 0;
+        check_same(&got, &want, 1, k->name, "dot");
+        if (n == 0) continue;
+        k->exp_sum(x, n, &max, &sum);
+        check_same(&max, &want_max, 1, k->name, "exp_sum's max");
+        check_same(&sum, &want_sum, 1, k->name, "exp_sum's sum");
+        assert_int_equal(k->argmax(x, n), want_index);
+    }
+}
+
+static void check_vectors(size_t n, int mode) {
+    guarded a = guarded_new(n), b = guarded_new(n + 1), start = guarded_new(n);
+    guarded want = guarded_new(n), got = guarded_new(n);
+    fill(a.data, n, mode);
+    fill(b.data, n + 1, mode);
+    fill(start.data, n, mode);
+    check_reductions(a.data, b.data, n);
+    for (op what = 0; what < OPERATIONS; what++) {
+        if (what == SOFTMAX && n == 0) continue;
+        memcpy(want.data, start.data, n * sizeof(float));
+        apply(tables[0], what, want.data, a.data, b.data, n);
+        check_guards(&want);
+        for (size_t t = 1; t < table_count; t++) {
+            memcpy(got.data, start.data, n * sizeof(float));
+            apply(tables[t], what, got.data, a.data, b.data, n);
+            check_guards(&got);
+            check_same(got.data, want.data, n, tables[t]->name, op_names[what]);
+        }
+    }
+    free(a.all), free(b.all), free(start.all), free(want.all), free(got.all);
+}
+
+static void vectors_are_the_same_in_all_tables(void **state) {
+    (void)state;
+    for (int mode = 0; mode < MODES; mode++) {
+        for (size_t n = 0; n <= 70; n++) {
+            for (int i = 0; i < 4; i++) check_vectors(n, mode);
+        }
+        for (size_t n = 127; n <= 129; n++) check_vectors(n, mode);
+        check_vectors(1000 + random_below(100), mode);
+    }
+}
+
+static void vectors_take_infinities_and_nans(void **state) {
+    (void)state;
+    const float odd[] = {HUGE_VALF, -HUGE_VALF, NAN, 3e38f, -3e38f, 0.0f, -0.0f, 1e-42f};
+    for (int i = 0; i < 4000; i++) {
+        float x[40], y[40];
+        size_t n = 1 + random_below(40);
+        fill(x, 40, 0);
+        fill(y, 40, 0);
+        for (size_t j = 0; j < 1 + random_below(6); j++) {
+            x[random_below(n)] = odd[random_below(i % 2 ? 8 : 2)];
+        }
+        if (i % 64 == 0) {
+            for (size_t j = 0; j < n; j++) x[j] = odd[random_below(3)];
+        }
+        check_reductions(x, y, n);
+        for (size_t t = 1; t < table_count; t++) {
+            float a[40], b[40];
+            memcpy(a, x, sizeof a);
+            memcpy(b, x, sizeof b);
+            tables[0]->silu_mul(a, y, n);
+            tables[t]->silu_mul(b, y, n);
+            check_same(b, a, n, tables[t]->name, "silu_mul of odd values");
+        }
+    }
+}
+
+// The order of a sum is part of the contract: this is the text of kernels.h, once more.
+static void dot_sums_in_16_lanes(void **state) {
+    (void)state;
+    for (size_t n = 0; n < 100; n++) {
+        float x[100], y[100], lanes[16] = {0};
+        fill(x, n, 4);
+        fill(y, n, 4);
+        for (size_t i = 0; i < n; i++) lanes[i % 16] = fmaf(x[i], y[i], lanes[i % 16]);
+        for (size_t i = 0; i < 8; i++) lanes[i] += lanes[i + 8];
+        for (size_t i = 0; i < 4; i++) lanes[i] += lanes[i + 4];
+        for (size_t i = 0; i < 2; i++) lanes[i] += lanes[i + 2];
+        lanes[0] += lanes[1];
+        for (size_t t = 0; t < table_count; t++) {
+            float got = tables[t]->dot(x, y, n);
+            check_same(&got, lanes, 1, tables[t]->name, "dot");
+        }
+    }
+}
+
+// axpy is an fma; portable.c may build it from doubles. Most addends nearly cancel the product or
+// sit where the rounding is close to a tie.
+static void fma_rounds_once(void **state) {
+    (void)state;
+    for (int i = 0; i < 400000; i++) {
+        float a = random_of_mode(i % MODES), x = random_of_mode(i / 7 % MODES), y;
+        switch (random_below(4)) {
+        case 0:
+            y = random_of_mode(1);
+            break;
+        case 1:
+            y = -(a * x);
+            break;
+        case 2:
+            y = float_of((uint32_t)(random_bits() & 3) - 1u) - a * x;
+            break;
+        default:
+            y = ldexpf(random_unit() < 0 ? -a * x : a * x, (int)random_below(60) - 30);
+            break;
+        }
+        float want = fmaf(a, x, y);
+        for (size_t t = 0; t < table_count; t++) {
+            float got = y;
+            tables[t]->axpy(&got, a, &x, 1);
+            check_same(&got, &want, 1, tables[t]->name, "axpy");
+        }
+    }
+}
+
+// Every product underflows to -0. A lane that got an extra +0 would turn the sum to +0.
+static void sums_keep_the_sign_of_zero(void **state) {
+    (void)state;
+    float x[64], y[64];
+    for (size_t i = 0; i < 64; i++) x[i] = 0x1p-140f, y[i] = -0x1p-140f;
+    for (size_t n = 16; n <= 64; n++) {
+        for (size_t t = 0; t < table_count; t++) {
+            float got = tables[t]->dot(x, y, n), want = -0.0f;
+            check_same(&got, &want, 1, tables[t]->name, "dot");
+        }
+    }
+}
+
+// Products a hair beside half the smallest denormal, onto a denormal: in double the hair is lost,
+// and what is left looks like a tie.
+static void fma_rounds_once_below_normal(void **state) {
+    (void)state;
+    int cases = 0;
+    for (int i = 0; i < 20000; i++) {
+        uint64_t a = (random_bits() & 0x7fffff) | 0x800001, b = ((uint64_t)1 << 47) / a;
+        b += (uint64_t)i & 1; // below and above 2^47
+        uint64_t product = a * b, power = (uint64_t)1 << 47;
+        if ((product > power ? product - power : power - product) > 1u << 15) continue;
+        cases++;
+        float fa = ldexpf((float)a, -98), fb = ldexpf((float)b, -99); // 2^-150 (1 + hair)
+        float y = random_float(0, 0), want = fmaf(fa, fb, y);
+        for (size_t t = 0; t < table_count; t++) {
+            float got = y;
+            tables[t]->axpy(&got, fa, &fb, 1);
+            check_same(&got, &want, 1, tables[t]->name, "axpy");
+        }
+    }
+    assert_true(cases > 10);
+}
+
+static void argmax_takes_the_first(void **state) {
+    (void)state;
+    float x[100];
+    for (size_t t = 0; t < table_count; t++) {
+        for (size_t n = 1; n <= 100; n++) {
+            size_t first = random_below(n), second = random_below(n);
+            for (size_t i = 0; i < n; i++) x[i] = -2.0f + random_unit();
+            x[first] = x[second] = 7.0f;
+            assert_int_equal(tables[t]->argmax(x, n), first < second ? first : second);
+            x[0] = NAN;
+            if (first > 0 && second > 0) {
+                assert_int_equal(tables[t]->argmax(x, n), first < second ? first : second);
+            }
+            for (size_t i = 0; i < n; i++) x[i] = NAN;
+            assert_int_equal(tables[t]->argmax(x, n), 0);
+        }
+    }
+}
+
+// --- quantization -------------------------------------------------------------------------------
+
+static void *aligned_new(size_t size) {
+    void *memory = aligned_alloc(64, (size + 64 + 63) / 64 * 64);
+    assert_non_null(memory);
+    memset(memory, CANARY_BYTE, (size + 64 + 63) / 64 * 64);
+    return memory;
+}
+
+static as_qrows qrows_new(size_t count, size_t cols) {
+    return (as_qrows){aligned_new(count * cols), aligned_new(count * cols / 32 * sizeof(float)),
+                      aligned_new(count * cols / 32 * sizeof(int32_t)), cols};
+}
+
+static void qrows_free(as_qrows *x) {
+    free(x->q), free(x->d), free(x->offsets);
+}
+
+// The text of kernels.h, once more.
+static void check_block(const float *x, const int8_t *q, float d, int32_t offset) {
+    float amax = 0;
+    int finite = 1, sum = 0;
+    for (int i = 0; i < 32; i++) {
+        finite = finite && isfinite(x[i]);
+        amax = fmaxf(amax, fabsf(x[i]));
+    }
+    int zero = !finite || amax < 0x1p-100f;
+    for (int i = 0; i < 32; i++) {
+        int want = zero ? 0 : (int)rintf(x[i] * (127.0f / amax));
+        assert_int_equal(q[i], want);
+        assert_in_range(want + 127, 0, 254);
+        sum += want;
+    }
+    assert_int_equal(offset, -128 * sum);
+    if (!finite) {
+        assert_true(isnan(d));
+    } else {
+        assert_true(d == (zero ? 0.0f : amax / 127.0f));
+    }
+}
+
+static void quantize_follows_its_text(void **state) {
+    (void)state;
+    enum { COLS = 160, ROWS = 3 };
+    for (int i = 0; i < 3000; i++) {
+        float x[COLS + 1], *row = x + i % 2;
+        fill(x, COLS + 1, i % MODES);
+        if (i % 10 == 0) row[random_below(COLS)] = i % 20 ? HUGE_VALF : NAN;
+        if (i % 7 == 0) row[random_below(COLS)] = random_below(2) ? 0x1p-100f : 0x1p-101f;
+        // Ties: amax 127 makes the scale 1, so halves go to even.
+        if (i % 5 == 0) {
+            for (size_t j = 0; j < COLS; j++) row[j] = (float)random_below(254) - 126.5f;
+            row[3] = row[40] = row[70] = row[100] = row[140] = -127.0f;
+        }
+        for (size_t t = 0; t < table_count; t++) {
+            as_qrows out = qrows_new(ROWS, COLS);
+            tables[t]->quantize_row(&out, 1, row);
+            for (size_t b = 0; b < COLS / 32; b++) {
+                check_block(row + b * 32, out.q + COLS + b * 32, out.d[COLS / 32 + b],
+                            out.offsets[COLS / 32 + b]);
+            }
+            assert_true(is_canary(out.q, COLS) && is_canary(out.q + 2 * COLS, COLS));
+            assert_true(is_canary(out.d, 20) && is_canary(out.d + 10, 20));
+            assert_true(is_canary(out.offsets, 20) && is_canary(out.offsets + 10, 20));
+            qrows_free(&out);
+        }
+    }
+}
+
+// --- matrix products
+// ------------------------------------------------------------------------------
+
+typedef struct product {
+    as_matrix w;
+    unsigned char *file; // w as a file holds it
+    float *x;            // [count][x_stride], unaligned
+    float *x_memory;
+    as_qrows q;
+    size_t count, x_stride, y_stride;
+} product;
+
+static void fill_file(product *p, int mode) {
+    size_t n = p->w.rows * p->w.cols;
+    if (p->w.type == AS_W_F32) {
+        fill((float *)(void *)p->file, n, mode);
+    } else if (p->w.type == AS_W_F16) {
+        for (size_t i = 0; i < n; i++) {
+            uint16_t half = as_float_to_half(random_of_mode(mode));
+            if (mode == 1) half = (uint16_t)(random_bits() & 0xfbffu); // finite, all exponents
+            memcpy(p->file + 2 * i, &half, 2);
+        }
+    } else {
+        for (size_t b = 0; b < n / 32; b++) {
+            uint16_t half = as_float_to_half(random_unit() * (mode == 2 ? 1e-6f : 1.0f));
+            memcpy(p->file + 34 * b, &half, 2);
+            for (size_t i = 0; i < 32; i++) {
+                int extreme = mode == 5 ? (random_below(4) ? -128 : 127) : (int)random_below(256);
+                p->file[34 * b + 2 + i] = (unsigned char)(extreme & 0xff);
+            }
+        }
+    }
+}
+
+static product product_new(as_wtype type, size_t rows, size_t cols, size_t count, int mode) {
+    product p = {.w = {.type = type, .rows = rows, .cols = cols}, .count = count};
+    p.x_stride = cols + random_below(5);
+    p.y_stride = rows + random_below(20);
+    p.w.values = aligned_new(as_matrix_values_size(type, rows, cols));
+    p.w.scales = aligned_new(as_matrix_scales_size(type, rows, cols));
+    p.file = malloc(rows * cols * 4 + 64);
+    p.x_memory = malloc((count * p.x_stride + 8) * sizeof(float));
+    assert_true(p.file != NULL && p.x_memory != NULL);
+    p.x = p.x_memory + random_below(4);
+    fill_file(&p, mode);
+    fill(p.x, count * p.x_stride, mode);
+    as_matrix_pack(&p.w, p.file);
+    assert_true(is_canary((char *)p.w.values + as_matrix_values_size(type, rows, cols), 64));
+    assert_true(is_canary((char *)p.w.scales + as_matrix_scales_size(type, rows, cols), 64));
+    p.q = qrows_new(count, cols);
+    if (type == AS_W_Q8_0) {
+        for (size_t m = 0; m < count; m++) {
+            float *row = p.x + m * p.x_stride;
+            for (size_t k = 0; mode == 5 && k < cols; k++) row[k] = random_below(3) ? -1.0f : 1.0f;
+            tables[0]->quantize_row(&p.q, m, row);
+        }
+    }
+    return p;
+}
+
+static void product_free(product *p) {
+    free(p->w.values), free(p->w.scales), free(p->file), free(p->x_memory);
+    qrows_free(&p->q);
+}
+
+// Rows first..first+count-1 of the batch times panels begin..end-1.
+static void multiply(const as_kernels *k, const product *p, size_t begin, size_t end, size_t first,
+                     size_t count, float *y) {
+    const float *x = p->x + first * p->x_stride;
+    y += first * p->y_stride;
+    if (p->w.type == AS_W_F32) {
+        k->matmul_f32(&p->w, begin, end, x, p->x_stride, count, y, p->y_stride);
+    } else if (p->w.type == AS_W_F16) {
+        k->matmul_f16(&p->w, begin, end, x, p->x_stride, count, y, p->y_stride);
+    } else {
+        size_t blocks = p->w.cols / 32;
+        as_qrows q = {p->q.q + first * p->w.cols, p->q.d + first * blocks,
+                      p->q.offsets + first * blocks, p->w.cols};
+        k->matmul_q8(&p->w, begin, end, &q, count, y, p->y_stride);
+    }
+}
+
+// Against float64, within what rounding each of `cols` steps can add.
+static void check_reference(const product *p, const float *y) {
+    float *row = malloc((p->w.cols + 1) * sizeof(float));
+    assert_non_null(row);
+    for (size_t r = 0; r < p->w.rows; r++) {
+        as_matrix_row(&p->w, r, row);
+        for (size_t m = 0; m < p->count; m++) {
+            double sum = 0, size = 0;
+            for (size_t k = 0; k < p->w.cols; k++) {
+                double x = (double)p->x[m * p->x_stride + k];
+                if (p->w.type == AS_W_Q8_0) {
+                    float d = p->q.d[(m * p->w.cols + k) / 32];
+                    x = (double)d * p->q.q[m * p->w.cols + k];
+                }
+                sum += (double)row[k] * x;
+                size += fabs((double)row[k] * x);
+            }
+            double error = fabs((double)y[m * p->y_stride + r] - sum);
+            assert_true(error <= size * (double)(p->w.cols + 2) * 0x1p-23 + 1e-40);
+        }
+    }
+    free(row);
+}
+
+// Only rows 0..rows-1 of each y row may be written.
+static void check_gaps(const product *p, const guarded *y) {
+    check_guards(y);
+    for (size_t m = 0; m + 1 < p->count; m++) {
+        assert_true(is_canary(y->data + m * p->y_stride + p->w.rows,
+                              (p->y_stride - p->w.rows) * sizeof(float)));
+    }
+}
+
+static void check_product(as_wtype type, size_t rows, size_t cols, size_t count, int mode) {
+    static const char *const names[] = {"matmul_f32", "matmul_f16", "matmul_q8"};
+    product p = product_new(type, rows, cols, count, mode);
+    size_t panels = (rows + AS_PANEL - 1) / AS_PANEL, size = (count - 1) * p.y_stride + rows;
+    guarded want = guarded_new(size), got = guarded_new(size);
+    multiply(tables[0], &p, 0, panels, 0, count, want.data);
+    check_gaps(&p, &want);
+    if (mode == 0) check_reference(&p, want.data);
+    for (size_t t = 0; t < table_count; t++) {
+        if (t > 0) {
+            guarded_reset(&got);
+            multiply(tables[t], &p, 0, panels, 0, count, got.data);
+            check_gaps(&p, &got);
+            check_same(got.data, want.data, size, tables[t]->name, names[type]);
+        }
+        // In two panel ranges, the second one in two batches.
+        guarded_reset(&got);
+        size_t panel = random_below(panels + 1), part = random_below(count + 1);
+        multiply(tables[t], &p, 0, panel, 0, count, got.data);
+        multiply(tables[t], &p, panel, panels, 0, part, got.data);
+        multiply(tables[t], &p, panel, panels, part, count - part, got.data);
+        check_gaps(&p, &got);
+        check_same(got.data, want.data, size, tables[t]->name, names[type]);
+    }
+    free(want.all), free(got.all);
+    product_free(&p);
+}
+
+static void products_are_the_same_in_all_tables(void **state) {
+    (void)state;
+    for (int type = AS_W_F32; type <= AS_W_Q8_0; type++) {
+        size_t unit = type == AS_W_Q8_0 ? 32 : 1;
+        for (size_t count = 1; count <= 40; count++) {
+            check_product((as_wtype)type, 81, unit * 3, count, (int)count % MODES);
+        }
+        for (int i = 0; i < 160; i++) {
+            size_t cols = unit * (1 + random_below(unit == 32 ? 6 : 130));
+            check_product((as_wtype)type, 1 + random_below(140), cols, 1 + random_below(18),
+                          i % MODES);
+        }
+        check_product((as_wtype)type, 70, 512, 13, 0);
+    }
+}
+
+// The sum of a product is one chain in k order: this is the text of kernels.h, once more.
+static void products_are_chains(void **state) {
+    (void)state;
+    enum { COLS = 96, ROWS = 20, COUNT = 3 };
+    for (int type = AS_W_F32; type <= AS_W_Q8_0; type++) {
+        product p = product_new((as_wtype)type, ROWS, COLS, COUNT, 4);
+        float y[COUNT * 48], row[COLS];
+        multiply(tables[0], &p, 0, 2, 0, COUNT, y);
+        for (size_t m = 0; m < COUNT; m++) {
+            for (size_t r = 0; r < ROWS; r++) {
+                float acc = 0;
+                as_matrix_row(&p.w, r, row);
+                for (size_t k = 0; type != AS_W_Q8_0 && k < COLS; k++) {
+                    acc = fmaf(row[k], p.x[m * p.x_stride + k], acc);
+                }
+                for (size_t b = 0; type == AS_W_Q8_0 && b < COLS / 32; b++) {
+                    const unsigned char *block = p.file + (r * (COLS / 32) + b) * 34;
+                    int sum = 0;
+                    for (size_t i = 0; i < 32; i++) {
+                        sum += (int8_t)block[2 + i] * p.q.q[m * COLS + b * 32 + i];
+                    }
+                    float d = as_half_to_float((uint16_t)(block[0] | block[1] << 8));
+                    acc = fmaf(d * p.q.d[m * (COLS / 32) + b], (float)sum, acc);
+                }
+                check_same(y + m * p.y_stride + r, &acc, 1, "portable", "product");
+            }
+        }
+        product_free(&p);
+    }
+}
+
+static void pack_keeps_every_value(void **state) {
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        as_wtype type = (as_wtype)(i % 3);
+        size_t rows = 1 + random_below(50), cols = 32 * (1 + random_below(4));
+        product p = product_new(type, rows, cols, 1, 0);
+        float row[128];
+        for (size_t r = 0; r < rows; r++) {
+            as_matrix_row(&p.w, r, row);
+            for (size_t k = 0; k < cols; k++) {
+                size_t at = r * cols + k;
+                const unsigned char *block = p.file + at / 32 * 34;
+                float want;
+                if (type == AS_W_F32) {
+                    memcpy(&want, p.file + 4 * at, 4);
+                } else if (type == AS_W_F16) {
+                    want = as_half_to_float((uint16_t)(p.file[2 * at] | p.file[2 * at + 1] << 8));
+                } else {
+                    want = as_half_to_float((uint16_t)(block[0] | block[1] << 8)) *
+                           (float)(int8_t)block[2 + at % 32];
+                }
+                check_same(row + k, &want, 1, "pack", "row");
+            }
+        }
+        // The rows that fill the last panel are zero, their scales too.
+        for (size_t r = rows; r % AS_PANEL != 0; r++) {
+            const float zeros[128] = {0};
+            as_matrix_row(&p.w, r, row);
+            check_same(row, zeros, cols, "pack", "padding");
+        }
+        product_free(&p);
+    }
+}
+
+// exp_sum of {0, x} is 1 + exp(x); softmax and silu_mul show the rest of the range.
+static void tables_use_the_same_exp(void **state) {
+    (void)state;
+    const float limits[] = {-87.3f, -0x1.5d3332p+6f, -0x1.5d3334p+6f, -HUGE_VALF, -0.0f, 88.7f};
+    for (int i = 0; i < 100000; i++) {
+        float low = i % 2 ? -fabsf(90.0f * random_unit()) : -fabsf(random_float(90, 132));
+        if (i < 5) low = limits[i];
+        float x[2] = {0.0f, low}, want = 1.0f + as_exp_f32(low), share = as_exp_f32(low) / want;
+        float gate = 90.0f * random_unit();
+        if (i < 12) gate = i < 6 ? limits[i] : -limits[i - 6];
+        float want_silu = gate / (1.0f + as_exp_f32(-gate)) * 3.0f;
+        for (size_t t = 0; t < table_count; t++) {
+            float max, sum, out[2] = {x[0], x[1]}, silu = gate, up = 3.0f;
+            tables[t]->exp_sum(x, 2, &max, &sum);
+            check_same(&sum, &want, 1, tables[t]->name, "exp_sum");
+            tables[t]->softmax(out, 2);
+            check_same(out + 1, &share, 1, tables[t]->name, "softmax");
+            tables[t]->silu_mul(&silu, &up, 1);
+            check_same(&silu, &want_silu, 1, tables[t]->name, "silu_mul");
+        }
+    }
+}
+
+static void select_goes_by_name(void **state) {
+    (void)state;
+    assert_string_equal(tables[0]->name, "portable");
+    for (size_t t = 0; t < table_count; t++) {
+        assert_ptr_equal(as_kernels_select(tables[t]->name), tables[t]);
+    }
+    assert_ptr_equal(as_kernels_select("auto"), tables[table_count - 1]);
+    assert_ptr_equal(as_kernels_select(NULL), tables[table_count - 1]);
+    assert_null(as_kernels_select("avx1024"));
+    assert_null(as_kernels_select(""));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(select_goes_by_name, seed),
+        cmocka_unit_test_setup(vectors_are_the_same_in_all_tables, seed),
+        cmocka_unit_test_setup(vectors_take_infinities_and_nans, seed),
+        cmocka_unit_test_setup(dot_sums_in_16_lanes, seed),
+        cmocka_unit_test_setup(fma_rounds_once, seed),
+        cmocka_unit_test_setup(fma_rounds_once_below_normal, seed),
+        cmocka_unit_test_setup(sums_keep_the_sign_of_zero, seed),
+        cmocka_unit_test_setup(argmax_takes_the_first, seed),
+        cmocka_unit_test_setup(quantize_follows_its_text, seed),
+        cmocka_unit_test_setup(products_are_the_same_in_all_tables, seed),
+        cmocka_unit_test_setup(products_are_chains, seed),
+        cmocka_unit_test_setup(pack_keeps_every_value, seed),
+        cmocka_unit_test_setup(tables_use_the_same_exp, seed),
+    };
+    table_count = as_kernels_available(tables);
+    for (size_t t = 0; t < table_count; t++) print_message("table %s\n", tables[t]->name);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
