@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/base/utf8.h"
+#include "reports/figures.h"
 
 typedef struct code_range {
     uint32_t from, to;
@@ -73,13 +74,6 @@ as_str as_content_clip(as_str text, size_t most) {
     return as_str_sub(text, 0, at);
 }
 
-static void put_bytes(as_buf *out, size_t bytes, const char *more) {
-    if (bytes >= 10000)
-        as_buff(out, "\xe2\x80\xa6 [clipped: %zu,%03zu bytes%s]", bytes / 1000, bytes % 1000, more);
-    else
-        as_buff(out, "\xe2\x80\xa6 [clipped: %zu bytes%s]", bytes, more);
-}
-
 static void put_markup(as_buf *out, const char *bytes, size_t len) {
     for (size_t i = 0; i < len; i++) switch (bytes[i]) {
         case '&':
@@ -115,7 +109,8 @@ void as_content_markup(as_buf *out, as_str text, size_t most) {
         else
             put_markup(out, bytes, shown(c, bytes, &width));
     }
-    if (clip.len < text.len) put_bytes(out, text.len, " in all");
+    if (clip.len < text.len)
+        as_buff(out, "\xe2\x80\xa6 [clipped: %s bytes in all]", as_figure_count(text.len).text);
 }
 
 static size_t longest_backticks(as_str text) {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SPEC_MAX = 4096 }; // bytes; a suite's map of one metric is a line
+
 #define MINUS "\xe2\x88\x92"
 #define DASH "\xe2\x80\x93"
 
@@ -47,6 +49,7 @@ static as_measure measure_of_spec(as_str spec, double value) {
     as_arena arena = {0};
     const as_json *map;
     as_measure measure = {AS_UNIT_NUMBER, false};
+    if (spec.len > SPEC_MAX) return measure;
     if (as_json_parse(&arena, spec, &map, NULL) == AS_OK)
         measure = as_figure_measure(as_json_str(map, "name", AS_STR("")), AS_STR(""), value);
     as_arena_free(&arena);
@@ -90,7 +93,7 @@ static void put_bare(char *out, size_t size, double value, as_unit unit) {
             snprintf(out, size, "%.3e", v);
         else if (v >= 1000)
             snprintf(out, size, "%.0f", v);
-        else if (v && v < 1e-3)
+        else if (v > 0 && v < 1e-3)
             snprintf(out, size, "%.3g", v);
         else
             snprintf(out, size, "%.4g", v);

@@ -10,7 +10,9 @@
 #include "reports/page.h"
 #include "reports/svg.h"
 
-enum { FLIPS_MAX = 100, FAILURES_MAX = 200, PAIRS_MAX = 10, TAGS_MAX = 8 };
+enum { FLIPS_MAX = 100, FLIPS_OPEN = 10, FAILURES_MAX = 200, PAIRS_MAX = 10, TAGS_MAX = 8 };
+// Once the failing cases take this many bytes, the rest of them is clipped to a line each.
+enum { READING_BYTES_MAX = 256 * 1024 };
 
 #define ARROW "<span class=\"arrow\" aria-hidden=\"true\">\xe2\x86\x92</span>"
 
@@ -45,6 +47,7 @@ static void flip_item(as_buf *out, const as_flip *flip) {
     as_buf_text(out, "</p></li>\n");
 }
 
+// The first few in sight, the others a click away.
 static void flip_list(as_buf *out, const as_findings *f, bool want_broke) {
     size_t count = 0, shown = 0;
     for (size_t i = 0; i < f->flip_count; i++) count += broke(&f->flips[i]) == want_broke;
@@ -52,13 +55,19 @@ static void flip_list(as_buf *out, const as_findings *f, bool want_broke) {
             want_broke ? "Broke" : "Fixed", as_figure_count(count).text);
     for (size_t i = 0; i < f->flip_count && shown < FLIPS_MAX; i++) {
         if (broke(&f->flips[i]) != want_broke) continue;
+        if (shown++ == FLIPS_OPEN)
+            as_buff(out,
+                    "</ol>\n<details class=\"more\"><summary>%s more</summary>\n"
+                    "<ol class=\"flips\">\n",
+                    as_figure_count(count - FLIPS_OPEN).text);
         flip_item(out, &f->flips[i]);
-        shown++;
     }
     as_buf_text(out, "</ol>\n");
     if (!count) as_buf_text(out, "<p class=\"aside\">No case.</p>\n");
     if (count > shown)
-        as_buff(out, "<p class=\"aside\">and %s more</p>\n", as_figure_count(count - shown).text);
+        as_buff(out, "<p class=\"aside\">and %s that are not listed</p>\n",
+                as_figure_count(count - shown).text);
+    if (shown > FLIPS_OPEN) as_buf_text(out, "</details>\n");
     as_buf_text(out, "</div>\n");
 }
 
@@ -155,11 +164,11 @@ static int by_reading_order(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void failure_line(as_buf *out, const as_failure *f) {
+static void failure_line(as_buf *out, const as_failure *f, size_t most) {
     as_buf_text(out, "<summary>");
     as_page_text(out, "code", "id", f->id, AS_CLIP_NAME);
     as_buf_text(out, "<span class=\"in\">");
-    put_or_none(out, "bdi", NULL, f->input, AS_CLIP_TEXT);
+    put_or_none(out, "bdi", NULL, f->input, most);
     as_buf_text(out, "</span><span class=\"turn\">");
     put_or_none(out, "span", "right", f->expected, AS_CLIP_NAME);
     as_buf_text(out, ARROW);
@@ -178,25 +187,25 @@ static void put_tags(as_buf *out, const as_failure *f) {
     as_buf_text(out, "</dd></div>\n");
 }
 
-static void put_answer(as_buf *out, const char *name, as_str text) {
+static void put_answer(as_buf *out, const char *name, as_str text, size_t most) {
     if (!text.len) return;
     as_buff(out, "<div><dt>%s</dt>", name);
-    as_page_text(out, "dd", NULL, text, AS_CLIP_TEXT);
+    as_page_text(out, "dd", NULL, text, most);
     as_buf_text(out, "</div>\n");
 }
 
-static void failure_item(as_buf *out, const as_failure *f) {
+static void failure_item(as_buf *out, const as_failure *f, size_t most) {
     bool clipped = as_content_clip(f->expected, AS_CLIP_NAME).len < f->expected.len ||
                    as_content_clip(f->prediction, AS_CLIP_NAME).len < f->prediction.len;
     as_buf_text(out, "<details>");
-    failure_line(out, f);
+    failure_line(out, f, most);
     as_buf_text(out, "<dl>\n");
     if (clipped) {
-        put_answer(out, "Expected", f->expected);
-        put_answer(out, "Predicted", f->prediction);
+        put_answer(out, "Expected", f->expected, most);
+        put_answer(out, "Predicted", f->prediction, most);
     }
-    if (!as_str_eq(f->output, f->prediction)) put_answer(out, "Output", f->output);
-    put_answer(out, "Error", f->error);
+    if (!as_str_eq(f->output, f->prediction)) put_answer(out, "Output", f->output, most);
+    put_answer(out, "Error", f->error, most);
     if (f->outcome != AS_OUT_OK && !as_outcome_is_error(f->outcome))
         as_page_fact_text(out, "Outcome", as_outcome_name(f->outcome));
     if (isfinite(f->score) && f->score != 0)
@@ -232,7 +241,9 @@ void as_html_failures(as_buf *out, const as_html *page) {
     qsort(order, f->failure_count, sizeof *order, by_reading_order);
     failures_head(out, f, shown, !isnan(order[0]->margin));
     as_buf_text(out, "<div class=\"cases\">\n");
-    for (size_t i = 0; i < shown; i++) failure_item(out, order[i]);
+    for (size_t i = 0, from = out->len; i < shown; i++)
+        failure_item(out, order[i],
+                     out->len - from < READING_BYTES_MAX ? AS_CLIP_TEXT : AS_CLIP_LINE);
     as_buf_text(out, "</div>\n");
     as_page_section_end(out);
     as_arena_free(&arena);

@@ -117,6 +117,15 @@ static as_str outcomes_of(as_arena *arena, const as_summary *run) {
     return out;
 }
 
+static as_str pace_of(as_arena *arena, const as_summary *run) {
+    as_figure took = as_figure_seconds(run->wall_s);
+    double rate = run->cases_per_s;
+    if (!(rate > 0 && rate < 1e12)) return as_strf(arena, "%s", took.text);
+    if (rate < 20) return as_strf(arena, "%s, %.1f cases a second", took.text, rate);
+    return as_strf(arena, "%s, %s cases a second", took.text,
+                   as_figure_count((uint64_t)(rate + 0.5)).text);
+}
+
 static void put_facts(as_buf *out, const as_summary *run) {
     as_arena arena = {0};
     as_buf_text(out, "<dl class=\"facts\">\n");
@@ -127,13 +136,7 @@ static void put_facts(as_buf *out, const as_summary *run) {
                      as_strf(&arena, "%.*s, %s cases", AS_STR_ARG(short_hash(run->dataset_sha256)),
                              as_figure_count(run->dataset_cases).text));
     as_page_fact(out, "Commit", commit_of(&arena, run, true));
-    if (isfinite(run->wall_s) && run->wall_s > 0)
-        as_page_fact(out, "Took",
-                     isfinite(run->cases_per_s)
-                         ? as_strf(&arena, "%s, %.*f cases a second",
-                                   as_figure_seconds(run->wall_s).text,
-                                   run->cases_per_s < 20 ? 1 : 0, run->cases_per_s)
-                         : as_str_of(as_figure_seconds(run->wall_s).text));
+    if (isfinite(run->wall_s) && run->wall_s > 0) as_page_fact(out, "Took", pace_of(&arena, run));
     if (isfinite(run->latency.p50))
         as_page_fact(out, "Latency, p50 and p95",
                      as_strf(&arena, "%s, %s", as_figure_of(run->latency.p50, AS_UNIT_MS).text,

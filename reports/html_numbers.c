@@ -25,7 +25,7 @@ static void put_cells_head(as_buf *out, const char *const *names, size_t count) 
 
 // ---- gate ----
 
-static void gate_row(as_buf *out, const as_summary *run, const as_check *check) {
+static void gate_row(as_buf *out, const as_summary *run, const as_check *check, bool drops) {
     bool drop = as_phrase_is_drop(check);
     as_unit unit = as_figure_check_measure(run, check).unit;
     as_buf_text(out, "<tr><td class=\"verdict-cell\">");
@@ -40,33 +40,42 @@ static void gate_row(as_buf *out, const as_summary *run, const as_check *check) 
     }
     as_buf_text(out, "</small></th>");
     as_page_cell(out, "Value", as_figure_of(check->value, unit).text);
-    as_page_cell(out, "Baseline", drop ? as_figure_of(check->baseline, unit).text : "");
-    as_page_cell(out, "Change", drop ? as_figure_change(check->delta, unit).text : "");
+    if (drops) {
+        as_page_cell(out, "Baseline", drop ? as_figure_of(check->baseline, unit).text : "");
+        as_page_cell(out, "Change", drop ? as_figure_change(check->delta, unit).text : "");
+    }
     as_page_cell(out, "Interval",
                  drop ? as_figure_change_interval(check->ci, unit).text
                       : as_figure_interval(check->ci, unit).text);
-    as_page_cell(out, "p", drop ? as_figure_p(check->p).text : "");
-    as_buf_text(out, "<td data-l=\"Broke / fixed\">");
-    if (drop && check->broke + check->fixed)
-        as_buff(out, "%s / %s", as_figure_count(check->broke).text,
-                as_figure_count(check->fixed).text);
-    as_buf_text(out, "</td></tr>\n");
+    if (drops) {
+        as_page_cell(out, "p", drop ? as_figure_p(check->p).text : "");
+        as_buf_text(out, "<td data-l=\"Broke / fixed\">");
+        if (drop && check->broke + check->fixed)
+            as_buff(out, "%s / %s", as_figure_count(check->broke).text,
+                    as_figure_count(check->fixed).text);
+        as_buf_text(out, "</td>");
+    }
+    as_buf_text(out, "</tr>\n");
 }
 
 void as_html_gate(as_buf *out, const as_html *page) {
-    static const char *const names[] = {"Value",    "Baseline", "Change",
-                                        "Interval", "p",        "Broke / fixed"};
+    static const char *const all[] = {"Value",    "Baseline", "Change",
+                                      "Interval", "p",        "Broke / fixed"};
+    static const char *const limits[] = {"Value", "95% interval"};
     const as_gate *gate = &page->run->gate;
+    bool drops = false;
+    for (size_t i = 0; i < gate->count; i++) drops |= as_phrase_is_drop(&gate->checks[i]);
     if (!gate->count) return;
     as_page_section(out, "gate", "Gate",
-                    "Intervals are 95% of the value for limits, and 90% of the change for drops, "
-                    "so that each end is a one-sided 95% bound; p is of a drop, adjusted for the "
-                    "number of checks.");
+                    drops ? "Intervals are 95% of the value for limits, and 90% of the change for "
+                            "drops, so that each end is a one-sided 95% bound; p is of a drop, "
+                            "adjusted for the number of checks."
+                          : NULL);
     as_buf_text(out, "<table class=\"stack gate\">\n<thead><tr><th scope=\"col\">Verdict</th>"
                      "<th scope=\"col\">Check</th>");
-    put_cells_head(out, names, sizeof names / sizeof *names);
+    put_cells_head(out, drops ? all : limits, drops ? 6 : 2);
     as_buf_text(out, "</tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < gate->count; i++) gate_row(out, page->run, &gate->checks[i]);
+    for (size_t i = 0; i < gate->count; i++) gate_row(out, page->run, &gate->checks[i], drops);
     as_buf_text(out, "</tbody>\n</table>\n");
     as_page_section_end(out);
 }

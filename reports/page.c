@@ -15,8 +15,7 @@ const char *as_page_verdict_class(as_verdict verdict) {
 static const char *const icon_paths[] = {
     "<circle cx='12' cy='12' r='11'/><path class='m' d='m7 12.5 3.4 3.4 6.8-7.4'/>",
     "<path d='M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9z'/><path class='m' d='m8 8 8 8m0-8-8 8'/>",
-    "<rect x='1' y='1' width='22' height='22' rx='5'/><path class='m' d='M8.7 9.6c0-4.5 6.8-4.3 "
-    "6.8-.2 0 2.4-3.4 2.6-3.4 5.1m0 3.3v.2'/>",
+    "<path d='M1 1h22v22H1z'/><path class='m' d='M9 9.5c0-4 6-4 6 0 0 3-3 2-3 5m0 3v.2'/>",
     "<circle cx='12' cy='12' r='11'/><path class='m' d='M7 12h10'/>",
     "<path d='M12 1 23.5 22H.5z'/><path class='m' d='M12 8.5v6m0 3v.3'/>",
 };

@@ -89,6 +89,13 @@ static void put_flips(as_buf *out, const as_check *c) {
             c->broke == 1 ? "case" : "cases", as_figure_count(c->fixed).text);
 }
 
+// Rounded up to two digits: an estimate should look like one.
+static uint64_t two_digits(uint64_t count) {
+    uint64_t unit = 1;
+    while (count / unit >= 100) unit *= 10;
+    return (count / unit + (count % unit != 0)) * unit;
+}
+
 static void reason_drop(as_buf *out, const as_check *c, as_unit unit) {
     as_buf_text(out, as_figure_of(c->value, unit).text);
     if (c->delta == 0)
@@ -102,7 +109,8 @@ static void reason_drop(as_buf *out, const as_check *c, as_unit unit) {
         if (isfinite(c->mde))
             as_buff(out, "; these %s cases show drops from %s", as_figure_count(c->n).text,
                     as_figure_size(c->mde, unit).text);
-        if (c->needed) as_buff(out, "; about %s would decide it", as_figure_count(c->needed).text);
+        if (c->needed)
+            as_buff(out, "; about %s would decide it", as_figure_count(two_digits(c->needed)).text);
     } else if (c->verdict == AS_FAIL && isfinite(c->p)) {
         as_buff(out, c->p < 0.001 ? " (p %s)" : " (p = %s)", as_figure_p(c->p).text);
     }

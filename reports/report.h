@@ -30,8 +30,9 @@ void as_report_compare_json(as_buf *out, const as_findings *findings, uint64_t c
 void as_report_history_terminal(as_buf *out, const as_summary *runs, const as_str *tags,
                                 size_t count, bool color, size_t columns);
 
-// JUnit XML in the dialect of GitHub, GitLab and Jenkins: a test case a gate check, and one a
-// failing case (at most 200) as a non-failing entry's output.
+// JUnit XML in the dialect of GitHub, GitLab and Jenkins: a test case for each gate check
+// (undecided and without a baseline: skipped; unmeasurable: an error), the failing cases (at most
+// 200) as the suite's output.
 void as_report_junit(as_buf *out, const as_summary *run, const as_findings *findings);
 
 // Markdown for a step summary or a pull-request comment, at most 60,000 bytes.

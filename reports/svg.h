@@ -17,7 +17,8 @@ typedef struct as_axis {
     bool change; // differences: ticks carry a sign, zero is marked
 } as_axis;
 
-// Round ends and a step for the values lo..hi. A `bounded` axis does not leave 0..1 or 0..100.
+// Round ends and a step for the values lo..hi; zero is on an axis of changes. Shares do not go past
+// 100% because of rounding.
 as_axis as_axis_over(double lo, double hi, as_unit unit, bool change);
 
 double as_axis_percent(const as_axis *axis, double value); // 0..100, clamped

@@ -217,21 +217,32 @@ void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *ba
 
 // ---- history ----
 
-static size_t widest_run(const as_summary *runs, size_t count) {
-    size_t widest = 3;
+typedef struct history_columns {
+    size_t id, suite, tag;
+} history_columns;
+
+static history_columns history_layout(const as_terminal *t, const as_summary *runs,
+                                      const as_str *tags, size_t count) {
+    enum { FIXED = 12 + 8 + 10 + 4, SUITE_MIN = 8, TAG_MAX = 12 };
+    history_columns c = {.id = 3};
     for (size_t i = 0; i < count; i++) {
-        size_t width = as_content_width(as_content_clip(runs[i].run, 60));
-        if (width > widest) widest = width;
+        size_t id = as_content_width(as_content_clip(runs[i].run, 60));
+        size_t tag = tags ? as_content_width(as_content_clip(tags[i], TAG_MAX)) : 0;
+        if (id > c.id) c.id = id;
+        if (tag > c.tag) c.tag = tag > TAG_MAX ? TAG_MAX : tag;
     }
-    return widest > NAME_MAX ? NAME_MAX : widest;
+    size_t room = t->columns > FIXED + c.tag + 1 ? t->columns - FIXED - c.tag - 1 : 0;
+    size_t id_most = room > SUITE_MIN + NAME_MIN ? room - SUITE_MIN : NAME_MIN;
+    if (c.id > id_most) c.id = id_most; // whole ids: a person copies them
+    c.suite = room > c.id + SUITE_MIN ? room - c.id : SUITE_MIN;
+    if (c.suite > NAME_MAX) c.suite = NAME_MAX;
+    return c;
 }
 
-static void history_row(const as_terminal *t, const as_summary *run, as_str tag, size_t id,
-                        size_t suite) {
+static void history_row(const as_terminal *t, const as_summary *run, as_str tag,
+                        const history_columns *c) {
     bool judged = run->gate.count || run->gate.verdict != AS_PASS;
-    as_terminal_text(t, run->run, id);
-    as_buf_char(t->out, ' ');
-    as_terminal_text(t, as_str_sub(run->started, 0, 10), 10);
+    as_terminal_text(t, run->run, c->id);
     as_buf_char(t->out, ' ');
     as_terminal_style(t, judged ? as_terminal_code(run->gate.verdict) : DIM);
     as_terminal_text(t, as_str_of(judged ? as_phrase_check(run->gate.verdict) : "no gate"), 12);
@@ -243,11 +254,12 @@ static void history_row(const as_terminal *t, const as_summary *run, as_str tag,
     as_buf_char(t->out, ' ');
     as_terminal_text(t, v ? v->name : AS_STR(""), 10);
     as_buf_char(t->out, ' ');
-    size_t used = as_content_terminal(t->out, run->suite, suite);
     if (tag.len) {
-        if (used < suite) spaces(t->out, suite - used);
+        as_terminal_text(t, run->suite, c->suite);
         as_buf_char(t->out, ' ');
-        as_content_terminal(t->out, tag, 20);
+        as_content_terminal(t->out, tag, c->tag);
+    } else {
+        as_content_terminal(t->out, run->suite, c->suite);
     }
     as_buf_char(t->out, '\n');
 }
@@ -255,21 +267,17 @@ static void history_row(const as_terminal *t, const as_summary *run, as_str tag,
 void as_report_history_terminal(as_buf *out, const as_summary *runs, const as_str *tags,
                                 size_t count, bool color, size_t columns) {
     as_terminal t = as_terminal_of(out, color, columns);
-    bool tagged = false;
-    for (size_t i = 0; tags && i < count; i++) tagged |= tags[i].len > 0;
-    size_t id = widest_run(runs, count), taken = id + 10 + 12 + 8 + 10 + 5 + (tagged ? 13 : 0);
-    size_t suite = t.columns > taken + NAME_MIN ? t.columns - taken : NAME_MIN;
     if (!count) {
         as_buf_text(out, "no runs\n");
         return;
     }
+    history_columns c = history_layout(&t, runs, tags, count);
     as_terminal_style(&t, BOLD);
-    as_terminal_text(&t, AS_STR("run"), id);
-    as_buff(out, " %-10s %-12s %8s %-10s ", "started", "verdict", "value", "metric");
-    as_terminal_text(&t, AS_STR("suite"), tagged ? suite : 5);
-    if (tagged) as_buf_text(out, " tag");
+    as_terminal_text(&t, AS_STR("run"), c.id);
+    as_buff(out, " %-12s %8s %-10s ", "verdict", "value", "metric");
+    as_terminal_text(&t, AS_STR("suite"), c.tag ? c.suite : 5);
+    if (c.tag) as_buf_text(out, " tag");
     as_terminal_style(&t, NULL);
     as_buf_char(out, '\n');
-    for (size_t i = 0; i < count; i++)
-        history_row(&t, &runs[i], tags ? tags[i] : AS_STR(""), id, suite);
+    for (size_t i = 0; i < count; i++) history_row(&t, &runs[i], tags ? tags[i] : AS_STR(""), &c);
 }

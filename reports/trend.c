@@ -71,7 +71,7 @@ static as_svg_point *points_of(history *h, as_str name, as_measure *measure) {
 static void put_ends(as_buf *out, history *h) {
     as_str first = as_page_when(&h->arena, h->runs[0].started);
     as_str last = as_page_when(&h->arena, h->runs[h->count - 1].started);
-    as_buf_text(out, "<small class=\"ends\">");
+    as_buff(out, "<small class=\"ends%s\">", h->count > 1 ? "" : " lone");
     as_page_text(out, "span", NULL, as_str_sub(first, 0, 10), AS_CLIP_NAME);
     if (h->count > 1) as_page_text(out, "span", NULL, as_str_sub(last, 0, 10), AS_CLIP_NAME);
     as_buf_text(out, "</small>");
@@ -105,7 +105,7 @@ static void put_key(as_buf *out) {
     static const char *const marks[][2] = {
         {"<circle class=\"dot\" r=\"3.2\"/>", "passed"},
         {"<path class=\"mark fail\" d=\"M-4.5-4.5l9 9m0-9l-9 9\"/>", "failed"},
-        {"<path class=\"mark unsure\" d=\"M0-5.5L5.5 0 0 5.5-5.5 0z\"/>", "undecided"},
+        {"<path class=\"mark unsure\" d=\"M-4.2-4.2h8.4v8.4h-8.4z\"/>", "undecided"},
         {"<circle class=\"dot hollow\" r=\"3.2\"/>", "no baseline"},
         {"<path class=\"mark broken\" d=\"M0-5.5L5.5 4.5h-11z\"/>", "not measured"},
         {"<line y1=\"-7\" y2=\"7\"/>", "new model, dataset or suite"},

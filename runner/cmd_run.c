@@ -191,8 +191,7 @@ static as_rc judge_and_write(run *r, as_err *err) {
         r->judgement.has_base && r->judgement.base.has_summary ? &r->judgement.base.summary : NULL;
     if (!rc) rc = as_outputs_write(r->dir, &r->summary, base, &r->judgement.findings, err);
     if (!rc && !r->args->no_store) {
-        if (!*r->store) rc = as_store_open(r->args->store, r->store, err);
-        if (!rc) rc = as_store_put(*r->store, &r->summary, now.journal, err);
+        rc = as_store_put(*r->store, &r->summary, now.journal, err);
         if (!rc && r->args->tag.len)
             rc = as_store_tag(*r->store, r->summary.run, r->args->tag, err);
     }
@@ -225,12 +224,27 @@ static int finish(run *r) {
     return as_gate_exit_code(&r->summary.gate, r->args->strict);
 }
 
+// A history that cannot be opened or a baseline that is not there is found before, not after.
+static as_rc check_history(const run *r, as_err *err) {
+    as_str reference = r->args->baseline;
+    as_rc rc = AS_OK;
+    if (!r->args->no_store && !*r->store) rc = as_store_open(r->args->store, r->store, err);
+    if (rc || !reference.len || as_str_is(reference, "none") || as_str_is(reference, "latest"))
+        return rc;
+    as_source unused;
+    rc = as_source_find(r->arena, reference, r->args->store, r->store, r->plan->suite.name, &unused,
+                        err);
+    if (rc) as_err_prefix(err, "baseline");
+    return rc;
+}
+
 static int run_target(run *r) {
     as_err err = {0};
     as_rc rc = as_target_resolve(r->uri, &r->ops, &err);
     if (!rc) rc = r->ops->open(r->uri, r->base_dir, &r->target, &err);
     if (rc) return as_command_fail(&err);
-    rc = evaluate(r, &err);
+    rc = check_history(r, &err);
+    if (!rc) rc = evaluate(r, &err);
     if (!rc) rc = judge_and_write(r, &err);
     int code = rc ? as_command_fail(&err) : finish(r);
     as_judgement_free(&r->judgement);
@@ -308,7 +322,10 @@ static bool load_suites(const as_args *args, as_arena *arena, suite_work *works,
         as_buf_free(&found);
     }
     as_str text = as_buf_view(&problems);
-    while (text.len) as_log_error("%.*s", AS_STR_ARG(as_str_cut(&text, '\n')));
+    while (text.len) {
+        as_str line = as_str_cut(&text, '\n');
+        as_log_error("%.*s", AS_STR_ARG(line));
+    }
     bool ok = !problems.len;
     as_buf_free(&problems);
     return ok;

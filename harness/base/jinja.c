@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statements to output, and the door: parse and render.
-#include "harness/base/jinja_internal.h"
+#include "harness/base/jinja/jinja_internal.h"
 
 #include <string.h>
 
@@ -43,7 +43,7 @@ bool as_jinja_capture(as_jinja_run *run, const as_jinja_node *list, as_str *out)
 static as_jinja_flow exec_print(as_jinja_run *run, const as_jinja_node *node) {
     as_str text;
     const as_json *value = as_jinja_eval(run, node->a);
-    run->node = node;
+    run->node = node->a;
     bool ok = value && as_jinja_text(run, value, &text) && as_jinja_emit(run, text);
     return ok ? AS_JINJA_FLOW_NEXT : AS_JINJA_FLOW_FAILED;
 }
@@ -134,8 +134,8 @@ static as_json *make_loop(as_jinja_run *run, const as_json *list, const as_json 
         {"first", as_jinja_bool(run, index == 0)},
         {"last", as_jinja_bool(run, left == 1)},
         {"length", as_jinja_int(run, (int64_t)list->count)},
-        {"depth", as_jinja_int(run, (int64_t)run->loop_depth)},
-        {"depth0", as_jinja_int(run, (int64_t)run->loop_depth - 1)},
+        {"depth", as_jinja_int(run, 1)}, // of recursive loops, which there are none of
+        {"depth0", as_jinja_int(run, 0)},
         {"previtem", previous},
         {"nextitem", element->next},
     };
@@ -161,13 +161,14 @@ static as_json *filtered(as_jinja_run *run, const as_jinja_node *node, const as_
     return ok ? kept.list : NULL;
 }
 
-static as_jinja_flow exec_loop(as_jinja_run *run, const as_jinja_node *node, const as_json *list) {
+// *completed: a turn went through its whole body.
+static as_jinja_flow exec_loop(as_jinja_run *run, const as_jinja_node *node, const as_json *list,
+                               bool *completed) {
     as_jinja_scope inner = {.parent = run->scope};
     as_jinja_flow flow = AS_JINJA_FLOW_NEXT;
     const as_json *previous = NULL;
     size_t index = 0;
     run->scope = &inner;
-    run->loop_depth++;
     for (as_json *element = list->child; element; element = element->next, index++) {
         inner.first = NULL; // what the body sets is gone with each turn
         run->node = node;
@@ -180,21 +181,25 @@ static as_jinja_flow exec_loop(as_jinja_run *run, const as_jinja_node *node, con
         }
         flow = as_jinja_exec(run, node->list);
         if (flow == AS_JINJA_FLOW_BREAK || flow == AS_JINJA_FLOW_FAILED) break;
+        if (flow == AS_JINJA_FLOW_NEXT) *completed = true;
         previous = element;
     }
-    run->loop_depth--;
     run->scope = inner.parent;
     return flow == AS_JINJA_FLOW_FAILED ? flow : AS_JINJA_FLOW_NEXT;
 }
 
+// The else body runs when no turn was completed: Jinja counts one that `break` or `continue` cut
+// short as none.
 static as_jinja_flow exec_for(as_jinja_run *run, const as_jinja_node *node) {
     const as_json *over = as_jinja_eval(run, node->a);
     run->node = node->a;
     const as_json *list = over ? as_jinja_elements(run, over) : NULL;
     if (list && node->b) list = filtered(run, node, list);
     if (!list) return AS_JINJA_FLOW_FAILED;
-    if (list->count) return exec_loop(run, node, list);
-    return node->other ? as_jinja_exec(run, node->other->list) : AS_JINJA_FLOW_NEXT;
+    bool completed = false;
+    as_jinja_flow flow = exec_loop(run, node, list, &completed);
+    if (flow == AS_JINJA_FLOW_FAILED || completed || !node->other) return flow;
+    return as_jinja_exec(run, node->other->list);
 }
 
 static as_jinja_flow exec_with(as_jinja_run *run, const as_jinja_node *node) {

@@ -11,8 +11,32 @@
 #include "harness/base/map.h"
 #include "harness/base/utf8.h"
 
-// What cJSON lets pass or reports badly is caught before it sees the text: depth, NUL escapes and
-// raw control characters in strings.
+static size_t digits_end(as_str text, size_t at) {
+    while (at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9') at++;
+    return at;
+}
+
+static char char_at(as_str text, size_t at) {
+    return at < text.len ? text.ptr[at] : '\0';
+}
+
+// End of the number at `at` as JSON's grammar has it, or `at` when it is none.
+static size_t number_end(as_str text, size_t at) {
+    size_t whole = at + (char_at(text, at) == '-'), end = digits_end(text, whole);
+    if (end == whole || (end > whole + 1 && char_at(text, whole) == '0')) return at;
+    if (char_at(text, end) == '.') {
+        size_t fraction = digits_end(text, end + 1);
+        if (fraction == end + 1) return at;
+        end = fraction;
+    }
+    if (char_at(text, end) != 'e' && char_at(text, end) != 'E') return end;
+    size_t sign = char_at(text, end + 1) == '+' || char_at(text, end + 1) == '-';
+    size_t exponent = digits_end(text, end + 1 + sign);
+    return exponent == end + 1 + sign ? at : exponent;
+}
+
+// What cJSON lets pass or reports badly is caught before it sees the text: depth, NUL escapes, raw
+// control characters and numbers that only C would read ("01", "1.", "1e999").
 static as_rc scan(as_str text, as_err *err) {
     size_t depth = 0;
     bool in_string = false;
@@ -26,6 +50,15 @@ static as_rc scan(as_str text, as_err *err) {
                 return as_fail(err, AS_INVALID, "column %zu: JSON nested deeper than %d", i + 1,
                                AS_JSON_DEPTH_MAX);
             if (c == '\0') return as_fail(err, AS_INVALID, "column %zu: NUL byte in JSON", i + 1);
+            if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
+                return as_fail(err, AS_INVALID, "column %zu: control character in JSON", i + 1);
+            if (c != '-' && (c < '0' || c > '9')) continue;
+            double value;
+            size_t end = number_end(text, i);
+            if (end == i || !as_str_to_f64(as_str_sub(text, i, end), &value))
+                return as_fail(err, AS_INVALID, "column %zu: not a number: '%.*s'", i + 1,
+                               AS_STR_ARG(as_str_sub(text, i, i + 20)));
+            i = end - 1;
             continue;
         }
         if (c == '"') in_string = false;
@@ -65,26 +98,49 @@ static as_rc check_unique(const as_json *object, as_err *err) {
     return rc;
 }
 
+typedef struct converter {
+    as_arena *arena;
+    as_str text;
+    size_t at; // behind the last number taken
+    as_err *err;
+} converter;
+
+// The text of the next number of the document. cJSON keeps only a double, in which a 64-bit id
+// does not fit; but the tree is walked in the order of the text, so they can be read off it.
+static as_str next_number(converter *c) {
+    as_str text = c->text;
+    for (bool in_string = false; c->at < text.len; c->at++) {
+        char byte = text.ptr[c->at];
+        if (in_string && byte == '\\') c->at++;
+        if (byte == '"') in_string = !in_string;
+        if (!in_string && (byte == '-' || (byte >= '0' && byte <= '9'))) break;
+    }
+    size_t from = c->at;
+    c->at = number_end(text, from);
+    return as_str_copy(c->arena, as_str_sub(text, from, c->at));
+}
+
 // Copies a cJSON tree into the arena. Depth was bounded by scan().
-static as_rc convert(as_arena *arena, const cJSON *from, as_json **out, as_err *err) {
+static as_rc convert(converter *c, const cJSON *from, as_json **out) {
+    as_arena *arena = c->arena;
     as_json *to = as_json_new(arena, kind_of(from));
     to->boolean = cJSON_IsTrue(from);
     if (to->kind == AS_JSON_STRING) to->text = as_str_copy(arena, as_str_of(from->valuestring));
     if (to->kind == AS_JSON_NUMBER) {
         to->number = from->valuedouble;
-        to->text = number_text(arena, from->valuedouble);
+        to->text = next_number(c);
     }
     as_json **link = &to->child;
     if (cJSON_IsArray(from) || cJSON_IsObject(from)) {
-        for (const cJSON *c = from->child; c; c = c->next) {
-            if (convert(arena, c, link, err)) return err ? err->rc : AS_INVALID;
-            if (c->string) (*link)->key = as_str_copy(arena, as_str_of(c->string));
+        for (const cJSON *child = from->child; child; child = child->next) {
+            if (convert(c, child, link)) return AS_INVALID;
+            if (child->string) (*link)->key = as_str_copy(arena, as_str_of(child->string));
             link = &(*link)->next;
             to->count++;
         }
     }
     *out = to;
-    return to->kind == AS_JSON_OBJECT ? check_unique(to, err) : AS_OK;
+    return to->kind == AS_JSON_OBJECT ? check_unique(to, c->err) : AS_OK;
 }
 
 as_rc as_json_parse(as_arena *arena, as_str text, const as_json **out, as_err *err) {
@@ -108,7 +164,8 @@ as_rc as_json_parse(as_arena *arena, as_str text, const as_json **out, as_err *e
         rc = as_fail(err, AS_INVALID, "column %zu: more text after the JSON value: '%.*s'",
                      (size_t)(rest.ptr - text.ptr) + 1, AS_STR_ARG(as_str_sub(rest, 0, 20)));
     as_json *root = NULL;
-    if (!rc) rc = convert(arena, tree, &root, err);
+    converter c = {.arena = arena, .text = text, .err = err};
+    if (!rc) rc = convert(&c, tree, &root);
     cJSON_Delete(tree);
     if (!rc) *out = root;
     return rc;

@@ -172,19 +172,24 @@ bool as_letter_is_space(uint32_t c) {
            c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-static as_str map_str(as_arena *arena, as_str s, uint32_t (*map)(uint32_t)) {
+as_str as_letter_lower_str(as_arena *arena, as_str s) {
     // No letter grows by more than one byte (two become three), none stands in less than one.
     char *out = as_arena_take(arena, as_size_mul(s.len, 2) + 4);
     size_t len = 0;
-    for (size_t at = 0; at < s.len;) len += as_utf8_put(map(as_utf8_next(s, &at)), out + len);
+    for (size_t at = 0; at < s.len;)
+        len += as_utf8_put(as_letter_lower(as_utf8_next(s, &at)), out + len);
     out[len] = '\0';
     return (as_str){out, len};
 }
 
-as_str as_letter_lower_str(as_arena *arena, as_str s) {
-    return map_str(arena, s, as_letter_lower);
-}
-
 as_str as_letter_upper_str(as_arena *arena, as_str s) {
-    return map_str(arena, s, as_letter_upper);
+    char *out = as_arena_take(arena, as_size_mul(s.len, 2) + 4);
+    size_t len = 0;
+    for (size_t at = 0; at < s.len;) {
+        uint32_t c = as_utf8_next(s, &at);
+        if (c == 0xdf) out[len++] = 'S'; // sharp s is two letters in upper case
+        len += as_utf8_put(c == 0xdf ? 'S' : as_letter_upper(c), out + len);
+    }
+    out[len] = '\0';
+    return (as_str){out, len};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// letter.h - case and white space of Unicode code points, one to one: what str.lower() and
-// str.upper() of Python do, but for the few letters that become two ("ß" stays).
+// letter.h - case and white space of Unicode code points, as str.lower(), str.upper() and
+// str.isspace() of Python have them; of the few letters that become two, only sharp s does here.
 #ifndef AS_LETTER_H
 #define AS_LETTER_H
 

@@ -125,32 +125,36 @@ size_t as_f64_text(double value, char out[32]) {
     return strlen(out);
 }
 
-// Edit distance with early end: rows over `a`, at most 64 characters each side.
+// Edit distance in which swapping two neighbours is one step; at most 64 characters each side.
 static size_t edit_distance(as_str a, as_str b) {
     enum { WIDTH = 64 };
     if (a.len >= WIDTH || b.len >= WIDTH) return SIZE_MAX;
-    size_t row[WIDTH + 1];
-    for (size_t j = 0; j <= b.len; j++) row[j] = j;
+    size_t rows[3][WIDTH + 1]; // of a: this one, the one before, the one before that
+    for (size_t j = 0; j <= b.len; j++) rows[0][j] = j;
     for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
-            size_t above = row[j];
-            size_t best = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-            if (above + 1 < best) best = above + 1;
+            size_t best = above[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
+            if (above[j] + 1 < best) best = above[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = above;
+            bool swapped =
+                i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1];
+            if (swapped && above2[j - 2] + 1 < best) best = above2[j - 2] + 1;
             row[j] = best;
         }
     }
-    return row[b.len];
+    return rows[a.len % 3][b.len];
 }
 
 const char *as_str_nearest(as_str word, const char *const *candidates) {
     const char *best = NULL;
     size_t limit = word.len / 2 + 1, best_distance = limit < 4 ? limit : 4;
     for (; *candidates; candidates++) {
-        size_t distance = edit_distance(word, as_str_of(*candidates));
+        as_str candidate = as_str_of(*candidates);
+        size_t distance = edit_distance(word, candidate);
+        // A name that was cut short is as good as one slip.
+        if (word.len >= 3 && as_str_starts(candidate, word)) distance = 1;
         if (distance < best_distance) {
             best_distance = distance;
             best = *candidates;

@@ -20,7 +20,7 @@ typedef struct as_str {
 } as_str;
 
 #define AS_STR(literal) ((as_str){"" literal, sizeof(literal) - 1})
-#define AS_STR_ARG(s) (int)(s).len, (s).ptr // for "%.*s"
+#define AS_STR_ARG(s) (int)(s).len, (s).ptr // for "%.*s"; evaluates s twice
 
 as_str as_str_of(const char *text); // NULL gives the empty string
 bool as_str_eq(as_str a, as_str b);

@@ -63,8 +63,7 @@ as_rc as_model_read(const char *path, const as_mapped *map, const as_model_optio
     if (!rc) rc = as_gguf_read(&file, path, map->bytes, map->size, err);
     if (!rc) rc = as_hparams_read(&model->hparams, &file, err);
     if (!rc) rc = as_vocab_load(&model->vocab, &file, err);
-    if (!rc)
-        rc = as_weights_load(&model->weights, &file, &model->hparams, model->vocab.count, err);
+    if (!rc) rc = as_weights_load(&model->weights, &file, &model->hparams, model->vocab.count, err);
     if (!rc) rc = fill_info(model, &file, map, err);
     as_gguf_free(&file);
     if (rc)

@@ -5,7 +5,7 @@
 
 #include "harness/base/sha256.h"
 
-enum { ID_LEN_MAX = 512 };
+enum { ID_LEN_MAX = 512, SLICES_MAX = 256 };
 
 typedef struct maker {
     as_arena *arena;
@@ -126,6 +126,9 @@ static as_rc take_slices(const maker *m, const as_dataset_options *options, as_c
         const as_json *value = present(m, options->slices[i]);
         most += !value ? 0 : value->kind == AS_JSON_ARRAY ? value->count : 1;
     }
+    if (most > SLICES_MAX)
+        return as_fail(m->err, AS_INVALID, "%s:%zu: the case belongs to %zu slices, more than %d",
+                       m->path, m->line, most, SLICES_MAX);
     as_str *slices = AS_NEW_ARRAY(m->arena, as_str, most + 1);
     size_t count = 0;
     for (size_t i = 0; i < options->slice_count; i++) {

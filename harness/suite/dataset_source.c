@@ -288,10 +288,13 @@ static as_rc next_yaml(as_dataset_source *s, as_arena *arena, const as_json **ou
 // A cell `a;b` under `tags` is the list that the same case has in JSON.
 static as_json *cell_value(as_arena *arena, as_str name, as_str cell) {
     if (!as_str_is(name, "tags")) return as_json_new_str(arena, as_str_copy(arena, cell));
-    as_json *list = as_json_new(arena, AS_JSON_ARRAY);
+    as_json *list = as_json_new(arena, AS_JSON_ARRAY), **link = &list->child;
     while (cell.ptr) {
         as_str tag = as_str_trim(as_str_cut(&cell, ';'));
-        if (tag.len) as_json_append(list, as_json_new_str(arena, as_str_copy(arena, tag)));
+        if (!tag.len) continue;
+        *link = as_json_new_str(arena, as_str_copy(arena, tag));
+        link = &(*link)->next;
+        list->count++;
     }
     return list;
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // prompt.h - from a case to the messages that a target is sent, and from its answer to a
 // prediction. Built once a run from a checked suite; immutable afterwards: any thread may render.
+//
+// Templates see the fields of the case, and `choices` where the suite lists them (or the runner has
+// put the dataset's labels into suite->choices) and the case has no field of that name. Few-shot
+// examples answer with their reference: of a list of texts the first, of anything else its JSON.
 #ifndef AS_PROMPT_H
 #define AS_PROMPT_H
 

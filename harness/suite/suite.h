@@ -25,7 +25,7 @@ typedef enum as_choices_from {
 typedef enum as_extract_kind {
     AS_EXTRACT_STRIP, // white space at both ends
     AS_EXTRACT_LOWER, // ASCII and Latin letters
-    AS_EXTRACT_REGEX, // first match: group 1, or the whole match without groups
+    AS_EXTRACT_REGEX, // first match: its first group that took part, else the whole match
     AS_EXTRACT_FIRST_LINE,
     AS_EXTRACT_JSON, // {json: a.b}: the member of the first JSON object in the text
 } as_extract_kind;

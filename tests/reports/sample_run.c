@@ -313,7 +313,7 @@ static void fill_history(as_sample_run *out, size_t count) {
     as_rng rng = as_rng_of(5, 9);
     as_arena *arena = &out->arena;
     as_summary *h = AS_NEW_ARRAY(arena, as_summary, count ? count : 1);
-    int64_t at = 1790000000000;
+    int64_t at = 1795489445678 - 46131369 * (int64_t)count; // up to the run itself
     for (size_t i = 0; i < count; i++, at += 43200000 + 977123 * (int64_t)(i % 7)) {
         char when[25];
         as_clock_rfc3339(at, when);

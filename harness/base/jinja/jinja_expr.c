@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokens to expressions, by recursive descent: one function a level of precedence, as Jinja has
 // them (a filter binds tighter than any operator, `is` as tight as a filter).
-#include "harness/base/jinja_internal.h"
+#include "harness/base/jinja/jinja_internal.h"
 
 #include <string.h>
 

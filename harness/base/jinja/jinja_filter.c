@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Filters by name, and those over single values: numbers, defaults, JSON.
-#include "harness/base/jinja_internal.h"
+#include "harness/base/jinja/jinja_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -148,8 +148,9 @@ static as_json *sum(as_jinja_run *run, as_json *value, as_json **args) {
         int64_t i;
         double number;
         if (!e) {
-            e = args[0] && args[0]->kind != AS_JSON_NULL ? as_jinja_eval_path(run, next, args[0])
-                                                         : next;
+            e = args[0] && args[0]->kind != AS_JSON_NULL
+                    ? as_jinja_eval_path(run, next, args[0], NULL)
+                    : next;
             next = next->next;
         }
         if (!e || !as_jinja_charge(run, 1)) return NULL;

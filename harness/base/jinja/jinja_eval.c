@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Expressions to values.
-#include "harness/base/jinja_internal.h"
+#include "harness/base/jinja/jinja_internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -91,17 +91,19 @@ static as_json *item_of(as_jinja_run *run, as_json *object, const as_json *key) 
     return as_jinja_undefined(run, AS_STR("element"));
 }
 
-as_json *as_jinja_eval_path(as_jinja_run *run, as_json *object, const as_json *path) {
-    if (path->kind != AS_JSON_STRING) return item_of(run, object, path);
-    as_str rest = path->text;
-    while (object && rest.ptr) {
+as_json *as_jinja_eval_path(as_jinja_run *run, as_json *object, const as_json *path,
+                            as_json *otherwise) {
+    as_str rest = path->kind == AS_JSON_STRING ? path->text : AS_STR("");
+    if (path->kind != AS_JSON_STRING) object = item_of(run, object, path);
+    while (path->kind == AS_JSON_STRING && object && rest.ptr) {
         as_str part = as_str_cut(&rest, '.');
         int64_t index;
         as_json key = {.kind = AS_JSON_STRING, .text = part};
         if (as_str_to_i64(part, &index)) key = (as_json){.kind = AS_JSON_NUMBER, .text = part};
         object = item_of(run, object, &key);
+        if (object && otherwise && as_jinja_is_undefined(object)) return otherwise;
     }
-    return object;
+    return object && otherwise && as_jinja_is_undefined(object) ? otherwise : object;
 }
 
 // A bound of a slice: *given false when it is left out or none.

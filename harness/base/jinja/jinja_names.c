@@ -2,7 +2,7 @@
 // Which variables a template cannot do without. A walk over the tree that knows what is bound
 // where; generous where a template tests for a name first: what is then missing after all is
 // reported when it is rendered.
-#include "harness/base/jinja_internal.h"
+#include "harness/base/jinja/jinja_internal.h"
 
 typedef struct name_list name_list;
 struct name_list {

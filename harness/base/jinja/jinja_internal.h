@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// jinja_internal.h - the rooms inside the template interpreter; included by jinja*.c only.
+// jinja_internal.h - the rooms inside the template interpreter; included by jinja.c and in this
+// folder only.
 //
 //   jinja_lex.c     text -> tokens, with all white space rules
 //   jinja_expr.c    tokens -> expressions          jinja_parse.c    tokens -> statements
@@ -174,7 +175,7 @@ typedef struct as_jinja_run {
     as_buf *out;
     size_t out_start;          // length of *out before anything was written
     const as_jinja_node *node; // where errors are placed
-    size_t steps, depth, macro_depth, loop_depth;
+    size_t steps, depth, macro_depth;
     as_jinja_scope *scope, *global;
     as_str piped;
 } as_jinja_run;
@@ -187,7 +188,9 @@ bool as_jinja_emit(as_jinja_run *run, as_str text);
 as_json *as_jinja_eval(as_jinja_run *run, const as_jinja_node *node);
 as_json *as_jinja_eval_attr(as_jinja_run *run, as_json *object, as_str name);
 // a.b.c or a list index in it, as the `attribute` arguments of filters have it.
-as_json *as_jinja_eval_path(as_jinja_run *run, as_json *object, const as_json *path);
+// What is missing on the way becomes `otherwise`, if there is one.
+as_json *as_jinja_eval_path(as_jinja_run *run, as_json *object, const as_json *path,
+                            as_json *otherwise);
 as_jinja_binding *as_jinja_lookup(const as_jinja_run *run, as_str name);
 void as_jinja_bind(as_jinja_run *run, as_str name, as_json *value, const as_jinja_node *macro);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Strings: what filters and methods of strings do, as Python's str does it.
-#include "harness/base/jinja_internal.h"
+#include "harness/base/jinja/jinja_internal.h"
 
 #include <string.h>
 
@@ -160,14 +160,7 @@ static as_json *split_words(as_jinja_run *run, as_str s, int64_t most) {
     as_jinja_builder list = as_jinja_build(run, AS_JSON_ARRAY);
     for (size_t at = skip_spaces(s, 0, true); at < s.len;) {
         size_t end = most == 0 ? s.len : skip_spaces(s, at, false);
-        as_str word = as_str_sub(s, at, end);
-        if (most == 0) // the rest, but for the space at its end
-            while (word.len) {
-                size_t start = last_start(word, word.len), next = start;
-                if (!as_letter_is_space(as_utf8_next(word, &next))) break;
-                word.len = start;
-            }
-        if (!push_text(run, &list, word)) return NULL;
+        if (!push_text(run, &list, as_str_sub(s, at, end))) return NULL;
         at = skip_spaces(s, end, true);
         if (most > 0) most--;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Filters over lists and dicts.
-#include "harness/base/jinja_internal.h"
+#include "harness/base/jinja/jinja_internal.h"
 
 #include <string.h>
 
@@ -58,7 +58,7 @@ static as_json *join(as_jinja_run *run, as_json *value, as_json **args) {
     as_buf out = {0};
     for (as_json *e = list->child; e && out.len <= AS_JINJA_OUTPUT_MAX; e = e->next) {
         as_str text;
-        const as_json *part = args[1] ? as_jinja_eval_path(run, e, args[1]) : e;
+        const as_json *part = args[1] ? as_jinja_eval_path(run, e, args[1], NULL) : e;
         if (!part || !as_jinja_charge(run, 1) || !as_jinja_text(run, part, &text)) {
             as_buf_free(&out);
             return NULL;
@@ -98,7 +98,7 @@ typedef struct keyed {
 static as_json *key_of(as_jinja_run *run, as_json *element, const as_json *attribute,
                        bool case_sensitive) {
     bool by_attribute = attribute && attribute->kind != AS_JSON_NULL;
-    as_json *key = by_attribute ? as_jinja_eval_path(run, element, attribute) : element;
+    as_json *key = by_attribute ? as_jinja_eval_path(run, element, attribute, NULL) : element;
     if (!key || key->kind != AS_JSON_STRING || case_sensitive) return key;
     return as_jinja_str(run, as_letter_lower_str(run->arena, key->text));
 }
@@ -243,9 +243,8 @@ static as_json *map(as_jinja_run *run, as_json *value, const as_jinja_args *args
         rest = (as_jinja_args){args->values + 1, args->names + 1, args->count - 1};
     }
     for (as_json *e = list->child; e; e = e->next) {
-        as_json *to = by_attribute ? as_jinja_eval_path(run, e, bound[0])
+        as_json *to = by_attribute ? as_jinja_eval_path(run, e, bound[0], bound[1])
                                    : as_jinja_filter_apply(run, filter, e, &rest);
-        if (to && by_attribute && bound[1] && as_jinja_is_undefined(to)) to = bound[1];
         if (!to || !as_jinja_push(run, &out, to)) return NULL;
     }
     return out.list;
@@ -269,7 +268,7 @@ static as_json *choose(as_jinja_run *run, as_json *value, const as_jinja_args *a
                                args->count - skip - 1};
     }
     for (as_json *e = list->child; e; e = e->next) {
-        const as_json *what = attribute ? as_jinja_eval_path(run, e, args->values[0]) : e;
+        const as_json *what = attribute ? as_jinja_eval_path(run, e, args->values[0], NULL) : e;
         if (!what) return NULL;
         int holds = test ? as_jinja_test_apply(run, test, what, &rest) : as_jinja_truth(what);
         if (holds < 0 || !as_jinja_charge(run, 1)) return NULL;

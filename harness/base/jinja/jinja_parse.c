@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokens to statements.
-#include "harness/base/jinja_internal.h"
+#include "harness/base/jinja/jinja_internal.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values of templates: made, tested, compared, put in order. Semantics are Python's.
-#include "harness/base/jinja_internal.h"
+#include "harness/base/jinja/jinja_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
