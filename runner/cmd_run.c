@@ -20,6 +20,7 @@ typedef struct run {
     const as_args *args;
     as_arena *arena;
     const as_plan *plan;
+    as_str id; // of the run; a resumed one keeps its own
     as_str uri, base_dir;
     const as_target_ops *ops;
     as_target *target;
@@ -45,7 +46,7 @@ static as_run_header header_of(const run *r) {
     char when[25];
     as_clock_rfc3339(as_clock_wall_ms(), when);
     return (as_run_header){
-        .run = new_run_id(r->arena),
+        .run = r->id,
         .suite = r->plan->suite.name,
         .suite_sha256 = r->plan->suite.sha256,
         .dataset_sha256 = r->plan->facts.sha256,
@@ -262,8 +263,8 @@ static int worse(int a, int b) {
 }
 
 // The newest run directory of this suite that was not finished, for --resume without --out.
-static const char *run_dir(as_arena *arena, const as_args *args, const as_plan *plan, size_t index,
-                           size_t count) {
+static const char *run_dir(as_arena *arena, const as_args *args, const as_plan *plan, as_str id,
+                           size_t index, size_t count) {
     if (args->out.len && count == 1) return as_str_copy(arena, args->out).ptr;
     if (args->out.len)
         return as_strf(arena, "%.*s/%.*s-%zu", AS_STR_ARG(args->out), AS_STR_ARG(plan->suite.name),
@@ -273,7 +274,7 @@ static const char *run_dir(as_arena *arena, const as_args *args, const as_plan *
         const char *dir = as_dir_newest(arena, ".assay/runs", "run.json", "summary.json");
         if (dir) return dir;
     }
-    return as_strf(arena, ".assay/runs/%.*s", AS_STR_ARG(new_run_id(arena))).ptr;
+    return as_strf(arena, ".assay/runs/%.*s", AS_STR_ARG(id)).ptr;
 }
 
 typedef struct suite_work {
@@ -288,14 +289,16 @@ static int run_suite(const as_args *args, as_arena *arena, const suite_work *wor
     size_t count = args->targets.count ? args->targets.count : work->plan.suite.target_count;
     for (size_t i = 0; i < count && code != 130; i++) {
         bool given = args->targets.count > 0;
+        as_str id = new_run_id(arena);
         run r = {
+            .id = id,
             .args = args,
             .arena = arena,
             .plan = &work->plan,
             .uri = given ? args->targets.items[i] : work->plan.suite.targets[i].text,
             // A path on the command line is relative to where it is typed.
             .base_dir = given ? AS_STR(".") : work->plan.suite.dir,
-            .dir = run_dir(arena, args, &work->plan, first + i, total),
+            .dir = run_dir(arena, args, &work->plan, id, first + i, total),
             .store = store,
         };
         code = worse(code, run_target(&r));

@@ -264,6 +264,12 @@ static bool read_metric(as_suite_loader *l, const as_yaml *v, as_suite_metric *o
     return as_suite_read_str(l, name, "metrics.name", &out->name);
 }
 
+// What the metric is called in results: two of one kind may stand side by side under two names.
+static as_str result_name(const as_suite_metric *metric) {
+    const as_yaml *as = metric->options ? as_yaml_get(metric->options, "as") : NULL;
+    return as && as->kind == AS_YAML_STRING ? as->text : metric->name;
+}
+
 static void read_metrics(as_suite_loader *l, const as_yaml *v) {
     bool list = v->kind == AS_YAML_LIST;
     as_suite_metric *metrics = AS_NEW_ARRAY(l->arena, as_suite_metric, list ? v->count + 1 : 1);
@@ -274,9 +280,11 @@ static void read_metrics(as_suite_loader *l, const as_yaml *v) {
             !read_metric(l, m, &metrics[used]))
             continue;
         for (size_t i = 0; i < used; i++)
-            if (as_str_eq(metrics[i].name, metrics[used].name))
-                as_suite_read_problem(l, m, "metric '%.*s' is listed twice (first at line %zu)",
-                                      AS_STR_ARG(metrics[i].name), metrics[i].line);
+            if (as_str_eq(result_name(&metrics[i]), result_name(&metrics[used])))
+                as_suite_read_problem(l, m,
+                                      "metric '%.*s' is listed twice (first at line %zu); 'as' "
+                                      "gives one of them another name",
+                                      AS_STR_ARG(result_name(&metrics[i])), metrics[i].line);
         used++;
     }
     l->suite->metrics = metrics;

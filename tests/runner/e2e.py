@@ -514,7 +514,8 @@ class Interrupted(Case):
         suite = self.small(cases(200))
         whole = self.summary(suite, "--no-store", "--out", "whole")
         for number in (signal.SIGINT, signal.SIGTERM):
-            run = subprocess.Popen([BINARY, "run", str(suite), "--out", "o", "--fresh", "--target",
+            shutil.rmtree(self.dir / "o", ignore_errors=True)
+            run = subprocess.Popen([BINARY, "run", str(suite), "--out", "o", "--target",
                                     "mock:first?latency_ms=20", "-j", "2"], cwd=self.dir,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             journal = self.dir / "o/results.jsonl"

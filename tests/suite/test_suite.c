@@ -174,8 +174,9 @@ static void test_one_mistake(void **state) {
     expect_one("- a\n", "a suite must be a map, not a list");
     expect_one("suite: [\n", "not YAML");
     expect_one("", "the file is empty");
-    expect_one(HEAD "task: generate\nprompt: x\nmetrics: [a, b, a]\n",
-               ":5:17: metric 'a' is listed twice (first at line 5)");
+    expect_one(
+        HEAD "task: generate\nprompt: x\nmetrics: [a, b, a]\n",
+        ":5:17: metric 'a' is listed twice (first at line 5); 'as' gives one of them another name");
     expect_one(HEAD "task: generate\nprompt: x\nmetrics: [{stem: true}]\n", "needs 'name'");
     expect_one(HEAD "task: generate\nprompt: x\nmetrics: []\n", "metrics is an empty list");
     expect_one(HEAD "task: generate\nprompt: \"\"\nmetrics: [a]\n", "prompt is empty");
