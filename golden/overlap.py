@@ -68,12 +68,21 @@ class Index:
         return heapq.nlargest(1, ((s, at) for at, s in scores.items())) or [(0.0, 0)]
 
 
+def training_texts(folder, read):
+    """All that a model may have seen: the split itself and the written messages beside it."""
+    texts = [read(json.loads(line)) for line in open(folder / "train.jsonl", encoding="utf-8")]
+    for path in sorted(folder.glob("train/written_*.tsv")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        texts += [line.split("\t", 1)[1] for line in lines if "\t" in line]
+    return list(dict.fromkeys(texts))
+
+
 def main():
     name = sys.argv[1]
     folder = pathlib.Path(__file__).parent / name
     read = TEXT[name]
     golden = [json.loads(line) for line in open(folder / "cases.jsonl", encoding="utf-8")]
-    train = [read(json.loads(line)) for line in open(folder / "train.jsonl", encoding="utf-8")]
+    train = training_texts(folder, read)
     seen = {n: set().union(*(grams(words(t), n) for t in train)) for n in (3, 5)}
     whole = {" ".join(words(t)) for t in train}
     index = Index(train)

@@ -23,8 +23,8 @@ import xml.etree.ElementTree
 
 BINARY = ""
 TOP = pathlib.Path(__file__).resolve().parents[2]
-MODEL = TOP / "golden/models/desk-q8_0.gguf"
-DEGRADED = TOP / "golden/models/desk-degraded.gguf"
+MODEL = TOP / "golden/models/support-q8_0.gguf"
+DEGRADED = TOP / "golden/models/support-degraded.gguf"
 SUPPORT = TOP / "suites/support/suite.yaml"
 
 SUITE = """\

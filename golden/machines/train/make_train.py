@@ -17,7 +17,7 @@ its warning limit (low), between warning and trip (medium) or past trip (high);
 where the limits are not shown, the note says how bad it is.  Pushed readings of
 a sensor_fault are not what decides its severity; its note does.
 
-Usage: python3 make_train.py [--lines 9000] [--seed 23] [--out ../train.jsonl]
+Usage: python3 make_train.py [--lines 12000] [--seed 23] [--out ../train.jsonl]
 """
 import argparse
 import json
@@ -258,8 +258,8 @@ def note_for(fault, sev, visible, measured, machine, tables, rng):
     clues = apt if apt and rng.random() < .93 else clues
     raw = rng.choice(clues)
     clue = pick(raw, rng)
-    # The six foreign notes of a fault are two German, two Spanish, one Polish, one Hindi.
-    tongue = (0, 0, 1, 1, 2, 3)[tables["notes"][fault + "@"].index(raw)] if foreign else None
+    # The foreign notes of a fault: two German, two Spanish, one Polish, one Hindi, the rest German.
+    tongue = dict(enumerate((0, 0, 1, 1, 2, 3))).get(tables["notes"][fault + "@"].index(raw), 0) if foreign else None
     others = [f for f in tables["lay"] if f != fault and FAULTS[f][0] in tags]
     lay = lambda: rng.choice(tables["lay"][rng.choice(others)])
     x = rng.random()
@@ -316,7 +316,7 @@ def report(fault, tables, rng):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    ap.add_argument("--lines", type=int, default=9000)
+    ap.add_argument("--lines", type=int, default=12000)
     ap.add_argument("--seed", type=int, default=23)
     ap.add_argument("--out", type=Path, default=HERE.parent / "train.jsonl")
     args = ap.parse_args()

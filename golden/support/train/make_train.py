@@ -2,7 +2,7 @@
 """Build ../train.jsonl, the training set of the support-routing example.
 
 Inputs, all beside this script, UTF-8, tab separated, '#' starts a comment line:
-  written_{a,b}.tsv    intent, message                 hand-written, used as is
+  written_*.tsv        intent, message                 hand-written, used as is
   templates_{a,b}.tsv  intent, template                {slot} and (x|y|) alternation, nestable
   slots{,_b}.tsv       slot, value                     a value may hold {slots} itself
   chatter.tsv          kind, text                      opener closer interjection aside injection
@@ -23,7 +23,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SEED, TOTAL, MAX_CHARS = 20240611, 14000, 320
+SEED, TOTAL, MAX_CHARS = 20240611, 18000, 600
 PLAIN, DECORATED = 0.50, 0.30            # the rest are compositions
 INTENTS = """card_lost card_delivery card_activation card_declined card_swallowed pin_problem
 atm_wrong_cash unknown_charge duplicate_charge refund_missing transfer_pending transfer_cancel
@@ -78,7 +78,7 @@ class Builder:
 
     def __init__(self, seed):
         self.rng = random.Random(seed)
-        self.written = grouped(["written_a.tsv", "written_b.tsv"])
+        self.written = grouped(sorted(p.name for p in HERE.glob("written_*.tsv")))
         self.templates = grouped(["templates_a.tsv", "templates_b.tsv"])
         self.slots, self.chatter = defaultdict(list), defaultdict(list)
         for name in ("slots.tsv", "slots_b.tsv"):
