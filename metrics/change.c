@@ -18,8 +18,7 @@
 enum { T_CLUSTERS_MIN = 20, T_CHANGED_MIN = 10 };
 
 bool as_change_same(const as_metric *a, const as_metric *b) {
-    return a->ops == b->ops && a->width == b->width && a->match == b->match &&
-           a->ignore_case == b->ignore_case;
+    return as_metric_same(a, b);
 }
 
 static bool is_bounded(const as_metric *metric) {

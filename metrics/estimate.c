@@ -206,6 +206,8 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         as_column column = as_estimate_column(&scratch, scorer, metrics[i], slice);
         out[i] = value_of_column(&scratch, metrics[i], &column);
         out[i].name = as_str_copy(arena, metrics[i]->name);
+        out[i].spec = as_str_copy(arena, metrics[i]->spec);
+        out[i].signature = as_str_copy(arena, metrics[i]->signature);
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
         if (metrics[i]->ops->flags & AS_METRIC_ERRORS) { // over other cases: on its own
             as_value *value = &out[i];

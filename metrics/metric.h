@@ -8,6 +8,7 @@
 #define AS_METRIC_H
 
 #include "harness/base/regex.h"
+#include "metrics/option.h"
 #include "metrics/scorer.h"
 
 typedef enum as_metric_kind {
@@ -27,6 +28,7 @@ enum {
     AS_METRIC_CLASSES = 32, // a confusion matrix makes sense beside it
     AS_METRIC_SIGNED = 64,  // value in -1..1
     AS_METRIC_BOUNDED = 128, // value in 0..1
+    AS_METRIC_NOT = 256,     // a yes or no that may be asked for as not-NAME
 };
 
 // One case while it is scored; views, valid during the call.
@@ -54,11 +56,17 @@ typedef enum as_run_field {
 typedef struct as_metric as_metric;
 
 typedef struct as_metric_ops {
-    const char *name, *text;
+    const char *name, *text; // a name that ends with "@K" stands for all of its kind
     as_metric_kind kind;
     unsigned flags;
-    size_t width;               // statistics a case adds to the tally, besides labels; 0 for most
-    const char *const *options; // names, NULL-terminated, besides `name` and `as`; NULL: none
+    size_t width; // statistics a case adds to the tally, besides labels; 0 for most
+    const as_setting_spec *settings; // ends with name NULL; NULL: none
+    // Once the settings are read: checks them together, makes `own`, sets the width where that
+    // depends on them. `release` frees what no arena holds. Both may be NULL.
+    as_rc (*prepare)(as_arena *arena, as_metric *metric, as_err *err);
+    void (*release)(as_metric *metric);
+    // What the value hangs on, as the reference implementation writes it; NULL: the settings.
+    as_str (*signature)(as_arena *arena, const as_metric *metric);
     // The score of a case, NaN when it has none; *stats (zeroed, [width]) when the metric is
     // CORPUS.
     as_rc (*score)(const as_metric *metric, const as_scoring *scoring, double *score, double *stats,
@@ -72,22 +80,27 @@ typedef struct as_metric_ops {
 // What is found, wanted and claimed of a label: the statistics that F1 and its kin are made of.
 enum { AS_LABEL_HIT, AS_LABEL_GOLD, AS_LABEL_PRED, AS_LABEL_WIDTH };
 
-typedef enum as_span_match { AS_SPAN_EXACT, AS_SPAN_PARTIAL, AS_SPAN_LABEL } as_span_match;
-
 struct as_metric {
     const as_metric_ops *ops;
-    as_str name;      // in the summary; owned by whoever made the metric
-    size_t index;     // of its score in a row
-    size_t at, width; // of its statistics in a row's tally
-    as_span_match match;
-    bool ignore_case;
-    double zero_division;
-    size_t bins;
+    as_str name;                          // in the summary; owned by whoever made the metric
+    as_str spec;                          // JSON of the suite's map; empty for a bare name
+    as_str signature;                     // for the summary; empty when nothing can be set
+    as_str identity;                      // of everything that decides a score
+    size_t index;                         // of its score in a row
+    size_t at, width;                     // of its statistics in a row's tally
+    size_t k;                             // of NAME@K
+    bool negate;                          // not-NAME
+    as_setting settings[AS_SETTINGS_MAX]; // in the order of ops->settings
+    void *own;                            // made by ops->prepare
 };
 
-// Resolves a name and its options. Strings are copied to `arena`.
+// Resolves a name and its options. Strings are copied to `arena`; as_metric_release ends it.
 as_rc as_metric_resolve(as_arena *arena, const as_metric_spec *spec, as_metric *out,
                         as_err *err) AS_MUST_USE;
+void as_metric_release(as_metric *metric);
+
+// Whether scores of the two mean the same.
+bool as_metric_same(const as_metric *a, const as_metric *b);
 
 // A run metric by name ("latency.p95"), NULL if it is none.
 const as_metric_ops *as_metric_run_find(as_str name);

@@ -17,10 +17,13 @@ static as_rc add_metric(as_scorer *scorer, const as_metric_spec *spec, as_err *e
     as_metric *metric = &scorer->metrics[scorer->metric_count];
     as_rc rc = as_metric_resolve(&scorer->arena, spec, metric, err);
     if (rc != AS_OK) return rc;
-    if (as_rows_metric(scorer, metric->name))
-        return as_fail(err, AS_INVALID,
-                       "metric '%.*s' is asked for twice; name one of them with 'as'",
-                       AS_STR_ARG(metric->name));
+    if (as_rows_metric(scorer, metric->name)) {
+        rc =
+            as_fail(err, AS_INVALID, "metric '%.*s' is asked for twice; name one of them with 'as'",
+                    AS_STR_ARG(metric->name));
+        as_metric_release(metric);
+        return rc;
+    }
     metric->index = scorer->metric_count++;
     metric->at = scorer->stats_width;
     scorer->stats_width += metric->width;
@@ -43,6 +46,7 @@ as_rc as_scorer_new(const as_metric_spec *specs, size_t count, as_scorer **out, 
 
 void as_scorer_free(as_scorer *scorer) {
     if (!scorer) return;
+    for (size_t i = 0; i < scorer->metric_count; i++) as_metric_release(&scorer->metrics[i]);
     as_names *names[] = {&scorer->ids, &scorer->labels, &scorer->slices};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         as_map_free(&names[i]->map);

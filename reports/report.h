@@ -20,6 +20,8 @@ void as_report_trend_html(as_buf *out, as_str suite, const as_summary *runs, siz
 // The table for a terminal. `color`: ANSI; `columns`: width of the terminal (0: 80).
 void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *baseline, bool color,
                         size_t columns);
+// The metrics alone, for `assay score`.
+void as_report_values_terminal(as_buf *out, const as_summary *run, bool color, size_t columns);
 // Deltas of `assay compare`.
 void as_report_compare_terminal(as_buf *out, const as_summary *a, const as_summary *b,
                                 const as_findings *findings, const as_gate *gate, bool color,

@@ -13,6 +13,8 @@ const as_option as_options[] = {
      "run to compare with: latest, tag:NAME, branch:NAME, run:ID, a path, or none"},
     {"gate", 'g', AS_OPT_LIST, AT(gates), "run gate compare", "EXPR",
      "a gate besides those of the suite; repeat for several"},
+    {"metrics", 'm', AS_OPT_LIST, AT(metrics), "score", "A,B",
+     "what to compute, as in a suite: accuracy,{name: bleu, tokenize: intl}"},
     {"concurrency", 'j', AS_OPT_COUNT, AT(concurrency), "run", "N",
      "cases at work at once (default: the target's threads)"},
     {"limit", 'n', AS_OPT_COUNT, AT(limit), "run history", "N",

@@ -21,6 +21,7 @@ typedef struct as_args {
     // run, gate, compare, report, history
     as_args_list targets, gates;
     as_str out, baseline, suite, since, tag;
+    as_args_list metrics; // score
     bool resume, fresh, strict, no_store;
     int64_t concurrency, limit, keep;
 } as_args;

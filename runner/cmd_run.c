@@ -130,21 +130,6 @@ static void fill_identity(run *r, const as_run_header *header) {
     s->currency = AS_STR("USD");
 }
 
-// Which options a metric had, so that the run can be scored again from its summary.
-static void fill_specs(run *r) {
-    const as_plan *plan = r->plan;
-    for (size_t i = 0; i < plan->suite.metric_count; i++) {
-        const as_yaml *options = plan->metrics[i].options;
-        if (!options || options->kind != AS_YAML_MAP) continue;
-        const as_yaml *as_name = as_yaml_get(options, "as");
-        as_str label = as_name ? as_name->text : plan->metrics[i].name;
-        for (size_t v = 0; v < r->summary.metric_count; v++) {
-            as_value *value = (as_value *)(uintptr_t)&r->summary.metrics[v];
-            if (as_str_eq(value->name, label)) value->spec = as_yaml_json(r->arena, options);
-        }
-    }
-}
-
 static as_rc evaluate(run *r, as_err *err) {
     as_run_header header = header_of(r);
     bool resume;
@@ -169,7 +154,6 @@ static as_rc evaluate(run *r, as_err *err) {
     if (!rc) rc = as_evaluate(&evaluation, r->arena, r->scorer, &r->summary, err);
     if (rc) return rc;
     as_scorer_summarize(r->scorer, r->arena, &r->summary);
-    fill_specs(r);
     return AS_OK;
 }
 

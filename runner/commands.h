@@ -16,6 +16,7 @@ typedef struct as_command {
 extern const as_command as_commands[]; // ends with name NULL
 
 int as_cmd_run(const as_args *args);
+int as_cmd_score(const as_args *args);
 int as_cmd_gate(const as_args *args);
 int as_cmd_compare(const as_args *args);
 int as_cmd_report(const as_args *args);

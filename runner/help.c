@@ -17,6 +17,20 @@ const as_command as_commands[] = {
      "Drop gates compare with --baseline; without it with the newest run of the same suite on the\n"
      "same cases in the history that did not fail. A first run has no baseline: its drop gates\n"
      "say so and do not fail.\n"},
+    {"score", as_cmd_score, "FILE...", "score recorded answers: no suite, no target",
+     "FILE holds JSON Lines ('-' is stdin), a case a line:\n"
+     "  expected              what is right: a string, a number, a list of either (any is right)\n"
+     "  prediction, output    the answer; prediction is taken where both are there\n"
+     "  probabilities         of the choices: {\"yes\": 0.9, \"no\": 0.1}, or a list in the order\n"
+     "                        of `choices` (without them of the classes 0, 1, ...), or one "
+     "number,\n"
+     "                        that of 1 or true; without an answer the likeliest choice is it\n"
+     "  ranking               ids, best first, for the retrieval metrics\n"
+     "  logprob, tokens, bytes, words   of a text, for the perplexities\n"
+     "  choices, choice_logprobs        as in results.jsonl, for acc and its kin\n"
+     "  id, weight, cluster, tags, slices   as in a golden case; all optional\n"
+     "results.jsonl of a run is such a file. --format json prints the `metrics` of summary.json.\n"
+     "Exit codes: 0, 2 for a wrong file, 3 for no cases.\n"},
     {"gate", as_cmd_gate, "RUN", "judge a stored run again, against --baseline REF",
      "RUN is a run id, latest, tag:NAME, branch:NAME, or the path of a run's directory,\n"
      "summary.json or results.jsonl. Uses the gates of the run's suite and those of --gate.\n"},

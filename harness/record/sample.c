@@ -131,14 +131,11 @@ static uint64_t read_count(const as_json *line, const char *key, uint64_t otherw
     return value >= 0 && value < 0x1p53 ? (uint64_t)value : otherwise;
 }
 
-as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) {
-    const as_json *line;
-    if (as_json_parse(arena, text, &line, err)) return AS_INVALID;
+as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err *err) {
     if (line->kind != AS_JSON_OBJECT)
         return as_fail(err, AS_INVALID, "expected an object, found %s",
                        as_json_kind_name(line->kind));
-    as_sample s = {.id = as_json_str(line, "id", (as_str){NULL, 0})};
-    if (!s.id.len) return as_fail(err, AS_INVALID, "'id' is missing or no string");
+    as_sample s = {.id = as_json_str(line, "id", AS_STR("")), .line = line};
     as_str outcome = as_json_str(line, "outcome", AS_STR("ok"));
     if (!as_outcome_of(outcome, &s.outcome))
         return as_fail(err, AS_INVALID, "unknown outcome '%.*s'", AS_STR_ARG(outcome));
@@ -163,6 +160,14 @@ as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) 
     read_choices(arena, line, &s);
     *out = s;
     return AS_OK;
+}
+
+as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) {
+    const as_json *line;
+    if (as_json_parse(arena, text, &line, err)) return AS_INVALID;
+    as_rc rc = as_sample_of(arena, line, out, err);
+    if (!rc && !out->id.len) rc = as_fail(err, AS_INVALID, "'id' is missing or no string");
+    return rc;
 }
 
 static const as_str *copy_strings(as_arena *arena, const as_str *from, size_t count) {
@@ -195,6 +200,7 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         *strings[i] = as_str_copy(arena, *strings[i]);
     if (sample->expected) copy->expected = copy_json(arena, sample->expected);
+    if (sample->line) copy->line = copy_json(arena, sample->line);
     as_score *scores = AS_NEW_ARRAY(arena, as_score, sample->score_count);
     for (size_t i = 0; i < sample->score_count; i++)
         scores[i] = (as_score){as_str_copy(arena, sample->scores[i].name), sample->scores[i].value};

@@ -71,6 +71,7 @@ typedef struct as_sample {
     double weight;
     const as_str *slices;
     size_t slice_count;
+    const as_json *line; // the object it was read from; NULL for one that a target just gave
 } as_sample;
 
 // Appends the sample's line, newline included.
@@ -78,6 +79,9 @@ void as_sample_write(as_buf *buf, const as_sample *sample);
 
 // Reads one line. Unknown keys are ignored (a newer assay may have written them).
 as_rc as_sample_read(as_arena *arena, as_str line, as_sample *out, as_err *err) AS_MUST_USE;
+
+// The same of a line that is parsed already and need not have an id (empty then).
+as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err *err) AS_MUST_USE;
 
 // A copy that owns nothing outside `arena`.
 as_sample *as_sample_copy(as_arena *arena, const as_sample *sample);

@@ -75,8 +75,15 @@ static void put_values(as_json_out *out, const as_value *values, size_t count) {
         put_f64(out, "stderr", v->stderr_);
         put_str(out, "method", v->method);
         if (v->spec.len) put_str(out, "spec", v->spec);
+        if (v->signature.len) put_str(out, "signature", v->signature);
         close_flat(out, indent);
     }
+}
+
+void as_values_write(as_json_out *out, const as_value *values, size_t count) {
+    as_jo_open(out, '{');
+    put_values(out, values, count);
+    as_jo_close(out, '}');
 }
 
 static void put_latency(as_json_out *out, const char *key, const as_latency *l) {
@@ -254,6 +261,7 @@ static const as_value *get_values(as_arena *arena, const as_json *object, size_t
             .stderr_ = get_f64(m, "stderr"),
             .method = get_str(m, "method"),
             .spec = get_str(m, "spec"),
+            .signature = get_str(m, "signature"),
         };
     return values;
 }

@@ -21,6 +21,7 @@ typedef struct as_value {
     uint64_t n;     // cases behind it
     as_str method;  // how the interval was made: "wilson", "cluster t", "bootstrap bca", ...
     as_str spec;    // JSON of the suite's map when the metric has options; empty for a bare name
+    as_str signature; // what else decides the value: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"
 } as_value;
 
 typedef struct as_slice_values {
@@ -101,6 +102,9 @@ typedef struct as_summary {
 // The JSON of contract.md; indented, newline at the end.
 void as_summary_write(as_buf *buf, const as_summary *summary);
 as_rc as_summary_read(as_arena *arena, as_str text, as_summary *out, as_err *err) AS_MUST_USE;
+
+// The object of metrics alone, for `assay score`.
+void as_values_write(as_json_out *out, const as_value *values, size_t count);
 
 // The gate object alone, for `assay gate` and `assay compare`.
 void as_gate_write(as_json_out *out, const as_gate *gate);

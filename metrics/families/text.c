@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scores take the best over all expected texts; a case without a prediction scores 0.
-#include "metrics/text.h"
+#include "metrics/families/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +116,7 @@ static double quasi_exact(const as_metric *metric, const as_scoring *scoring, as
 
 static double contains(const as_metric *metric, const as_scoring *scoring, as_str gold) {
     as_str needle = as_text_strip(gold), hay = scoring->prediction;
-    if (metric->ignore_case) {
+    if (metric->settings[0].number) {
         needle = as_letter_lower_str(scoring->arena, needle);
         hay = as_letter_lower_str(scoring->arena, hay);
     }
@@ -157,7 +157,10 @@ static as_rc score_text(const as_metric *metric, const as_scoring *scoring, doub
     return AS_OK;
 }
 
-static const char *const contains_options[] = {"ignore_case", NULL};
+static const as_setting_spec contains_settings[] = {
+    {.name = "ignore_case", .kind = AS_SETTING_BOOL},
+    {.name = NULL},
+};
 
 #define TEXT(metric_name, number, line)                                                            \
     .name = metric_name, .text = line, .kind = AS_METRIC_MEAN,                                     \
@@ -168,7 +171,7 @@ const as_metric_ops as_text_metrics[] = {
     {TEXT("quasi_exact_match", 1,
           "the same after SQuAD's normalisation: lower case, no punctuation, no articles")},
     {TEXT("contains", 2, "share of answers in which an expected text stands"),
-     .options = contains_options},
+     .settings = contains_settings},
     {TEXT("token_f1", 3, "mean overlap of answer and expected text in words (SQuAD F1)")},
     {.name = NULL},
 };

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""assay score through its binary.
+
+    score.py BINARY      Standard library only.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BINARY = ""
+
+
+class Score(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="assay-score-")
+        self.addCleanup(self.folder.cleanup)
+        self.dir = pathlib.Path(self.folder.name)
+
+    def write(self, name, rows):
+        text = rows if isinstance(rows, str) else "".join(json.dumps(r) + "\n" for r in rows)
+        (self.dir / name).write_text(text, encoding="utf-8")
+        return name
+
+    def assay(self, *args, code=0, stdin=""):
+        done = subprocess.run([BINARY, *args], cwd=self.dir, text=True, input=stdin,
+                              capture_output=True, timeout=300)
+        self.assertEqual(done.returncode, code, f"{args}\n{done.stdout}\n{done.stderr}")
+        self.assertNotIn("Sanitizer", done.stderr)
+        return done
+
+    def values(self, rows, *metrics):
+        name = self.write("rows.jsonl", rows)
+        found = json.loads(self.assay("score", name, "--metrics", ",".join(metrics),
+                                      "--format", "json").stdout)
+        return {key: value["value"] for key, value in found.items()}
+
+    def refused(self, rows, metrics, *says):
+        done = self.assay("score", self.write("rows.jsonl", rows), "--metrics", metrics, code=2)
+        for text in says:
+            self.assertIn(text, done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def test_answers(self):
+        rows = [{"expected": "a", "output": "a"}, {"expected": "b", "output": "a"},
+                {"expected": ["b", "c"], "prediction": "c", "output": "the answer is c"},
+                {"expected": 3, "output": 3}, {"expected": "x", "output": None}]
+        found = self.assay("score", self.write("rows.jsonl", rows), "--metrics", "accuracy,f1_macro",
+                           "--format", "json")
+        metrics = json.loads(found.stdout)
+        self.assertEqual(list(metrics), ["accuracy", "f1_macro"])
+        self.assertEqual((metrics["accuracy"]["value"], metrics["accuracy"]["n"]), (0.6, 5))
+        self.assertEqual(len(metrics["accuracy"]["ci"]), 2)
+        text = self.assay("score", "rows.jsonl", "-m", "accuracy").stdout
+        self.assertIn("60.0%", text)
+        self.assertEqual(self.assay("score", "-", "-m", "accuracy",
+                                    stdin='{"expected": 1, "output": 1}\n').stdout.count("100.0%"), 2)
+
+    def test_probabilities_in_every_form(self):
+        rows = [{"expected": "yes", "probabilities": {"yes": 0.8, "no": 0.2}},
+                {"expected": "no", "choices": ["yes", "no"], "probabilities": [0.8, 0.2]},
+                {"expected": 1, "probabilities": 0.8}, {"expected": 0, "probabilities": [0.2, 0.8]},
+                {"expected": False, "probabilities": 0.2}]
+        found = self.values(rows, "accuracy", "brier")
+        self.assertEqual(found["accuracy"], 0.6)
+        self.assertAlmostEqual(found["brier"], (0.04 * 3 + 0.64 * 2) / 5, places=14)
+
+    def test_two_files_are_one_set_and_their_order_is_nothing(self):
+        rows = [{"id": i, "expected": "ab"[i % 2], "output": "ab"[i % 3 % 2], "cluster": i % 4}
+                for i in range(30)]
+        one, two = self.write("1.jsonl", rows[:11]), self.write("2.jsonl", rows[11:])
+        metrics = "accuracy,f1_macro,mcc,kappa"
+        args = ("--metrics", metrics, "--format", "json")
+        self.assertEqual(self.assay("score", one, two, *args).stdout,
+                         self.assay("score", two, one, *args).stdout)
+
+    def test_refusals_name_the_place(self):
+        good = {"expected": "a", "output": "a"}
+        self.refused([good], "acuracy", "--metrics: unknown metric 'acuracy'", "'accuracy'")
+        self.refused([good], "{nam: x}", "a map without 'name'")
+        self.refused([good, {"expected": {}, "output": "a"}], "accuracy", "rows.jsonl:2", "a label")
+        self.refused('{"expected": 1}\n{"expected": \n', "accuracy", "rows.jsonl:2")
+        self.refused([dict(good, weight=0)], "accuracy", "rows.jsonl:1: 'weight' must be above 0")
+        self.refused([{"expected": 1, "probabilities": [0.2, 0.2]}], "accuracy", "add up to 1")
+        self.refused([{"expected": 1, "probabilities": 1.5}], "accuracy", "from 0 to 1")
+        self.refused([dict(good, id="x"), dict(good, id="x")], "accuracy", "scored twice")
+        self.assay("score", "nowhere.jsonl", "-m", "accuracy", code=2)
+        self.assay("score", code=2)
+        self.assay("score", self.write("rows.jsonl", [good]), code=2)
+        self.assay("score", self.write("rows.jsonl", "\n"), "-m", "accuracy", code=3)
+
+
+if __name__ == "__main__":
+    BINARY = str(pathlib.Path(sys.argv[1]).resolve())
+    unittest.main(argv=sys.argv[:1])
