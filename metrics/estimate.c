@@ -196,6 +196,15 @@ static void estimate_corpus(as_arena *arena, const as_scorer *scorer,
     }
 }
 
+// sacreBLEU says how many references there are before everything else.
+static as_str signature_of(as_arena *arena, const as_scorer *scorer, const as_metric *metric) {
+    as_str text = metric->signature;
+    if (!(metric->ops->flags & AS_METRIC_REFS)) return as_str_copy(arena, text);
+    if (scorer->gold_least != scorer->gold_most)
+        return as_strf(arena, "nrefs:var|%.*s", AS_STR_ARG(text));
+    return as_strf(arena, "nrefs:%zu|%.*s", scorer->gold_most, AS_STR_ARG(text));
+}
+
 static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *const *metrics,
                      size_t count, uint32_t slice, as_value *out) {
     as_arena scratch = {0};
@@ -207,7 +216,7 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         out[i] = value_of_column(&scratch, metrics[i], &column);
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);
-        out[i].signature = as_str_copy(arena, metrics[i]->signature);
+        out[i].signature = signature_of(arena, scorer, metrics[i]);
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
         if (metrics[i]->ops->flags & AS_METRIC_ERRORS) { // over other cases: on its own
             as_value *value = &out[i];

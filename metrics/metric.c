@@ -3,9 +3,10 @@
 
 enum { METRICS_MAX = 128, RANK_MAX = 1000000 };
 
-static const as_metric_ops *const families[] = {as_classify_metrics, as_text_metrics,
-                                                as_span_metrics, as_calibration_metrics,
-                                                as_latency_metrics};
+static const as_metric_ops *const families[] = {
+    as_classify_metrics, as_calibration_metrics, as_text_metrics, as_error_rate_metrics,
+    as_bleu_metrics,     as_chrf_metrics,        as_ter_metrics,  as_rouge_metrics,
+    as_span_metrics,     as_latency_metrics};
 
 // Names of the contract that nothing computes yet; "@" stands for "@K".
 static const char *const not_yet[] = {"kappa_linear",
@@ -13,19 +14,6 @@ static const char *const not_yet[] = {"kappa_linear",
                                       "roc_auc",
                                       "average_precision",
                                       "ace",
-                                      "levenshtein",
-                                      "wer",
-                                      "cer",
-                                      "mer",
-                                      "wil",
-                                      "bleu",
-                                      "chrf",
-                                      "chrf_pp",
-                                      "ter",
-                                      "rouge1",
-                                      "rouge2",
-                                      "rougeL",
-                                      "rougeLsum",
                                       "semantic_similarity",
                                       "json_valid",
                                       "json_schema",

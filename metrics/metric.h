@@ -29,6 +29,7 @@ enum {
     AS_METRIC_SIGNED = 64,  // value in -1..1
     AS_METRIC_BOUNDED = 128, // value in 0..1
     AS_METRIC_NOT = 256,     // a yes or no that may be asked for as not-NAME
+    AS_METRIC_REFS = 512,    // the signature says how many references the cases have
 };
 
 // One case while it is scored; views, valid during the call.
@@ -109,7 +110,9 @@ const as_metric_ops *as_metric_run_find(as_str name);
 as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err);
 
 // Families, each in its own file.
-extern const as_metric_ops as_classify_metrics[], as_text_metrics[], as_span_metrics[],
-    as_calibration_metrics[], as_latency_metrics[]; // ends with name NULL
+extern const as_metric_ops as_classify_metrics[], as_calibration_metrics[], as_text_metrics[],
+    as_error_rate_metrics[], as_bleu_metrics[], as_chrf_metrics[], as_ter_metrics[],
+    as_rouge_metrics[], as_span_metrics[],
+    as_latency_metrics[]; // ends with name NULL
 
 #endif

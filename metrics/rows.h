@@ -54,6 +54,7 @@ struct as_scorer {
     size_t row_count, row_capacity;
     as_names ids, labels, slices; // ids: only the map, id to whether its answer is missing
     size_t cluster_count;
+    size_t gold_least, gold_most; // expected texts of a case
     bool is_sealed, has_labels, has_classes;
 };
 

@@ -153,6 +153,11 @@ static void keep_labels(as_scorer *scorer, const as_scoring *scoring, as_row *ro
     if (answered) row->pred = as_rows_name(scorer, &scorer->labels, scoring->prediction);
 }
 
+static void keep_gold_count(as_scorer *scorer, size_t count) {
+    if (!scorer->gold_least || count < scorer->gold_least) scorer->gold_least = count;
+    if (count > scorer->gold_most) scorer->gold_most = count;
+}
+
 // Slices are a set: a tag written twice is one tag.
 static void keep_slices(as_scorer *scorer, const as_sample *sample, as_row *row) {
     uint32_t *slices = AS_NEW_ARRAY(&scorer->arena, uint32_t, sample->slice_count + 1);
@@ -230,7 +235,10 @@ as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_er
         scoring.gold_count = gold_texts(&scratch, sample->expected, &scoring.golds);
         read_choices(&scoring);
         rc = score_metrics(scorer, &scoring, &row, err);
-        if (rc == AS_OK) keep_labels(scorer, &scoring, &row);
+        if (rc == AS_OK) {
+            keep_labels(scorer, &scoring, &row);
+            keep_gold_count(scorer, scoring.gold_count);
+        }
     }
     if (rc == AS_OK) {
         as_map_add(&scorer->ids.map, row.id, row.missing, NULL);

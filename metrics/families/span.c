@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "metrics/families/text.h"
-#include "metrics/metric.h"
 
 enum { SPANS_MAX = 10000 };
 

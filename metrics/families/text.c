@@ -7,7 +7,6 @@
 
 #include "harness/base/letter.h"
 #include "harness/base/utf8.h"
-#include "metrics/metric.h"
 
 as_str as_text_strip(as_str s) {
     size_t from = 0, to = 0;
@@ -139,15 +138,19 @@ static double token_f1(const as_metric *metric, const as_scoring *scoring, as_st
 static double (*const comparisons[])(const as_metric *, const as_scoring *,
                                      as_str) = {exact, quasi_exact, contains, token_f1};
 
+as_rc as_text_need(const as_metric *metric, const as_scoring *scoring, as_err *err) {
+    if (scoring->gold_count) return AS_OK;
+    const as_json *expected = scoring->sample->expected;
+    return as_fail(err, AS_INVALID,
+                   "metric '%s' needs 'expected' to be a text or a list of texts, not %s",
+                   metric->ops->name, expected ? as_json_kind_name(expected->kind) : "missing");
+}
+
 static as_rc score_text(const as_metric *metric, const as_scoring *scoring, double *score,
                         double *stats, as_err *err) {
     (void)stats;
-    if (!scoring->gold_count)
-        return as_fail(
-            err, AS_INVALID, "metric '%s' needs 'expected' to be a text or a list of texts, not %s",
-            metric->ops->name,
-            scoring->sample->expected ? as_json_kind_name(scoring->sample->expected->kind)
-                                      : "missing");
+    as_rc rc = as_text_need(metric, scoring, err);
+    if (rc) return rc;
     *score = 0;
     if (!scoring->sample->has_prediction) return AS_OK;
     for (size_t i = 0; i < scoring->gold_count; i++) {

@@ -372,7 +372,16 @@ static void test_refusals(void **state) {
     } cases[] = {
         {"acuracy", "unknown metric 'acuracy'; did you mean 'accuracy'?"},
         {"zzzzzzzzzzzzz", "unknown metric 'zzzzzzzzzzzzz'"},
-        {"bleu", "metric 'bleu' is known, but not available yet"},
+        {"semantic_similarity", "metric 'semantic_similarity' is known, but not available yet"},
+        {"{name: bleu, tokenise: intl}",
+         "metric 'bleu' has no option 'tokenise'; did you mean 'tokenize'?"},
+        {"{name: bleu, tokenize: v13}",
+         "option 'tokenize' of metric 'bleu' must be 13a, intl, zh, char or none, not 'v13'"},
+        {"{name: bleu, smooth_value: 1}", "option 'smooth_value' of metric 'bleu' goes with "
+                                          "smooth_method floor or add-k"},
+        {"not-levenshtein", "metric 'not-levenshtein' needs option 'threshold': {name: "
+                            "not-levenshtein, threshold: 5}"},
+        {"not-bleu", "unknown metric 'not-bleu'"},
         {"pass@5", "metric 'pass@5' is known, but not available yet"},
         {"{name: span_f1, mach: label}",
          "metric 'span_f1' has no option 'mach'; did you mean 'match'?"},
