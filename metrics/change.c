@@ -9,6 +9,7 @@
 #include "metrics/num.h"
 #include "metrics/paired.h"
 #include "metrics/quantile.h"
+#include "metrics/ranked.h"
 #include "metrics/special.h"
 
 #define Z90 1.64485362695147271 // one-sided 95 %
@@ -227,9 +228,10 @@ static size_t join_labels(as_arena *arena, const as_scorer *a, const as_scorer *
                           AS_NEW_ARRAY(arena, uint32_t, b->labels.count + 1)};
     while (at[0] < names[0]->count || at[1] < names[1]->count) {
         bool more[2] = {at[0] < names[0]->count, at[1] < names[1]->count};
-        int way = !more[0]   ? 1
-                  : !more[1] ? -1
-                             : as_str_cmp(names[0]->sorted[at[0]], names[1]->sorted[at[1]]);
+        int way = !more[0] ? 1
+                  : !more[1]
+                      ? -1
+                      : as_rows_label_order(names[0]->sorted[at[0]], names[1]->sorted[at[1]]);
         if (way <= 0) ranks[0][at[0]++] = (uint32_t)count;
         if (way >= 0) ranks[1][at[1]++] = (uint32_t)count;
         count++;
@@ -311,6 +313,17 @@ static void change_of_corpus(as_arena *arena, const as_pairs *pairs,
     }
 }
 
+static void change_of_ranked(as_arena *arena, const as_pairs *pairs, const as_metric *a,
+                             const as_metric *b, const as_change_how *how, as_change *out) {
+    double *drawn = AS_NEW_ARRAY(arena, double, how->replicates), values[2];
+    double *swapped = AS_NEW_ARRAY(arena, double, how->replicates);
+    as_ranked_change(arena, pairs, a, b, how->replicates, values, drawn, swapped);
+    out->a = values[0];
+    out->b = values[1];
+    out->delta = out->b - out->a;
+    if (!isnan(out->delta)) from_replicates(b, drawn, swapped, how->replicates, out);
+}
+
 static as_change nothing_known(size_t count) {
     return (as_change){.a = NAN,
                        .b = NAN,
@@ -339,7 +352,9 @@ void as_change_of(const as_pairs *pairs, const as_metric *const *a_metrics,
         count_flips(b_metrics[i], &c, &out[i]);
         if (!c.count) continue;
         as_change *change = &out[i];
-        if (b_metrics[i]->ops->kind != AS_METRIC_CORPUS) {
+        if (b_metrics[i]->ops->kind == AS_METRIC_RANKED) {
+            change_of_ranked(&scratch, pairs, a_metrics[i], b_metrics[i], how, change);
+        } else if (b_metrics[i]->ops->kind != AS_METRIC_CORPUS) {
             change_of_case_scores(&scratch, b_metrics[i], &c, how, change);
         } else if (b_metrics[i]->ops->flags & AS_METRIC_ERRORS) {
             change_of_corpus(&scratch, pairs, &a_metrics[i], &b_metrics[i], 1, how, &change);

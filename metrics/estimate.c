@@ -6,6 +6,7 @@
 
 #include "metrics/latency.h"
 #include "metrics/num.h"
+#include "metrics/ranked.h"
 #include "metrics/tally.h"
 
 #define Z95 1.95996398454005423552
@@ -116,6 +117,7 @@ static as_value value_of_column(as_arena *arena, const as_metric *metric, const 
         value_of_quantile(arena, metric, column, &out);
         break;
     case AS_METRIC_CORPUS:
+    case AS_METRIC_RANKED:
         break;
     }
     return out;
@@ -196,6 +198,23 @@ static void estimate_corpus(as_arena *arena, const as_scorer *scorer,
     }
 }
 
+static void estimate_ranked(const as_scorer *scorer, const as_metric *metric, uint32_t slice,
+                            size_t groups, as_value *out) {
+    as_arena scratch = {0};
+    double *replicates = AS_NEW_ARRAY(&scratch, double, REPLICATES);
+    size_t drawn =
+        as_ranked_estimate(&scratch, scorer, metric, slice, REPLICATES, &out->value, replicates);
+    size_t kept = as_estimate_sort(replicates, drawn);
+    out->method = AS_STR("bootstrap percentile");
+    // Undefined in most resamples: there is no interval to speak of.
+    if (kept >= 2 && kept >= drawn / 2) {
+        out->stderr_ = deviation(replicates, kept);
+        out->ci = clamp(metric, as_interval_percentile(replicates, kept, 0.05));
+        widen(metric, groups, out);
+    }
+    as_arena_free(&scratch);
+}
+
 // sacreBLEU says how many references there are before everything else.
 static as_str signature_of(as_arena *arena, const as_scorer *scorer, const as_metric *metric) {
     as_str text = metric->signature;
@@ -217,6 +236,8 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);
         out[i].signature = signature_of(arena, scorer, metrics[i]);
+        if (metrics[i]->ops->kind == AS_METRIC_RANKED)
+            estimate_ranked(scorer, metrics[i], slice, column.cluster_count, &out[i]);
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
         if (metrics[i]->ops->flags & AS_METRIC_ERRORS) { // over other cases: on its own
             as_value *value = &out[i];

@@ -4,17 +4,12 @@
 enum { METRICS_MAX = 128, RANK_MAX = 1000000 };
 
 static const as_metric_ops *const families[] = {
-    as_classify_metrics, as_calibration_metrics, as_text_metrics, as_error_rate_metrics,
-    as_bleu_metrics,     as_chrf_metrics,        as_ter_metrics,  as_rouge_metrics,
-    as_span_metrics,     as_latency_metrics};
+    as_classify_metrics, as_agreement_metrics,  as_curve_metrics, as_calibration_metrics,
+    as_text_metrics,     as_error_rate_metrics, as_bleu_metrics,  as_chrf_metrics,
+    as_ter_metrics,      as_rouge_metrics,      as_span_metrics,  as_latency_metrics};
 
 // Names of the contract that nothing computes yet; "@" stands for "@K".
-static const char *const not_yet[] = {"kappa_linear",
-                                      "kappa_quadratic",
-                                      "roc_auc",
-                                      "average_precision",
-                                      "ace",
-                                      "semantic_similarity",
+static const char *const not_yet[] = {"semantic_similarity",
                                       "json_valid",
                                       "json_schema",
                                       "pass@",

@@ -3,7 +3,8 @@
 //
 // MEAN metrics give every case a score; their value is the weighted mean. CORPUS metrics add up
 // statistics over the cases (a "tally") and take one function of the sums: F1 of all cases is no
-// mean of F1s. QUANTILE and TOTAL metrics are about the run: latencies, cost.
+// mean of F1s. RANKED ones need all cases in the order of a score (ranked.h). QUANTILE and TOTAL
+// metrics are about the run: latencies, cost.
 #ifndef AS_METRIC_H
 #define AS_METRIC_H
 
@@ -16,6 +17,7 @@ typedef enum as_metric_kind {
     AS_METRIC_CORPUS,
     AS_METRIC_QUANTILE,
     AS_METRIC_TOTAL,
+    AS_METRIC_RANKED,
 } as_metric_kind;
 
 // Flags of a metric.
@@ -29,6 +31,7 @@ enum {
     AS_METRIC_SIGNED = 64,  // value in -1..1
     AS_METRIC_BOUNDED = 128, // value in 0..1
     AS_METRIC_NOT = 256,     // a yes or no that may be asked for as not-NAME
+    AS_METRIC_RANKS = 1024,  // the order of the labels matters
     AS_METRIC_REFS = 512,    // the signature says how many references the cases have
 };
 
@@ -55,6 +58,7 @@ typedef enum as_run_field {
 } as_run_field;
 
 typedef struct as_metric as_metric;
+struct as_ranked;
 
 typedef struct as_metric_ops {
     const char *name, *text; // a name that ends with "@K" stands for all of its kind
@@ -74,12 +78,17 @@ typedef struct as_metric_ops {
                    as_err *err);
     // The value of a tally: LABELS metrics are given [label_count][3] of AS_LABEL_*.
     double (*value)(const as_metric *metric, const double *tally, size_t label_count);
+    double (*ranked)(const as_metric *metric, const struct as_ranked *cases); // RANKED
     int variant; // which of a family this is; as_run_field for run metrics
     double q;    // QUANTILE
 } as_metric_ops;
 
 // What is found, wanted and claimed of a label: the statistics that F1 and its kin are made of.
 enum { AS_LABEL_HIT, AS_LABEL_GOLD, AS_LABEL_PRED, AS_LABEL_WIDTH };
+
+// Behind the last label, where a metric is AS_METRIC_RANKS: how far apart expected and predicted
+// label stand in label order, summed, and its square.
+enum { AS_LABEL_EXTRA = 2 };
 
 struct as_metric {
     const as_metric_ops *ops;
@@ -110,9 +119,9 @@ const as_metric_ops *as_metric_run_find(as_str name);
 as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err);
 
 // Families, each in its own file.
-extern const as_metric_ops as_classify_metrics[], as_calibration_metrics[], as_text_metrics[],
-    as_error_rate_metrics[], as_bleu_metrics[], as_chrf_metrics[], as_ter_metrics[],
-    as_rouge_metrics[], as_span_metrics[],
+extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_curve_metrics[],
+    as_calibration_metrics[], as_text_metrics[], as_error_rate_metrics[], as_bleu_metrics[],
+    as_chrf_metrics[], as_ter_metrics[], as_rouge_metrics[], as_span_metrics[],
     as_latency_metrics[]; // ends with name NULL
 
 #endif

@@ -58,6 +58,9 @@ struct as_scorer {
     bool is_sealed, has_labels, has_classes;
 };
 
+// The order of labels: numbers by value (2 before 10), then all else by bytes.
+int as_rows_label_order(as_str a, as_str b);
+
 uint32_t as_rows_name(as_scorer *scorer, as_names *names, as_str name);
 void as_rows_seal(as_scorer *scorer);
 

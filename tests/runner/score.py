@@ -12,6 +12,7 @@ import tempfile
 import unittest
 
 BINARY = ""
+VECTORS = pathlib.Path(__file__).resolve().parents[1] / "metrics/scored.jsonl"
 
 
 class Score(unittest.TestCase):
@@ -76,6 +77,26 @@ class Score(unittest.TestCase):
         args = ("--metrics", metrics, "--format", "json")
         self.assertEqual(self.assay("score", one, two, *args).stdout,
                          self.assay("score", two, one, *args).stdout)
+
+    def test_what_other_programs_say(self):
+        sets, wanted = {}, {}
+        for line in VECTORS.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if "cases" in row:
+                sets[row["set"]] = row["cases"]
+            else:
+                wanted.setdefault(row["set"], []).append(row)
+        for name, rows in wanted.items():
+            specs = [json.dumps(dict(row["metric"], **{"as": f"m{i}"})) for i, row in enumerate(rows)]
+            found = self.values(sets[name], *specs)
+            for i, row in enumerate(rows):
+                with self.subTest(set=name, metric=row["metric"]):
+                    got, want = found[f"m{i}"], row["value"]
+                    if want is None:
+                        self.assertIsNone(got)
+                    else:
+                        self.assertIsNotNone(got)
+                        self.assertLessEqual(abs(got - want), 1e-9 * max(1, abs(want)), (got, want))
 
     def test_refusals_name_the_place(self):
         good = {"expected": "a", "output": "a"}
