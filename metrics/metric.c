@@ -4,30 +4,13 @@
 enum { METRICS_MAX = 128, RANK_MAX = 1000000 };
 
 static const as_metric_ops *const families[] = {
-    as_classify_metrics, as_agreement_metrics,  as_curve_metrics, as_calibration_metrics,
-    as_text_metrics,     as_error_rate_metrics, as_bleu_metrics,  as_chrf_metrics,
-    as_ter_metrics,      as_rouge_metrics,      as_span_metrics,  as_latency_metrics};
+    as_classify_metrics, as_agreement_metrics,  as_curve_metrics,     as_calibration_metrics,
+    as_text_metrics,     as_error_rate_metrics, as_bleu_metrics,      as_chrf_metrics,
+    as_ter_metrics,      as_rouge_metrics,      as_retrieval_metrics, as_language_metrics,
+    as_pass_metrics,     as_span_metrics,       as_latency_metrics};
 
 // Names of the contract that nothing computes yet; "@" stands for "@K".
-static const char *const not_yet[] = {"semantic_similarity",
-                                      "json_valid",
-                                      "json_schema",
-                                      "pass@",
-                                      "acc",
-                                      "acc_norm",
-                                      "acc_bytes",
-                                      "acc_mutual_info",
-                                      "perplexity",
-                                      "word_perplexity",
-                                      "byte_perplexity",
-                                      "bits_per_byte",
-                                      "recall@",
-                                      "precision@",
-                                      "hit@",
-                                      "mrr",
-                                      "ndcg@",
-                                      "map",
-                                      NULL};
+static const char *const not_yet[] = {"semantic_similarity", "json_valid", "json_schema", NULL};
 
 // K of NAME@K, without a leading zero; 0 when it is none.
 static size_t rank_of(as_str digits) {
