@@ -7,10 +7,10 @@ static const as_metric_ops *const families[] = {
     as_classify_metrics, as_agreement_metrics,  as_curve_metrics,     as_calibration_metrics,
     as_text_metrics,     as_error_rate_metrics, as_bleu_metrics,      as_chrf_metrics,
     as_ter_metrics,      as_rouge_metrics,      as_retrieval_metrics, as_language_metrics,
-    as_pass_metrics,     as_span_metrics,       as_latency_metrics};
+    as_pass_metrics,     as_assertion_metrics,  as_span_metrics,      as_latency_metrics};
 
-// Names of the contract that nothing computes yet; "@" stands for "@K".
-static const char *const not_yet[] = {"semantic_similarity", "json_valid", "json_schema", NULL};
+// Names of the contract that nothing computes yet.
+static const char *const not_yet[] = {"semantic_similarity", NULL};
 
 // K of NAME@K, without a leading zero; 0 when it is none.
 static size_t rank_of(as_str digits) {
@@ -50,11 +50,8 @@ const as_metric_ops *as_metric_run_find(as_str name) {
 }
 
 static bool is_later(as_str name) {
-    for (size_t i = 0; not_yet[i]; i++) {
-        as_str known = as_str_of(not_yet[i]);
-        if (as_str_ends(known, AS_STR("@")) ? as_str_starts(name, known) : as_str_eq(name, known))
-            return true;
-    }
+    for (size_t i = 0; not_yet[i]; i++)
+        if (as_str_is(name, not_yet[i])) return true;
     return false;
 }
 

@@ -122,7 +122,7 @@ as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err);
 extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_curve_metrics[],
     as_calibration_metrics[], as_text_metrics[], as_error_rate_metrics[], as_bleu_metrics[],
     as_chrf_metrics[], as_ter_metrics[], as_rouge_metrics[], as_span_metrics[],
-    as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[],
+    as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[], as_assertion_metrics[],
     as_latency_metrics[]; // ends with name NULL
 
 #endif

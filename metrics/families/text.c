@@ -113,15 +113,6 @@ static double quasi_exact(const as_metric *metric, const as_scoring *scoring, as
                      as_text_squad(arena, scoring->articles, scoring->prediction));
 }
 
-static double contains(const as_metric *metric, const as_scoring *scoring, as_str gold) {
-    as_str needle = as_text_strip(gold), hay = scoring->prediction;
-    if (metric->settings[0].number) {
-        needle = as_letter_lower_str(scoring->arena, needle);
-        hay = as_letter_lower_str(scoring->arena, hay);
-    }
-    return needle.len == 0 || as_str_find(hay, needle, 0) != SIZE_MAX;
-}
-
 // SQuAD 2.0's F1: words counted as often as they occur; two empty texts agree.
 static double token_f1(const as_metric *metric, const as_scoring *scoring, as_str gold) {
     (void)metric;
@@ -136,7 +127,7 @@ static double token_f1(const as_metric *metric, const as_scoring *scoring, as_st
 }
 
 static double (*const comparisons[])(const as_metric *, const as_scoring *,
-                                     as_str) = {exact, quasi_exact, contains, token_f1};
+                                     as_str) = {exact, quasi_exact, token_f1};
 
 as_rc as_text_need(const as_metric *metric, const as_scoring *scoring, as_err *err) {
     if (scoring->gold_count) return AS_OK;
@@ -160,11 +151,6 @@ static as_rc score_text(const as_metric *metric, const as_scoring *scoring, doub
     return AS_OK;
 }
 
-static const as_setting_spec contains_settings[] = {
-    {.name = "ignore_case", .kind = AS_SETTING_BOOL},
-    {.name = NULL},
-};
-
 #define TEXT(metric_name, number, line)                                                            \
     .name = metric_name, .text = line, .kind = AS_METRIC_MEAN,                                     \
     .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED, .score = score_text, .variant = number
@@ -173,8 +159,6 @@ const as_metric_ops as_text_metrics[] = {
     {TEXT("exact_match", 0, "share of answers equal to an expected text, outer blanks aside")},
     {TEXT("quasi_exact_match", 1,
           "the same after SQuAD's normalisation: lower case, no punctuation, no articles")},
-    {TEXT("contains", 2, "share of answers in which an expected text stands"),
-     .settings = contains_settings},
-    {TEXT("token_f1", 3, "mean overlap of answer and expected text in words (SQuAD F1)")},
+    {TEXT("token_f1", 2, "mean overlap of answer and expected text in words (SQuAD F1)")},
     {.name = NULL},
 };

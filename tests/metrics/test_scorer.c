@@ -381,6 +381,16 @@ static void test_refusals(void **state) {
                                           "smooth_method floor or add-k"},
         {"not-levenshtein", "metric 'not-levenshtein' needs option 'threshold': {name: "
                             "not-levenshtein, threshold: 5}"},
+        {"latency", "metric 'latency' needs option 'threshold': {name: latency, threshold: ...}"},
+        {"word-count", "metric 'word-count' needs 'value', or one or both of 'min' and 'max'"},
+        {"{name: regex, value: '('}",
+         "metric 'regex': regular expression '(' is wrong at offset 1: "
+         "missing closing parenthesis"},
+        {"{name: json_schema, schema: {tpye: object}}",
+         "option 'schema' of metric 'json_schema': json schema: keyword 'tpye' at '#/' is not "
+         "supported; did you mean 'type'?"},
+        {"{name: kappa_linear, labels: [a, b, a]}",
+         "option 'labels' of metric 'kappa_linear' has 'a' twice"},
         {"not-bleu", "unknown metric 'not-bleu'"},
         {"pass@", "unknown metric 'pass@'; did you mean 'pass@K'?"},
         {"recall@05", "unknown metric 'recall@05'; did you mean 'recall@K'?"},
@@ -423,7 +433,9 @@ static void test_refusals(void **state) {
         as_metric_spec spec = {.name = as_str_of(as_metric_names()[i])};
         if (as_str_ends(spec.name, AS_STR("@K")))
             spec.name = as_strf(&arena, "%.*s7", (int)spec.name.len - 1, spec.name.ptr);
-        assert_int_equal(as_metric_check(&spec, &err), AS_OK);
+        bool needs = as_str_is(spec.name, "latency") || as_str_is(spec.name, "cost") ||
+                     as_str_is(spec.name, "word-count"); // nothing without an option
+        assert_int_equal(as_metric_check(&spec, &err), needs ? AS_INVALID : AS_OK);
         assert_true(strlen(as_metric_texts()[i]) > 10);
     }
     as_arena_free(&arena);

@@ -98,6 +98,48 @@ class Score(unittest.TestCase):
                         self.assertIsNotNone(got)
                         self.assertLessEqual(abs(got - want), 1e-9 * max(1, abs(want)), (got, want))
 
+    def test_assertions(self):
+        rows = [{"expected": ["Paris", "paris"], "output": "The capital is PARIS, in France."},
+                {"expected": "Paris", "output": "Paris"}, {"expected": "Paris", "output": None},
+                {"expected": {"a": [1, 2]}, "output": '{"a": [1.0, 2]}'}]
+        texts, objects = rows[:3], rows[3:]
+        third = 1 / 3
+        for metric, want in (
+                ("contains", third), ("not-contains", third), ("icontains", 2 * third),
+                ("not-icontains", 0), ("equals", third), ("not-equals", third),
+                ("{name: contains-all, value: [a, s]}", 2 * third),
+                ("{name: contains-all, value: [a, France]}", third),
+                ("{name: contains-any, value: [zzz, France]}", third),
+                ("{name: not-contains-any, value: [zzz, France]}", third),
+                ("{name: icontains-all, value: [the, CAPITAL]}", third),
+                ("{name: icontains-any, value: [FRANCE, paris]}", 2 * third),
+                ("{name: contains, value: paris, ignore_case: true}", 2 * third),
+                ("{name: starts-with, value: The}", third), ("starts-with", third),
+                ("{name: regex, value: 'P[A-Z]+,'}", third), ("{name: not-regex, value: ^P}", third),
+                ("regex", third), ("{name: word-count, value: 1}", third),
+                ("{name: word-count, min: 2, max: 6}", third), ("{name: word-count, max: 6}", 2 * third),
+                ("json_valid", 0), ("not-is-json", 2 * third)):
+            with self.subTest(metric=metric):
+                self.assertAlmostEqual(list(self.values(texts, metric).values())[0], want, places=12)
+        self.assertEqual(self.values(objects, "equals", "is-json", "json_valid"),
+                         {"equals": 1, "is-json": 1, "json_valid": 1})
+        schema = "schema: {type: object, properties: {a: {items: {type: integer}}}, required: [a]}"
+        texts = [{"expected": 1, "output": text} for text in
+                 ('{"a": [1]}', '{"a": ["x"]}', "Sure! {\"a\": []} there", "{ [ {\"a\": [3]}", "none")]
+        self.assertEqual(self.values(texts, "{name: json_schema, %s}" % schema), {"json_schema": 0.2})
+        self.assertEqual(self.values(texts, "{name: contains-json, %s}" % schema),
+                         {"contains-json": 0.6})
+        self.assertEqual(self.values([{"expected": {"type": "string"}, "output": '"x"'}], "json_schema"),
+                         {"json_schema": 1})
+        times = [{"expected": "x", "output": "x", "latency_ms": ms, "cost": ms / 1000}
+                 for ms in (10, 20, 30, 40)]
+        self.assertEqual(self.values(times, "{name: latency, threshold: 20}",
+                                     "{name: not-latency, as: slow, threshold: 20}",
+                                     "{name: cost, threshold: 0.03}"),
+                         {"latency": 0.5, "slow": 0.5, "cost": 0.75})
+        self.refused([{"expected": "(", "output": "x"}], "regex", "rows.jsonl:1", "offset 1")
+        self.refused([{"expected": {"typ": 1}, "output": "x"}], "json_schema", "rows.jsonl:1", "'type'")
+
     def test_refusals_name_the_place(self):
         good = {"expected": "a", "output": "a"}
         self.refused([good], "acuracy", "--metrics: unknown metric 'acuracy'", "'accuracy'")
