@@ -239,12 +239,22 @@ static as_rc check_history(const run *r, as_err *err) {
     return rc;
 }
 
+// Not every endpoint can do every task.
+static as_rc check_task(const run *r, as_err *err) {
+    const as_suite *suite = &r->plan->suite;
+    as_request request = {.task =
+                              suite->task == AS_SUITE_CHOICE ? AS_TASK_CHOICE : AS_TASK_GENERATE,
+                          .raw = !suite->chat};
+    return r->ops->accepts ? r->ops->accepts(r->target, &request, err) : AS_OK;
+}
+
 static int run_target(run *r) {
     as_err err = {0};
     as_rc rc = as_target_resolve(r->uri, &r->ops, &err);
     if (!rc) rc = r->ops->open(r->uri, r->base_dir, &r->target, &err);
     if (rc) return as_command_fail(&err);
-    rc = check_history(r, &err);
+    rc = check_task(r, &err);
+    if (!rc) rc = check_history(r, &err);
     if (!rc) rc = evaluate(r, &err);
     if (!rc) rc = judge_and_write(r, &err);
     int code = rc ? as_command_fail(&err) : finish(r);

@@ -70,6 +70,7 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
         .tokens_out = a->tokens_out,
         .attempts = a->attempts,
         .target = v->e->header.target_uri,
+        .reasoning = a->reasoning,
         .choice_logprobs = a->choice_logprobs,
         .choices = job->request.choices,
         .choice_count = job->request.choice_count,
@@ -145,7 +146,7 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
         if (job) rc = consume(v, scheduler, job, err);
         as_progress_draw(&v->progress);
     }
-    if (!rc && as_interrupts && f.more)
+    if (!rc && as_interrupts && (f.more || as_scheduler_under_way(scheduler)))
         rc = as_fail(err, AS_INTERRUPTED,
                      "interrupted; %llu of %llu cases are in '%s' (continue with --resume)",
                      (unsigned long long)v->progress.done, (unsigned long long)v->progress.total,
@@ -164,6 +165,7 @@ static as_rc run_cases(evaluation *v, as_err *err) {
         as_progress_start(&v->progress, e->show_progress, e->plan->case_count, v->finished.count);
         rc = pump(v, scheduler, dataset, err);
         as_progress_end(&v->progress);
+        if (rc) as_scheduler_stop(scheduler);
         as_scheduler_free(scheduler);
     }
     as_dataset_close(dataset);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/target/target.h"
+#include "harness/target/remote.h"
 #include "metrics/scorer.h"
 #include "runner/commands.h"
 #include "runner/outputs.h"
@@ -81,8 +81,8 @@ static void put_metrics(as_buf *out) {
 }
 
 static void put_targets(as_buf *out) {
-    const as_target_ops *const all[] = {&as_target_gguf, &as_target_replay, &as_target_mock};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) as_buff(out, "  %s\n", all[i]->syntax);
+    for (size_t i = 0; as_targets[i]; i++) as_buff(out, "  %s\n", as_targets[i]->syntax);
+    as_buf_text(out, "\nkeys of every target behind HTTP:\n  " AS_REMOTE_KEYS "\n");
 }
 
 static void put_gates(as_buf *out) {

@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Targets behind HTTP, through the binary, against endpoint.py.
+
+    remote.py BINARY [CLASS...]
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import e2e  # noqa: E402
+from endpoint import Endpoint  # noqa: E402
+
+SUITE = """\
+suite: remote
+dataset: cases.jsonl
+target: TARGET
+task: generate
+prompt: "{{ text }}"
+generate: {max_tokens: 20}
+metrics: [exact_match]
+MORE
+"""
+
+os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+
+class Remote(e2e.Case):
+    def setUp(self):
+        super().setUp()
+        self.endpoint = Endpoint()
+        self.addCleanup(self.endpoint.close)
+
+    def suite(self, path, count=10, keys="", more="", rows=None, scheme="openai", text=SUITE):
+        self.write("cases.jsonl", rows or ({"id": f"c-{i}", "text": f"say word {i}",
+                                            "expected": f"SAY WORD {i}"} for i in range(count)))
+        uri = f"{scheme}:{self.endpoint.url}/{path}#m{keys}"
+        return self.write("suite.yaml", text.replace("TARGET", f'"{uri}"').replace("MORE", more))
+
+    def run_suite(self, suite, *args, code=0, **more):
+        """Summary (or None), journal rows, and the finished process."""
+        done = self.assay("run", suite, "--out", "o", "--no-store", "--format", "json", *args,
+                          code=code, **more)
+        rows = self.lines("o") if (self.dir / "o/results.jsonl").exists() else []
+        return (json.loads(done.stdout) if done.stdout else None), rows, done
+
+    def faulty(self, path, outcome, says="", keys="", count=3, more=""):
+        """Every case ends with this outcome: exit code 3, and a message in each line."""
+        keys = keys or "?retries=0&stream=no"
+        found, rows, done = self.run_suite(self.suite(path, count, keys, more), code=3)
+        self.assertEqual([row["outcome"] for row in rows], [outcome] * count)
+        for row in rows:
+            self.assertIn(says, row["error"])
+            self.assertEqual(row["prediction"], None)
+        self.assertEqual(found["cases"], {"total": count, "ok": 0, "errors": count, "skipped": 0})
+        return found, rows, done
+
+
+class Answers(Remote):
+    def test_stream_with_usage_and_first_token(self):
+        found, rows, _ = self.run_suite(self.suite("slow,0.02/v1", 4))
+        self.assertEqual(found["metrics"]["exact_match"]["value"], 1)
+        for row in rows:
+            self.assertEqual(row["outcome"], "ok")
+            self.assertEqual((row["tokens_in"], row["tokens_out"]), (7, 3))
+            self.assertGreater(row["ttft_ms"], 15)
+            self.assertGreater(row["latency_ms"], row["ttft_ms"] + 60)
+        asked = json.loads(self.endpoint.seen[0][2])
+        self.assertEqual(asked["model"], "m")
+        self.assertEqual(asked["messages"], [{"role": "user", "content": "say word 0"}])
+        self.assertEqual((asked["max_tokens"], asked["temperature"]), (20, 0))
+        self.assertEqual(asked["stream_options"], {"include_usage": True})
+
+    def test_every_way_of_saying_it_is_the_same_answer(self):
+        digests = set()
+        for path, keys in (("x/v1", ""), ("x/v1", "?stream=no"), ("x/v1", "?stream=plain"),
+                           ("bytewise/v1", ""), ("nodone/v1", ""), ("gzip/v1", "?stream=no"),
+                           ("body,unknown/v1", "?stream=no"), ("body,parts/v1", "?stream=no"),
+                           ("x/v1", "+completions?stream=no"), ("latency,0.01/v1", "?stream=no")):
+            with self.subTest(path=path, keys=keys):
+                found, rows, _ = self.run_suite(self.suite(path, 5, keys), "--fresh")
+                self.assertEqual(found["metrics"]["exact_match"]["value"], 1)
+                digests.add(found["scores_digest"])
+        self.assertEqual(len(digests), 1)
+
+    def test_what_the_model_did_is_scored(self):
+        for body, outcome, output in (("length", "truncated", "SAY WORD 0"), ("null", "ok", ""),
+                                      ("filter", "refused", ""), ("refusal", "refused", "I will not"),
+                                      ("reasoning", "ok", "SAY WORD 0"),
+                                      ("tools", "ok", '[{"name":"look","arguments":"{\\"q\\": '
+                                                      '\\"a\\\\\\"b\\"}"}]')):
+            with self.subTest(body=body):
+                suite = self.suite(f"body,{body}/v1", 1, "?stream=no")
+                _, rows, _ = self.run_suite(suite, "--fresh")
+                self.assertEqual((rows[0]["outcome"], rows[0]["output"]), (outcome, output))
+                self.assertEqual(rows[0].get("reasoning"),
+                                 "let me see" if body == "reasoning" else None)
+        suite = self.suite("filter400/v1", 2)
+        _, rows, _ = self.run_suite(suite, "--fresh")
+        self.assertEqual({row["outcome"] for row in rows}, {"refused"})
+
+    def test_choice_by_log_probability(self):
+        text = SUITE.replace("task: generate", "task: choice\nchoices: [abc, defgh, xy zw]") \
+            .replace("exact_match", "accuracy")
+        rows = [{"id": f"c{i}", "text": "which one", "expected": "abc"} for i in range(3)]
+        for scheme, keys in (("openai", "+completions"), ("openai+completions", "")):
+            suite = self.suite("x/v1", keys=keys, rows=rows, text=text, scheme=scheme)
+            found, lines, _ = self.run_suite(suite, "--fresh")
+            self.assertEqual(found["metrics"]["accuracy"]["value"], 1)
+            # The endpoint's rule: minus the length of each token, its space included.
+            self.assertEqual(lines[0]["choice_logprobs"], [-4, -6, -6])
+
+    def test_choice_by_generating(self):
+        text = SUITE.replace("task: generate", "task: choice\nchoices: [SAY, 'NO']") \
+            .replace("exact_match", "accuracy")
+        rows = [{"id": "c1", "text": "say", "expected": "SAY"}]
+        suite = self.suite("x/v1", rows=rows, text=text, keys="?choice=bare")
+        found, lines, _ = self.run_suite(suite)
+        self.assertEqual(lines[0]["prediction"], "SAY")
+        suite = self.suite("x/v1", rows=rows, text=text)
+        found, lines, _ = self.run_suite(suite, "--fresh")
+        self.assertEqual(lines[0]["prediction"], None)  # the echo names both: never a guess
+        self.assertEqual(found["metrics"]["accuracy"]["value"], 0)
+        self.assertIn("- SAY\n- NO", json.loads(self.endpoint.seen[-1][2])["messages"][-1]["content"])
+
+    def test_raw_prompts_need_the_text_endpoint(self):
+        text = SUITE.replace('prompt: "{{ text }}"', 'prompt: {user: "{{ text }}", chat: raw}')
+        self.refused("run", self.suite("x/v1", text=text), says=["+completions"])
+        self.run_suite(self.suite("x/v1", keys="+completions", text=text))
+
+    def test_uri_mistakes(self):
+        suite = self.suite("x/v1")
+        for uri, says in (("openai:http://h/v1", "names no model"), ("openai:h#m", "no URL"),
+                          ("openai:http://u:p@h/v1#m", "user or a password"),
+                          ("openai:http://h/v1#m?timout=3", "did you mean 'timeout'"),
+                          ("openai:http://h/v1#m?timeout=0", "whole number"),
+                          ("openai:http://h/v1#m?stream=maybe", "there are yes, no, plain"),
+                          ("openai:http://h/v1#m?key_env=NOT_SET_ANYWHERE", "is not set"),
+                          ("openai:http://h/v1#m?key_file=nowhere", "nowhere"),
+                          ("openai:http://h/v1#m?ca_file=nowhere", "nowhere"),
+                          ("opnai:http://h/v1#m", "did you mean 'openai:'")):
+            self.refused("run", suite, "--target", uri, says=[says])
+
+
+class Faults(Remote):
+    def test_bad_bodies(self):
+        for path, says in (("badjson/v1", "JSON"), ("badutf8/v1", "UTF-8"), ("body,empty/v1", "empty"),
+                           ("body,list/v1", "not an object"), ("body,nochoices/v1", "choices[0]"),
+                           ("body,nonechoices/v1", "choices[0]"), ("body,number/v1", "a number"),
+                           ("body,deep/v1", "JSON")):
+            with self.subTest(path=path):
+                self.faulty(path, "bad_response", says)
+        self.faulty("badevent/v1", "bad_response", "JSON", keys="?retries=0")
+        self.faulty("big,50/v1", "bad_response", "larger than 8388608 bytes")
+        self.faulty("cut/v1", "http_error", "ended in the middle", keys="?retries=0")
+
+    def test_statuses(self):
+        self.faulty("status,500/v1", "http_error", "HTTP 500: told to fail")
+        self.assertEqual(self.endpoint.count("status,500"), 3)
+        self.faulty("body,error200/v1", "http_error", "the engine is dead")
+        self.faulty("status,400/v1", "http_error", "HTTP 400", keys="?retries=3")
+        self.assertEqual(self.endpoint.count("status,400"), 3)  # never asked again
+        found, rows, _ = self.run_suite(self.suite("status,503,2/v1", 3), "--fresh", "-j", "1")
+        self.assertEqual(found["cases"]["ok"], 3)
+        self.assertEqual(sorted(row["attempts"] for row in rows), [1, 1, 3])
+
+    def test_broken_connections(self):
+        self.faulty("reset/v1", "http_error", "status 0")
+        self.faulty("midreset/v1", "http_error", "status 200", keys="?retries=0")
+        found, rows, _ = self.run_suite(self.suite("midreset,2/v1", 4), "--fresh")
+        self.assertEqual(found["cases"]["ok"], 4)
+        self.assertEqual(sum(row["attempts"] for row in rows), 6)
+        self.assertEqual({row["output"] for row in rows}, {f"SAY WORD {i}" for i in range(4)})
+
+    def test_deadlines(self):
+        start = time.time()
+        self.faulty("hang/v1", "timeout", keys="?retries=0&timeout=1")
+        self.faulty("slow,0.7/v1", "timeout", keys="?retries=0&timeout=1")
+        self.faulty("hang/v1", "timeout", "no answer began", keys="?retries=0&first_byte=1")
+        self.assertLess(time.time() - start, 8)
+
+    def test_retry_after(self):
+        for wait in ("1", "d2"):
+            suite = self.suite(f"later,{wait},5/v1", 5)
+            start = time.time()
+            found, rows, _ = self.run_suite(suite, "--fresh", "-j", "5")
+            took = time.time() - start
+            self.assertEqual(found["cases"]["ok"], 5)
+            self.assertEqual(self.endpoint.count(f"later,{wait}"), 10)
+            times = [t for path, _, _, t in self.endpoint.seen if f"later,{wait}" in path]
+            least = 0.99 if wait == "1" else 0.9  # a date has whole seconds
+            self.assertGreaterEqual(times[5] - times[4], least)
+            self.assertLess(took, 3.5)
+        start = time.time()
+        self.faulty("later,999999999999/v1", "http_error", "more than max_wait", keys="?retries=3")
+        self.assertLess(time.time() - start, 2)
+
+    def test_nothing_answers(self):
+        self.endpoint.close()
+        start = time.time()
+        found, rows, done = self.run_suite(self.suite("x/v1", 100), code=3)
+        self.assertLess(time.time() - start, 2)
+        self.assertIn("nothing answers at", done.stderr)
+        self.assertEqual({row["outcome"] for row in rows}, {"http_error", "cancelled"})
+        self.assertEqual(len(rows), 100)
+
+    def test_a_key_that_is_not_accepted_ends_the_run(self):
+        env = {**os.environ, "OPENAI_API_KEY": "sk-wrong-key-1234"}
+        start = time.time()
+        found, rows, done = self.run_suite(self.suite("status,401/v1", 100), "-j", "8", code=3,
+                                           env=env)
+        self.assertLess(time.time() - start, 2)
+        self.assertLessEqual(self.endpoint.count("401"), 8)
+        self.assertIn("$OPENAI_API_KEY is not accepted", done.stderr)
+        suite = self.suite("after,401,50/v1", 100)
+        found, rows, done = self.run_suite(suite, "-j", "8", "--fresh", code=3, env=env)
+        self.assertLessEqual(self.endpoint.count("after"), 58)
+        self.assertEqual(found["cases"], {"total": 100, "ok": 50, "errors": 50, "skipped": 0})
+        self.assertEqual(sum(row["outcome"] == "ok" for row in rows), 50)
+        self.assertNotIn("100%", done.stdout + done.stderr)
+
+    def test_a_server_that_only_fails_is_given_up(self):
+        start = time.time()
+        found, rows, done = self.run_suite(self.suite("status,500/v1", 200), "-j", "4", code=3)
+        self.assertLess(time.time() - start, 15)
+        self.assertLess(self.endpoint.count("500"), 40)
+        self.assertIn("no request succeeds any more", done.stderr)
+
+    def test_keys_stay_secret(self):
+        key = "sk-canary-AbC123/+x"
+        env = {**os.environ, "OPENAI_API_KEY": key}
+        suite = self.suite("echo,error/v1", 2, "?stream=no")
+        _, rows, done = self.run_suite(suite, code=3, env=env)
+        self.assertIn("***", rows[0]["error"])
+        suite = self.suite("echo/v1", 2, "?stream=no")
+        done2 = self.assay("run", suite, "--out", "p", "-v", env=env)
+        self.assertEqual(self.endpoint.seen[-1][1]["authorization"], f"Bearer {key}")
+        everything = done.stdout + done.stderr + done2.stdout + done2.stderr
+        for path in self.dir.rglob("*"):
+            if path.is_file():
+                everything += path.read_bytes().decode("latin-1")
+        self.assertNotIn(key, everything)
+        self.assertNotIn("c2stY2FuYXJ5LUFiQzEyMy8reA", everything)
+        self.write("key", key + "\n")
+        self.run_suite(self.suite("x/v1", 1, "?key_file=key"), "--fresh")
+        self.assertEqual(self.endpoint.seen[-1][1]["authorization"], f"Bearer {key}")
+
+    def test_a_redirect_to_another_host_is_not_followed(self):
+        _, rows, done = self.run_suite(self.suite("redirect/v1", 3), "-j", "1", code=3)
+        self.assertIn("another host", rows[0]["error"])
+        self.assertEqual(self.endpoint.count("stolen"), 0)
+
+    def test_limits_a_minute(self):
+        start = time.time()
+        self.run_suite(self.suite("x/v1", 6, "?rpm=600"), "-j", "6")
+        self.assertGreater(time.time() - start, 0.45)  # 10 a second, the first at once
+
+    def test_concurrency_is_what_was_asked_for(self):
+        start = time.time()
+        self.run_suite(self.suite("latency,0.1/v1", 64), "-j", "32")
+        took = time.time() - start
+        self.assertGreaterEqual(took, 0.2)
+        self.assertLess(took, 1.5)
+
+
+class Interrupts(Remote):
+    def start(self, suite):
+        process = subprocess.Popen([e2e.BINARY, "run", str(suite), "--out", "o", "--no-store",
+                                    "-j", "4"], cwd=self.dir, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        while self.endpoint.count("/") < 10:
+            time.sleep(0.01)
+        return process
+
+    def test_one_signal_drains_two_stop_and_kill_loses_nothing(self):
+        suite = self.suite("latency,0.05/v1", 60)
+        for signals in ([signal.SIGINT], [signal.SIGINT, signal.SIGINT], [signal.SIGKILL]):
+            process = self.start(suite)
+            for number in signals:
+                process.send_signal(number)
+                time.sleep(0.02)
+            code = process.wait(timeout=10)
+            self.assertEqual(code, -9 if signals[0] == signal.SIGKILL else 130)
+            before = len(self.lines("o")) if code == 130 else 0
+            found, rows, _ = self.run_suite(suite, "--resume")
+            self.assertEqual(found["cases"]["ok"], 60)
+            self.assertEqual(len({row["id"] for row in rows}), 60)
+            self.assertLess(before, 60)
+            self.endpoint.seen.clear()
+            (self.dir / "o/results.jsonl").unlink()
+            (self.dir / "o/run.json").unlink()
+            (self.dir / "o/summary.json").unlink()
+
+    def test_two_signals_do_not_wait_for_a_hanging_server(self):
+        suite = self.suite("hang,20/v1", 20)
+        process = subprocess.Popen([e2e.BINARY, "run", str(suite), "--out", "o", "--no-store"],
+                                   cwd=self.dir, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        while not self.endpoint.count("hang"):
+            time.sleep(0.01)
+        start = time.time()
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        self.assertEqual(process.wait(timeout=10), 130)
+        self.assertLess(time.time() - start, 1.5)
+
+
+if __name__ == "__main__":
+    e2e.BINARY = str(pathlib.Path(sys.argv[1]).resolve())
+    for name in ("OPENAI_API_KEY", "http_proxy", "HTTP_PROXY"):
+        os.environ.pop(name, None)
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=1)

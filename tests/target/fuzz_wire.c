@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// libFuzzer entry of the wires: any bytes as a body and as a stream. Whatever is not understood
+// has a reason; whatever is, has an output that is valid UTF-8.
+#include <stdlib.h>
+
+#include "harness/base/utf8.h"
+#include "tests/target/wired.h"
+
+static const struct {
+    const as_wire_ops *ops;
+    const char *uri;
+} wires[] = {{&as_wire_openai, "openai:http://h#m"},
+             {&as_wire_openai, "openai:http://h#m+completions"}};
+
+static void check(const as_answer *a) {
+    if (a->outcome != AS_OUT_OK && !a->error.len) abort();
+    if (as_utf8_invalid_at(a->output) != SIZE_MAX) abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    static const as_message message = {{"user", 4}, {"a", 1}};
+    static const as_str choices[] = {{"b", 1}, {"c", 1}};
+    if (size < 2) return 0;
+    as_request request = {.task = bytes[0] & 1 ? AS_TASK_CHOICE : AS_TASK_GENERATE,
+                          .messages = &message,
+                          .message_count = 1,
+                          .choices = choices,
+                          .choice_count = 2};
+    as_wired w;
+    as_err err;
+    size_t which = (size_t)bytes[0] / 2 % (sizeof wires / sizeof *wires);
+    if (as_wired_open(&w, wires[which].ops, wires[which].uri, &err)) abort();
+    as_str input = {(const char *)bytes + 2, size - 2};
+    check(as_wired_body(&w, &request, input));
+    if (w.ops->event) check(as_wired_stream(&w, &request, input, bytes[1] % 32 + 1u));
+    as_wired_close(&w);
+    return 0;
+}
