@@ -12,6 +12,11 @@ static void dispatch(as_sse *sse, as_sse_visit *visit, void *context) {
 
 static void take_line(as_sse *sse, as_sse_visit *visit, void *context) {
     as_str value = as_buf_view(&sse->line);
+    if (sse->lines) {
+        if (value.len) visit(context, AS_STR(""), value);
+        as_buf_clear(&sse->line);
+        return;
+    }
     if (!value.len) {
         dispatch(sse, visit, context);
         return;
@@ -71,7 +76,7 @@ void as_sse_clear(as_sse *sse) {
     as_buf_clear(&sse->line);
     as_buf_clear(&sse->data);
     as_buf_clear(&sse->event);
-    sse->after_cr = sse->has_data = false;
+    sse->after_cr = sse->has_data = sse->lines = false;
     sse->at = 0;
 }
 

@@ -10,6 +10,7 @@
 typedef void as_sse_visit(void *context, as_str event, as_str data);
 
 typedef struct as_sse {
+    bool lines; // no events but lines of JSON: each that is not empty is the data of one
     as_buf line, data, event;
     bool after_cr; // the last byte was CR: an LF that follows belongs to it
     bool has_data; // a `data` line was seen since the last event

@@ -321,6 +321,8 @@ void as_remote_begin(as_target_worker *w, as_arena *arena, const as_request *req
     build_call(a);
     if (w->given_up.len)
         cancel_case(a);
+    else if (a->wire_call.error.len)
+        fail_case(a, AS_OUT_BAD_RESPONSE, a->wire_call.error);
     else
         wait_until(a, due_ns);
 }
@@ -344,10 +346,11 @@ static void take_event(void *asked_in, as_str event, as_str data) {
 
 static void on_piece(void *asked_in, const as_http_reply *reply, as_str piece) {
     asked *a = asked_in;
-    if (!a->wire_call.stream || reply->status / 100 != 2) return;
+    if ((!a->wire_call.stream && !a->wire_call.lines) || reply->status / 100 != 2) return;
     // A server that does not stream sends JSON instead.
     as_str type = as_buf_view(&reply->content_type);
-    a->streams = !as_str_starts(type, AS_STR("application/json"));
+    a->streams = a->wire_call.lines || !as_str_starts(type, AS_STR("application/json"));
+    a->sse.lines = a->wire_call.lines;
     if (a->streams) as_sse_feed(&a->sse, piece, take_event, a);
 }
 

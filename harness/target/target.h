@@ -109,7 +109,8 @@ as_str as_target_uri_value(const as_target_uri *uri, const char *key, as_str oth
 as_rc as_target_uri_count(as_str uri, const as_target_uri *parsed, const char *key, int64_t least,
                           int64_t most, int64_t *out, as_err *err) AS_MUST_USE;
 
-extern const as_target_ops as_target_gguf, as_target_replay, as_target_mock, as_target_openai;
+extern const as_target_ops as_target_gguf, as_target_replay, as_target_mock, as_target_openai,
+    as_target_ollama, as_target_tgi, as_target_kserve, as_target_http, as_target_cmd;
 
 // All of them, in the order of the help. Ends with NULL.
 extern const as_target_ops *const as_targets[];

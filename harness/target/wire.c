@@ -24,6 +24,38 @@ void as_wire_bad(as_wire_take *take, const char *format, ...) {
     as_buf_free(&text);
 }
 
+const as_json *as_wire_at(const as_json *at, as_str path) {
+    if (as_str_starts(path, AS_STR("$"))) path = as_str_sub(path, 1, path.len);
+    while (at && path.len) {
+        char c = path.ptr[0];
+        if (c == '.' || c == '[' || c == ']') {
+            path = as_str_sub(path, 1, path.len);
+            continue;
+        }
+        size_t end = 0;
+        while (end < path.len && path.ptr[end] != '.' && path.ptr[end] != '[' &&
+               path.ptr[end] != ']')
+            end++;
+        as_str name = as_str_sub(path, 0, end);
+        path = as_str_sub(path, end, path.len);
+        int64_t index;
+        const as_json *child = at->child;
+        if (at->kind == AS_JSON_ARRAY && as_str_to_i64(name, &index) && index >= 0)
+            while (child && index--) child = child->next;
+        else if (at->kind == AS_JSON_OBJECT)
+            while (child && !as_str_eq(child->key, name)) child = child->next;
+        else
+            child = NULL;
+        at = child;
+    }
+    return at;
+}
+
+uint64_t as_wire_count(const as_json *object, const char *key) {
+    double value = as_json_f64(object, key, 0);
+    return value > 0 && value < 0x1p53 ? (uint64_t)value : 0;
+}
+
 static as_str shortened(as_arena *arena, as_str text) {
     text = as_utf8_clean(arena, as_str_trim(text));
     if (text.len <= ERROR_TEXT_MAX) return as_str_copy(arena, text);

@@ -29,7 +29,9 @@ typedef struct as_wire_setup {
 typedef struct as_wire_call {
     as_str method; // empty: POST
     as_str url, body;
-    bool stream; // server-sent events are asked for
+    bool stream;  // asks for server-sent events...
+    bool lines;   // ...or for lines of JSON
+    as_str error; // not empty: the request cannot be built, and why
 } as_wire_call;
 
 typedef enum as_wire_finish {
@@ -74,7 +76,7 @@ typedef struct as_wire_ops {
 } as_wire_ops;
 
 // One for each kind of endpoint, in the file target_NAME.c.
-extern const as_wire_ops as_wire_openai;
+extern const as_wire_ops as_wire_openai, as_wire_ollama, as_wire_tgi, as_wire_kserve, as_wire_http;
 
 // The text is the output; for a choice task without log-probabilities it is matched (pick.h).
 void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *out);
@@ -85,6 +87,12 @@ void as_wire_bad(as_wire_take *take, const char *format, ...) AS_PRINTF(2, 3);
 // Parses a body or event as a JSON object; NULL, and refused, if it is none. An object that
 // carries an error ({"error": ...}) is refused as HTTP_ERROR with the server's words.
 const as_json *as_wire_json(as_wire_take *take, as_str text);
+
+// The value at a path: names and list indexes joined by dots ("choices.0.message.content"); a
+// leading "$." and "[0]" for an index are understood too. NULL when there is none.
+const as_json *as_wire_at(const as_json *object, as_str path);
+
+uint64_t as_wire_count(const as_json *object, const char *key); // 0 unless it is a count
 
 // What an error body says, whatever its shape; the start of the text if it is no JSON. *kind gets
 // the code or type in it, or is empty.

@@ -5,17 +5,12 @@
 
 #include "harness/base/utf8.h"
 
-static uint64_t count_of(const as_json *object, const char *key) {
-    double value = as_json_f64(object, key, 0);
-    return value > 0 && value < 0x1p53 ? (uint64_t)value : 0;
-}
-
 static void take_usage(as_wire_take *take, const as_json *object) {
     const as_json *usage = as_json_get(object, "usage");
     if (!usage || usage->kind != AS_JSON_OBJECT) return;
     take->has_usage = true;
-    take->tokens_in = count_of(usage, "prompt_tokens");
-    take->tokens_out = count_of(usage, "completion_tokens");
+    take->tokens_in = as_wire_count(usage, "prompt_tokens");
+    take->tokens_out = as_wire_count(usage, "completion_tokens");
 }
 
 static void take_finish(as_wire_take *take, const as_json *choice) {

@@ -120,6 +120,12 @@ class Endpoint:
             done = handler(connection, argument, request, text, number)
             if done is not True:
                 return done
+        if path.endswith(("/api/chat", "/api/generate")):
+            return self.ollama(connection, request, text)
+        if path.endswith(("/generate", "/generate_stream")):
+            return self.tgi(connection, path, request)
+        if "/v2/models/" in path:
+            return self.kserve(connection, path, request)
         if request.get("stream"):
             usage = bool(request.get("stream_options", {}).get("include_usage"))
             self.stream(connection, self.sse(self.events(text, usage)))
@@ -128,6 +134,53 @@ class Endpoint:
         else:
             self.reply(connection, 200, self.chat(text))
         return None
+
+    def ollama(self, connection, request, text):
+        chat = "messages" in request
+
+        def piece(words, **more):
+            said = {"message": {"role": "assistant", "content": words}} if chat \
+                else {"response": words}
+            return {"model": request["model"], "created_at": "2026-01-01T00:00:00Z", **said, **more}
+        end = {"done": True, "done_reason": "stop", "total_duration": 5, "load_duration": 1,
+               "prompt_eval_count": 7, "prompt_eval_duration": 2, "eval_count": 3,
+               "eval_duration": 2}
+        if not request["stream"]:
+            return self.reply(connection, 200, piece(text, **end))
+        words = text.replace(" ", " \0").split("\0")
+        lines = [piece(word, done=False) for word in words] + [piece("", **end)]
+        return self.stream(connection, [json.dumps(line).encode() + b"\n" for line in lines])
+
+    def tgi(self, connection, path, request):
+        text, parameters = request["inputs"].upper(), request["parameters"]
+        tokens = request["inputs"].replace(" ", "\0 ").split("\0")
+        details = {"finish_reason": "eos_token", "generated_tokens": 3, "seed": None, "tokens": [],
+                   "prefill": [{"id": i, "text": t, "logprob": -float(len(t)) if i else None}
+                               for i, t in enumerate(tokens)]
+                   if parameters.get("decoder_input_details") else []}
+        if path.endswith("generate"):
+            return self.reply(connection, 200, {"generated_text": text, "details": details})
+        words = text.replace(" ", " \0").split("\0")
+        events = [{"index": i + 1, "token": {"id": i, "text": word, "logprob": -1, "special": False},
+                   "generated_text": None, "details": None} for i, word in enumerate(words)]
+        events.append({"index": 9, "token": {"id": 2, "text": "</s>", "logprob": 0, "special": True},
+                       "generated_text": text, "details": {"finish_reason": "eos_token",
+                                                           "generated_tokens": 3,
+                                                           "input_length": 7}})
+        return self.stream(connection, [f"data:{json.dumps(e)}\n\n".encode() for e in events])
+
+    def kserve(self, connection, path, request):
+        """Models by name: text (upper case), probs and logits (for three choices), index."""
+        model = path.split("/v2/models/")[1].split("/")[0]
+        text = request["inputs"][0]["data"][0]
+        output = {"text": {"datatype": "BYTES", "shape": [1], "data": [text.upper()]},
+                  "probs": {"datatype": "FP32", "shape": [1, 3], "data": [[0.25, 0.5, 0.25]]},
+                  "logits": {"datatype": "FP32", "shape": [1, 3], "data": [1.0, 3.0, -2.0]},
+                  "index": {"datatype": "INT64", "shape": [1], "data": [1]},
+                  "wrong": {"datatype": "FP32", "shape": [1, 2], "data": [1.0, 3.0]}}[model]
+        self.reply(connection, 200, {"model_name": model, "model_version": "1", "outputs": [
+            {"name": "other", "datatype": "FP32", "shape": [1], "data": [0.5]},
+            {"name": "out", **output}]})
 
     def completion(self, connection, request):
         """Log-probabilities by a rule that a test can compute: minus the token's length."""

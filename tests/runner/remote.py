@@ -269,6 +269,146 @@ class Faults(Remote):
         self.assertLess(took, 1.5)
 
 
+CHOICE = SUITE.replace("task: generate", "task: choice\nchoices: [abc, defgh, xy zw]") \
+    .replace("exact_match", "accuracy")
+
+TEMPLATE = """\
+url: {url}/v1/chat/completions
+model: summarizer
+headers: {{X-Tenant: acme}}
+auth: header:X-Api-Key
+key_env: SUMMARIZER_KEY
+body: '{{"model": "m", "messages": {{{{ messages | tojson }}}}, "n": {{{{ max_tokens }}}}{more}}}'
+response:
+  text: {path}
+  tokens_in: usage.prompt_tokens
+  tokens_out: usage.completion_tokens
+  finish: choices.0.finish_reason
+"""
+
+PROGRAM = """\
+import json, os, sys, time
+for line in sys.stdin:
+    case = json.loads(line)
+    words = case["prompt"]
+    if "die" in words: os._exit(7)
+    if "hang" in words: time.sleep(30)
+    if "junk" in words: print("no json", flush=True); continue
+    if "fail" in words: print(json.dumps({"error": "I cannot"}), flush=True); continue
+    if "other" in words: print(json.dumps({"id": "x", "output": ""}), flush=True); continue
+    if case["task"] == "choice":
+        answer = {"choice_logprobs": [-len(c) for c in case["choices"]]}
+    else:
+        answer = {"output": words.upper() + ("!" * 300000 if "long" in words else ""),
+                  "tokens_in": 2, "tokens_out": os.getpid(), "refused": "refuse" in words}
+    print(json.dumps({"id": case["id"], **answer}), flush=True)
+"""
+
+
+class Dialects(Remote):
+    def right(self, uri, suite=None, outcome="ok", **more):
+        suite = suite or self.suite("x")
+        found, rows, _ = self.run_suite(suite, "--fresh", "--target", uri, **more)
+        self.assertEqual({row["outcome"] for row in rows}, {outcome})
+        self.assertEqual(list(found["metrics"].values())[0]["value"], 1)
+        return rows
+
+    def choose(self, uri, answer, **more):
+        rows = [{"id": f"c{i}", "text": "which one", "expected": answer} for i in range(3)]
+        return self.right(uri, self.suite("x", rows=rows, text=CHOICE), **more)[0]
+
+    def test_ollama(self):
+        host = f"127.0.0.1:{self.endpoint.port}"
+        rows = self.right(f"ollama:{host}/library/tiny:1b")
+        self.assertEqual((rows[0]["tokens_in"], rows[0]["tokens_out"]), (7, 3))
+        self.assertIsNotNone(rows[0]["ttft_ms"])
+        self.assertEqual(json.loads(self.endpoint.seen[-1][2])["model"], "library/tiny:1b")
+        self.right(f"ollama:http://{host}/tiny?stream=no&num_ctx=99&think=no")
+        asked = json.loads(self.endpoint.seen[-1][2])
+        self.assertEqual((asked["model"], asked["think"]), ("tiny", False))
+        self.assertEqual(asked["options"], {"temperature": 0, "seed": 0, "num_predict": 20,
+                                            "num_ctx": 99})
+        self.right("ollama:tiny", env={**os.environ, "OLLAMA_HOST": host})
+        raw = self.suite("x", text=SUITE.replace('prompt: "{{ text }}"',
+                                                 'prompt: {user: "{{ text }}", chat: raw}'))
+        self.right(f"ollama:{host}/tiny", raw)
+        self.assertTrue(self.endpoint.seen[-1][0].endswith("/api/generate"))
+        self.refused("run", self.suite("x"), "--target", f"ollama:{host}/", says=["names no model"])
+
+    def test_tgi(self):
+        rows = self.right(f"tgi:{self.endpoint.url}")
+        self.assertEqual((rows[0]["tokens_in"], rows[0]["tokens_out"]), (7, 3))
+        self.right(f"tgi:{self.endpoint.url}?stream=no")
+        row = self.choose(f"tgi:{self.endpoint.url}", "abc")
+        self.assertEqual(row["choice_logprobs"], [-4, -6, -6])
+
+    def test_kserve(self):
+        url = f"kserve:{self.endpoint.url}"
+        self.right(f"{url}#text?output=out")
+        self.assertEqual(json.loads(self.endpoint.seen[-1][2])["inputs"][0]["name"], "text_input")
+        row = self.choose(f"{url}#probs?output=out&input=TEXT", "defgh")
+        for got, want in zip(row["choice_logprobs"], (-1.386294361, -0.693147181, -1.386294361)):
+            self.assertAlmostEqual(got, want, 8)
+        self.choose(f"{url}#logits?output=out", "defgh")
+        self.choose(f"{url}#index?output=out", "defgh")
+        _, rows, _ = self.run_suite(self.suite("x", text=CHOICE, rows=[
+            {"id": "c", "text": "t", "expected": "abc"}]), "--fresh", "--target",
+            f"{url}#wrong?output=out", code=3)
+        self.assertIn("2 numbers for 3 choices", rows[0]["error"])
+
+    def test_template(self):
+        env = {**os.environ, "SUMMARIZER_KEY": "key-abcdef"}
+        message, delta = "choices.0.message.content", "$.choices[0].delta.content"
+        plain = TEMPLATE.format(url=self.endpoint.url, more="", path=message)
+        self.write("t.yaml", plain)
+        rows = self.right("http:t.yaml", env=env)
+        self.assertEqual((rows[0]["tokens_in"], rows[0]["tokens_out"]), (7, 3))
+        headers = self.endpoint.seen[-1][1]
+        self.assertEqual((headers["x-tenant"], headers["x-api-key"]), ("acme", "key-abcdef"))
+        self.assertNotIn("authorization", headers)
+        self.write("t.yaml", TEMPLATE.format(url=self.endpoint.url, path=delta,
+                                             more=', "stream": true') + "stream: sse\n")
+        self.assertIsNotNone(self.right("http:t.yaml", env=env)[0]["ttft_ms"])
+        # A case is a value: what looks like a template in it is sent as it stands.
+        self.write("t.yaml", plain)
+        rows = [{"id": "c", "text": "{{ 7 * 7 }} \"", "expected": "{{ 7 * 7 }} \""}]
+        self.right("http:t.yaml", self.suite("x", rows=rows, text=SUITE), env=env)
+        for change, says in ((("tojson", "upper"), "tojson"), (("body", "bdy"), "did you mean 'body'"),
+                             (("url: http", "url: ftp"), "neither http"),
+                             (("response:", "done: x\nrespons:"), "respons"),
+                             (("auth: header:X-Api-Key", "auth: magic"), "bearer, basic"),
+                             (("messages |", "mesages |"), "mesages"),
+                             (("X-Tenant", "Authorization"), "key_env")):
+            self.write("t.yaml", plain.replace(*change))
+            done = self.assay("run", self.suite("x"), "--target", "http:t.yaml", "--no-store",
+                              env=env, code=2)
+            self.assertIn(says, done.stderr)
+
+    def test_command(self):
+        self.write("program.py", PROGRAM)
+        uri = f"cmd:{sys.executable} program.py?workers=2&timeout=1"
+        rows = self.right(uri)
+        self.assertLessEqual(len({row["tokens_out"] for row in rows}), 2)  # process ids: kept
+        self.choose(uri, "abc")
+        rows = [{"id": f"c{i}", "text": word, "expected": word.upper()} for i, word in enumerate(
+            ["one", "die", "two", "hang", "three", "junk", "fail", "refuse", "other", "four"])]
+        suite = self.suite("x", rows=rows, more="max_errors: 90%")
+        found, lines, _ = self.run_suite(suite, "--fresh", "--target", uri)
+        by_id = {row["id"]: row for row in lines}
+        self.assertEqual([by_id[f"c{i}"]["outcome"] for i in range(10)],
+                         ["ok", "bad_response", "ok", "timeout", "ok", "bad_response", "http_error",
+                          "refused", "bad_response", "ok"])
+        self.assertIn("exit code 7", by_id["c1"]["error"])
+        self.assertIn("I cannot", by_id["c6"]["error"])
+        rows = [{"id": "c", "text": "long " * 100000, "expected": "x"}]
+        _, lines, _ = self.run_suite(self.suite("x", rows=rows), "--fresh", "--target", uri)
+        self.assertEqual(len(lines[0]["output"]), 800000)
+        rows = [{"id": "c", "text": "x", "expected": "x"}]
+        _, lines, _ = self.run_suite(self.suite("x", rows=rows), "--fresh", "--target",
+                                     "cmd:/nowhere/program", code=3)
+        self.assertIn("exit code 127", lines[0]["error"])
+
+
 class Interrupts(Remote):
     def start(self, suite):
         process = subprocess.Popen([e2e.BINARY, "run", str(suite), "--out", "o", "--no-store",

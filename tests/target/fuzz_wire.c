@@ -10,7 +10,10 @@ static const struct {
     const as_wire_ops *ops;
     const char *uri;
 } wires[] = {{&as_wire_openai, "openai:http://h#m"},
-             {&as_wire_openai, "openai:http://h#m+completions"}};
+             {&as_wire_openai, "openai:http://h#m+completions"},
+             {&as_wire_ollama, "ollama:m"},
+             {&as_wire_tgi, "tgi:http://h"},
+             {&as_wire_kserve, "kserve:http://h#m"}};
 
 static void check(const as_answer *a) {
     if (a->outcome != AS_OUT_OK && !a->error.len) abort();

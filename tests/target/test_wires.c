@@ -189,10 +189,114 @@ static void test_error_words(void **state) {
     as_arena_free(&arena);
 }
 
+static void test_ollama(void **state) {
+    (void)state;
+    as_wired w = opened(&as_wire_ollama, "ollama:localhost/ns/m:tag?key_env=none");
+    expect_call(&w, &generate, 0,
+                "http://localhost/api/chat\n{\"model\":\"ns/m:tag\",\"messages\":[{\"role\":"
+                "\"system\",\"content\":\"Be brief.\"},{\"role\":\"user\",\"content\":\"Hi "
+                "\\\"you\\\"\"}],\"stream\":true,\"options\":{\"temperature\":0,\"seed\":0,"
+                "\"num_predict\":8,\"stop\":[\"\\n\"]}}");
+    expect(as_wired_body(&w, &generate,
+                         AS_STR("{\"model\":\"m\",\"created_at\":\"x\",\"message\":{\"role\":"
+                                "\"assistant\",\"content\":\"Hello\",\"thinking\":\"t\"},\"done\":"
+                                "true,\"done_reason\":\"length\",\"prompt_eval_count\":26,"
+                                "\"eval_count\":298}")),
+           AS_OUT_TRUNCATED, "Hello");
+    assert_true(w.answer.tokens_in == 26 && w.answer.tokens_out == 298);
+    assert_true(as_str_is(w.answer.reasoning, "t"));
+    expect(as_wired_body(&w, &generate, AS_STR("{\"error\":\"model 'm' not found\"}")),
+           AS_OUT_HTTP_ERROR, "");
+    expect(as_wired_body(&w, &generate, AS_STR("{\"message\":{\"content\":1}}")),
+           AS_OUT_BAD_RESPONSE, "");
+    as_wired_close(&w);
+}
+
+static void test_tgi(void **state) {
+    (void)state;
+    as_wired w = opened(&as_wire_tgi, "tgi:http://h?key_env=none");
+    expect_call(&w, &choose, 2,
+                "http://h/generate\n{\"inputs\":\"Be brief.\\nHi \\\"you\\\" no\",\"parameters\":{"
+                "\"max_new_tokens\":1,\"do_sample\":false,\"decoder_input_details\":true,"
+                "\"details\":true}}");
+    // From the server's own documents, and a stop sequence that it leaves in.
+    const char *events =
+        "data:{\"index\":1,\"token\":{\"id\":264,\"text\":\" a\",\"logprob\":-1.2,\"special\":"
+        "false},\"generated_text\":null,\"details\":null}\n\n"
+        "data:{\"index\":2,\"token\":{\"id\":2,\"text\":\"\\n\",\"logprob\":-0.1,\"special\":"
+        "false},\"generated_text\":\" a\\n\",\"details\":{\"finish_reason\":\"stop_sequence\","
+        "\"generated_tokens\":2,\"seed\":null,\"input_length\":5}}\n\n";
+    expect(as_wired_stream(&w, &generate, as_str_of(events), 7), AS_OUT_OK, " a");
+    assert_true(w.answer.tokens_in == 5 && w.answer.tokens_out == 2);
+    expect(as_wired_body(&w, &generate,
+                         AS_STR("{\"error\":\"Input validation error\",\"error_type\":"
+                                "\"validation\"}")),
+           AS_OUT_HTTP_ERROR, "");
+    expect(as_wired_body(&w, &choose,
+                         AS_STR("{\"generated_text\":\"x\",\"details\":{\"finish_reason\":"
+                                "\"length\",\"generated_tokens\":1,\"prefill\":[]}}")),
+           AS_OUT_BAD_RESPONSE, "");
+    as_wired_close(&w);
+}
+
+static void test_kserve(void **state) {
+    (void)state;
+    as_wired w = opened(&as_wire_kserve, "kserve:http://h#m?input=TEXT&key_env=none");
+    expect_call(&w, &generate, 0,
+                "http://h/v2/models/m/infer\n{\"inputs\":[{\"name\":\"TEXT\",\"shape\":[1],"
+                "\"datatype\":\"BYTES\",\"data\":[\"Be brief.\\nHi \\\"you\\\"\"]}],"
+                "\"parameters\":{\"max_tokens\":8,\"temperature\":0}}");
+    static const struct {
+        const char *body;
+        as_outcome outcome;
+        const char *output;
+    } bodies[] = {
+        {"{\"outputs\":[{\"name\":\"o\",\"datatype\":\"BYTES\",\"shape\":[1,1],\"data\":[[\"no\"]]}"
+         "]}",
+         AS_OUT_OK, "no"},
+        {"{\"outputs\":[{\"name\":\"o\",\"datatype\":\"FP32\",\"shape\":[1,2],\"data\":[0.9,0.1]}]"
+         "}",
+         AS_OUT_OK, "yes"},
+        {"{\"outputs\":[{\"name\":\"o\",\"datatype\":\"INT64\",\"shape\":[1],\"data\":[1]}]}",
+         AS_OUT_OK, "no"},
+        {"{\"outputs\":[{\"name\":\"o\",\"datatype\":\"INT64\",\"shape\":[1],\"data\":[7]}]}",
+         AS_OUT_BAD_RESPONSE, ""},
+        {"{\"outputs\":[{\"name\":\"o\",\"datatype\":\"FP32\",\"data\":[1,\"x\"]}]}",
+         AS_OUT_BAD_RESPONSE, ""},
+        {"{\"outputs\":[]}", AS_OUT_BAD_RESPONSE, ""},
+        {"{\"error\":\"model not ready\"}", AS_OUT_HTTP_ERROR, ""},
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+        expect(as_wired_body(&w, &choose, as_str_of(bodies[i].body)), bodies[i].outcome,
+               bodies[i].output);
+    as_wired_close(&w);
+}
+
+static void test_paths(void **state) {
+    (void)state;
+    as_arena arena = {0};
+    const as_json *object;
+    as_err err;
+    assert_int_equal(
+        as_json_parse(&arena, AS_STR("{\"a\":[{\"b\":1},{\"b\":2}],\"0\":3}"), &object, &err),
+        AS_OK);
+    assert_true(as_wire_at(object, AS_STR("a.1.b"))->number == 2);
+    assert_true(as_wire_at(object, AS_STR("$.a[0].b"))->number == 1);
+    assert_true(as_wire_at(object, AS_STR("0"))->number == 3);
+    assert_ptr_equal(as_wire_at(object, AS_STR("$")), object);
+    static const char *const none[] = {"a.2.b", "a.-1",    "a.b",
+                                       "x",     "a.0.b.c", "a.99999999999999999999"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_null(as_wire_at(object, as_str_of(none[i])));
+    as_arena_free(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_openai_calls), cmocka_unit_test(test_openai_answers),
-        cmocka_unit_test(test_openai_echo), cmocka_unit_test(test_error_words)};
+        cmocka_unit_test(test_openai_echo),  cmocka_unit_test(test_error_words),
+        cmocka_unit_test(test_ollama),       cmocka_unit_test(test_tgi),
+        cmocka_unit_test(test_kserve),       cmocka_unit_test(test_paths)};
     unsetenv("OPENAI_API_KEY");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
