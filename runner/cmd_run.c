@@ -7,13 +7,14 @@
 #include "harness/base/log.h"
 #include "harness/base/thread.h"
 #include "reports/report.h"
+#include "runner/arrivals.h"
 #include "runner/commands.h"
 #include "runner/evaluate.h"
 #include "runner/git.h"
 #include "runner/judge.h"
 #include "runner/outputs.h"
 
-enum { RUN_ID_LEN = 23 };
+enum { RUN_ID_LEN = 23, OPEN_CONCURRENCY = 512 };
 
 // One suite against one target.
 typedef struct run {
@@ -25,6 +26,7 @@ typedef struct run {
     const as_target_ops *ops;
     as_target *target;
     const char *dir;
+    double per_s; // --rate
     as_store **store;
     as_scorer *scorer;
     as_summary summary;
@@ -153,6 +155,7 @@ static as_rc evaluate(run *r, as_err *err) {
     if (!resume) drop_old_results(r);
     const as_target_info *info = r->ops->info(r->target);
     size_t workers = info->workers ? info->workers : as_thread_cpus();
+    if (r->per_s > 0) workers = OPEN_CONCURRENCY;
     if (r->args->concurrency) workers = (size_t)r->args->concurrency;
     as_evaluation evaluation = {
         .plan = r->plan,
@@ -161,6 +164,8 @@ static as_rc evaluate(run *r, as_err *err) {
         .dir = r->dir,
         .header = header,
         .workers = workers,
+        .per_s = r->per_s,
+        .poisson = r->args->poisson,
         .resume = resume,
         .show_progress = !r->args->quiet,
     };
@@ -239,12 +244,19 @@ static as_rc check_history(const run *r, as_err *err) {
     return rc;
 }
 
-// Not every endpoint can do every task.
-static as_rc check_task(const run *r, as_err *err) {
+// Not every endpoint can do every task, nor be asked at a rate.
+static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
     as_request request = {.task =
                               suite->task == AS_SUITE_CHOICE ? AS_TASK_CHOICE : AS_TASK_GENERATE,
                           .raw = !suite->chat};
+    as_rc rc = r->args->rate.len ? as_arrivals_rate(r->args->rate, &r->per_s, err) : AS_OK;
+    if (!rc && r->args->poisson && !r->args->rate.len)
+        rc = as_fail(err, AS_INVALID, "--poisson says how --rate is spread: give one");
+    if (!rc && r->per_s > 0 && !r->ops->begin)
+        rc = as_fail(err, AS_INVALID, "--rate needs a target behind HTTP, not '%.*s'",
+                     AS_STR_ARG(r->uri));
+    if (rc) return rc;
     return r->ops->accepts ? r->ops->accepts(r->target, &request, err) : AS_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/map.h"
 #include "harness/record/digest.h"
+#include "runner/arrivals.h"
 #include "runner/progress.h"
 #include "runner/scheduler.h"
 
@@ -102,6 +103,7 @@ typedef struct feed {
     as_dataset *dataset;
     uint64_t left; // cases of the dataset that are still to be looked at
     bool more;
+    as_arrivals arrivals;
 } feed;
 
 // The next case that is not finished yet, into `job`. *filled false at the end.
@@ -131,13 +133,17 @@ static as_rc feed_workers(evaluation *v, as_scheduler *scheduler, feed *f, as_er
             as_scheduler_give_back(scheduler, job);
             return rc;
         }
+        job->due_ns = as_arrivals_next(&f->arrivals, as_clock_ns());
         as_scheduler_submit(scheduler, job);
     }
     return AS_OK;
 }
 
 static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, as_err *err) {
-    feed f = {.dataset = dataset, .left = v->e->plan->case_count, .more = true};
+    feed f = {.dataset = dataset,
+              .left = v->e->plan->case_count,
+              .more = true,
+              .arrivals = as_arrivals_of(v->e->per_s, v->e->poisson, v->e->plan->suite.seed)};
     as_rc rc = AS_OK;
     while (!rc && as_interrupts < 2) {
         rc = feed_workers(v, scheduler, &f, err);

@@ -14,6 +14,8 @@ typedef struct as_evaluation {
     const char *dir;      // where the journal is
     as_run_header header; // written, or checked when resuming
     size_t workers;
+    double per_s; // open loop: cases started a second; 0: a closed loop
+    bool poisson;
     bool resume, show_progress;
 } as_evaluation;
 

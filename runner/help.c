@@ -36,6 +36,18 @@ const as_command as_commands[] = {
      "                        is the same as once\n"
      "  export RUN --out DIR  writes results.jsonl and summary.json again\n"
      "  prune --keep N        deletes all but the newest N runs of each suite; tagged runs stay\n"},
+    {"bench", as_cmd_bench, "TARGET", "load on a target: latency, throughput, saturation",
+     "Closed loop: --concurrency requests at once, each followed by the next. Open loop (--rate):\n"
+     "requests start when they are meant to, whether earlier ones were answered or not, and\n"
+     "latency counts from the intended start. Percentiles are by nearest rank; one that fewer\n"
+     "than one request lies beyond is withheld.\n"
+     "\n"
+     "  e2e      to the last byte of the attempt that was answered\n"
+     "  ttft     to the first piece of text\n"
+     "  tpot     (e2e - ttft) / (tokens out - 1), as vLLM defines it\n"
+     "  itl      between one piece of a stream and the next, over all requests\n"
+     "  late     sent so much after the intended start (open loop)\n"
+     "  goodput  answers a second that keep every bound of --slo\n"},
     {"help", as_cmd_help, "[TOPIC]", "this, a command, or: metrics, targets, gates, exit-codes",
      ""},
     {NULL, NULL, NULL, NULL, NULL},

@@ -24,6 +24,7 @@ struct as_scheduler {
     size_t job_count, idle_count, under_way;
     size_t slots; // requests that a waiting target keeps going
     atomic_bool stop;
+    atomic_bool hungry; // the driving thread has room and may be asleep: a job has to wake it
 };
 
 static void work(void *worker_in) {
@@ -56,7 +57,12 @@ static void drive(void *worker_in) {
     size_t out = 0;
     bool more = true;
     while (more || out) {
+        atomic_store(&s->hungry, false);
         if (more) more = begin_jobs(w, &out);
+        if (more && out < s->slots) {
+            atomic_store(&s->hungry, true);
+            more = begin_jobs(w, &out); // one may have come before it said so
+        }
         if (atomic_load(&s->stop)) s->ops->cancel(w->target_worker);
         as_job *job = out ? s->ops->next(w->target_worker, UINT64_MAX) : NULL;
         if (!job) continue;
@@ -106,7 +112,7 @@ as_job *as_scheduler_take(as_scheduler *s) {
 void as_scheduler_submit(as_scheduler *s, as_job *job) {
     s->under_way++;
     as_queue_push(s->todo, job);
-    if (s->ops->wake) s->ops->wake(s->workers[0].target_worker);
+    if (s->ops->wake && atomic_load(&s->hungry)) s->ops->wake(s->workers[0].target_worker);
 }
 
 as_job *as_scheduler_finished(as_scheduler *s, uint64_t wait_ns) {

@@ -371,7 +371,9 @@ static void send(asked *a) {
         .on_piece = on_piece,
         .context = a,
     };
-    if (!w->first_ns) w->first_ns = as_clock_ns();
+    uint64_t now = as_clock_ns();
+    if (!w->first_ns) w->first_ns = now;
+    if (a->due_ns && !a->call && !a->attempt) a->answer->late_ms = (double)(now - a->due_ns) / 1e6;
     as_pace_sent(&w->pace, a->token_guess);
     w->out_count++;
     as_http_start(w->http, &request);

@@ -48,6 +48,7 @@ typedef struct as_answer {
     as_str reasoning;      // what a model thought aloud, kept apart from the answer; or empty
     const double *gaps_ms; // [gap_count] between one piece of a stream and the next
     size_t gap_count;
+    double late_ms; // sent so much after due_ns
     bool cached;    // taken from the cache: the times are those of the recording
     bool estimated; // tokens_out is a count of pieces: the server gave no usage
 } as_answer;

@@ -22,6 +22,7 @@ class Endpoint:
         self.seen = []      # (path, headers, body, time)
         self.connections = 0
         self.lock = threading.Lock()
+        self.turn = threading.Lock()
         self.stopped = False
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -255,6 +256,12 @@ class Endpoint:
 
     def on_latency(self, connection, argument, request, text, number):
         time.sleep(float(argument))
+        return True
+
+    def on_serial(self, connection, argument, request, text, number):
+        """serial,SECONDS: one at a time, whatever is asked at once."""
+        with self.turn:
+            time.sleep(float(argument))
         return True
 
     def on_hang(self, connection, argument, request, text, number):

@@ -409,6 +409,75 @@ class Dialects(Remote):
         self.assertIn("exit code 127", lines[0]["error"])
 
 
+class Load(Remote):
+    def bench(self, path, *args, keys="", code=0):
+        uri = f"openai:{self.endpoint.url}/{path}#m{keys}"
+        done = self.assay("bench", uri, "--format", "json", *args, code=code)
+        return json.loads(done.stdout)
+
+    def test_closed_loop(self):
+        found = self.bench("slow,0.01/v1", "--requests", "40", "--warmup", "5", "-j", "10",
+                           "--slo", "ttft<=1s,e2e<=10s", "--prompt", "a b c d")
+        self.assertEqual(self.endpoint.count("slow"), 45)
+        self.assertEqual((found["loop"], found["requests"], found["answered"]), ("closed", 40, 40))
+        self.assertEqual((found["e2e_ms"]["n"], found["ttft_ms"]["n"]), (40, 40))
+        self.assertGreater(found["itl_ms"]["p50"], 9)
+        self.assertLess(found["itl_ms"]["p50"], 30)
+        self.assertGreater(found["e2e_ms"]["p50"], found["ttft_ms"]["p50"])
+        self.assertIsNone(found["e2e_ms"]["p99"])  # withheld: 40 cannot show it
+        self.assertAlmostEqual(found["goodput_per_s"], found["requests_per_s"])
+        self.assertFalse(found["tokens_estimated"])
+        found = self.bench("x/v1", "--requests", "100", keys="?stream=plain")
+        self.assertTrue(found["tokens_estimated"])
+        self.assertIsNotNone(found["e2e_ms"]["p99"])
+        self.assertEqual(found["outcomes"], {"ok": 100})
+        prompts = {json.loads(body)["messages"][0]["content"] for _, _, body, _ in self.endpoint.seen}
+        self.assertEqual(len(prompts), 145)  # none twice: no cache can answer
+
+    def test_open_loop_does_not_hide_a_stall(self):
+        # 20 in 0.4 s at a server that takes 0.1 s each, one at a time: the last waits 1.6 s.
+        found = self.bench("latency,0.1/v1", "--requests", "20", "--rate", "50", "-j", "1")
+        self.assertEqual(found["loop"], "open")
+        self.assertGreater(found["e2e_ms"]["max"], 1500)
+        self.assertGreater(found["late_ms"]["max"], 1400)
+        closed = self.bench("latency,0.1/v1", "--requests", "20", "-j", "1")
+        self.assertLess(closed["e2e_ms"]["p50"], 200)
+        found = self.bench("x/v1", "--requests", "100", "--rate", "200/s", "--poisson",
+                           "--slo", "e2e<=0.0001ms")
+        self.assertGreater(found["wall_s"], 0.3)
+        self.assertEqual(found["goodput_per_s"], 0)
+
+    def test_sweep_finds_the_knee(self):
+        found = self.bench("serial,0.01/v1", "--requests", "20", "--sweep", "-j", "64")
+        self.assertEqual(found["saturation"]["concurrency"], 1)
+        self.assertTrue(found["saturation"]["reached"])
+        self.assertEqual([row["concurrency"] for row in found["sweep"]], [1, 2, 4])
+
+    def test_a_run_at_a_rate(self):
+        start = time.time()
+        suite = self.suite("x/v1", 20)
+        self.run_suite(suite, "--rate", "40")
+        self.assertGreater(time.time() - start, 0.45)
+        times = [t for *_, t in self.endpoint.seen]
+        gaps = sorted(b - a for a, b in zip(times, times[1:]))
+        self.assertAlmostEqual(gaps[len(gaps) // 2], 0.025, delta=0.01)
+        self.refused("run", suite, "--target", "mock:echo", "--rate", "5", "--no-store",
+                     says=["needs a target behind HTTP"])
+        self.refused("run", suite, "--rate", "fast", "--no-store", says=["50/s or 120/min"])
+        self.refused("run", suite, "--poisson", "--no-store", says=["--rate"])
+
+    def test_bench_mistakes_and_failures(self):
+        uri = f"openai:{self.endpoint.url}/status,500/v1#m?retries=0"
+        done = self.assay("bench", uri, "--requests", "5", code=3)
+        self.assertIn("HTTP 500", done.stderr)
+        self.assertIn("5 http_error", done.stdout)
+        for args, says in ((("--slo", "tfft<=3ms"), "no bound"), (("--prompt", "@nowhere"), "nowhere"),
+                           (("--sweep", "--rate", "3"), "closed loop"), (("--rate", "0"), "--rate")):
+            self.refused("bench", uri, *args, says=[says])
+        self.refused("bench", says=["name one target"])
+        self.assertIn("e2e", self.assay("bench", "mock:echo", "--requests", "5").stdout)
+
+
 class Interrupts(Remote):
     def start(self, suite):
         process = subprocess.Popen([e2e.BINARY, "run", str(suite), "--out", "o", "--no-store",

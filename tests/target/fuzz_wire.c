@@ -24,19 +24,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     static const as_message message = {{"user", 4}, {"a", 1}};
     static const as_str choices[] = {{"b", 1}, {"c", 1}};
-    if (size < 2) return 0;
-    as_request request = {.task = bytes[0] & 1 ? AS_TASK_CHOICE : AS_TASK_GENERATE,
+    // Even no bytes are an input: without one that reaches the code there is nothing to vary.
+    uint8_t head[2] = {size > 0 ? bytes[0] : 0, size > 1 ? bytes[1] : 0};
+    as_request request = {.task = head[0] & 1 ? AS_TASK_CHOICE : AS_TASK_GENERATE,
                           .messages = &message,
                           .message_count = 1,
                           .choices = choices,
                           .choice_count = 2};
     as_wired w;
     as_err err;
-    size_t which = (size_t)bytes[0] / 2 % (sizeof wires / sizeof *wires);
+    size_t which = head[0] / 2u % (sizeof wires / sizeof *wires);
     if (as_wired_open(&w, wires[which].ops, wires[which].uri, &err)) abort();
-    as_str input = {(const char *)bytes + 2, size - 2};
+    as_str input = {(const char *)bytes + (size > 1 ? 2 : size), size > 1 ? size - 2 : 0};
     check(as_wired_body(&w, &request, input));
-    if (w.ops->event) check(as_wired_stream(&w, &request, input, bytes[1] % 32 + 1u));
+    if (w.ops->event) check(as_wired_stream(&w, &request, input, head[1] % 32 + 1u));
     as_wired_close(&w);
     return 0;
 }
