@@ -24,8 +24,8 @@ typedef struct as_args {
     bool resume, fresh, strict, no_store;
     int64_t concurrency, limit, keep;
     // run, bench
-    as_str rate, slo, prompt;
-    bool poisson, sweep;
+    as_str rate, slo, prompt, prices, cache;
+    bool poisson, sweep, offline;
     int64_t requests, warmup, max_tokens;
 } as_args;
 

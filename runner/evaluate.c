@@ -55,6 +55,12 @@ static as_rc open_journal(evaluation *v, as_err *err) {
     return as_journal_resume(&v->journal, e->dir, take_finished, v, err);
 }
 
+// What the cache answers has been paid for before.
+static double cost_of(const as_evaluation *e, const as_answer *a) {
+    if (!e->prices || a->cached) return 0;
+    return as_prices_cost(e->prices, e->price, a->tokens_in, a->tokens_out);
+}
+
 static as_sample sample_of(const evaluation *v, const as_job *job) {
     const as_answer *a = &job->answer;
     const as_case *c = &job->case_;
@@ -69,6 +75,7 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
         .ttft_ms = a->ttft_ms,
         .tokens_in = a->tokens_in,
         .tokens_out = a->tokens_out,
+        .cost = cost_of(v->e, a),
         .attempts = a->attempts,
         .target = v->e->header.target_uri,
         .reasoning = a->reasoning,

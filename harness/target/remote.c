@@ -12,8 +12,11 @@
 #include "harness/net/sse.h"
 #include "harness/net/url.h"
 #include "harness/target/pace.h"
+#include "harness/target/recall.h"
+#include "harness/target/reply.h"
 
 enum { WORKERS = 16, KEYS_MAX = 40 };
+static as_recall cache; // dir NULL: none
 static const uint64_t MS = 1000000, REFUSED_NS = 1200000000;
 
 struct as_target {
@@ -39,6 +42,7 @@ typedef struct asked {
     as_wire_take take;
     as_sse sse;
     bool streams;
+    char key[65]; // in the cache
     double token_guess;
     uint64_t due_ns, at_ns; // intended start or 0; not before
     uint64_t first_ns, last_ns;
@@ -59,6 +63,12 @@ struct as_target_worker {
     uint64_t first_ns; // of the first attempt
     as_str given_up;   // why nothing is asked any more; in the target's arena
 };
+
+as_rc as_remote_cache(const char *dir, as_err *err) {
+    if (dir) return as_recall_open(dir, &cache, err);
+    cache.dir = NULL;
+    return AS_OK;
+}
 
 // ---- the target
 
@@ -344,121 +354,26 @@ static void take_event(void *asked_in, as_str event, as_str data) {
     a->last_ns = now;
 }
 
-static void on_piece(void *asked_in, const as_http_reply *reply, as_str piece) {
-    asked *a = asked_in;
-    if ((!a->wire_call.stream && !a->wire_call.lines) || reply->status / 100 != 2) return;
-    // A server that does not stream sends JSON instead.
-    as_str type = as_buf_view(&reply->content_type);
-    a->streams = a->wire_call.lines || !as_str_starts(type, AS_STR("application/json"));
+// A server that does not stream sends JSON instead.
+static bool expects_events(asked *a, as_str content_type) {
+    a->streams = a->wire_call.lines ||
+                 (a->wire_call.stream && !as_str_starts(content_type, AS_STR("application/json")));
     a->sse.lines = a->wire_call.lines;
-    if (a->streams) as_sse_feed(&a->sse, piece, take_event, a);
+    return a->streams;
 }
 
-static void send(asked *a) {
-    as_target_worker *w = a->worker;
-    const as_target *t = w->target;
-    reset_take(a);
-    as_http_request request = {
-        .method = a->wire_call.method.len ? a->wire_call.method : AS_STR("POST"),
-        .url = a->wire_call.url,
-        .headers = t->setup.headers,
-        .header_count = t->setup.header_count,
-        .body = a->wire_call.body,
-        .limits = {.connect_ms = (uint64_t)t->connect_s * 1000,
-                   .first_byte_ms = (uint64_t)t->first_byte_s * 1000,
-                   .total_ms = (uint64_t)t->timeout_s * 1000,
-                   .body_max = (size_t)t->max_mb << 20},
-        .on_piece = on_piece,
-        .context = a,
-    };
-    uint64_t now = as_clock_ns();
-    if (!w->first_ns) w->first_ns = now;
-    if (a->due_ns && !a->call && !a->attempt) a->answer->late_ms = (double)(now - a->due_ns) / 1e6;
-    as_pace_sent(&w->pace, a->token_guess);
-    w->out_count++;
-    as_http_start(w->http, &request);
+static void on_piece(void *asked_in, const as_http_reply *reply, as_str piece) {
+    asked *a = asked_in;
+    if (reply->status / 100 == 2 && expects_events(a, as_buf_view(&reply->content_type)))
+        as_sse_feed(&a->sse, piece, take_event, a);
 }
 
 // ---- what a reply means
 
-typedef enum verdict {
-    ANSWERED,
-    RETRY, // the same again, later
-    FAILED,
-    FATAL // for all that is still to be asked
-} verdict;
-
-typedef struct judgement {
-    verdict verdict;
-    as_outcome outcome;
-    as_str error;
-    bool targets_fault; // counts for the circuit breaker
-    int64_t wait_ms;    // RETRY: as the server said; -1: nothing
-} judgement;
-
-static judgement judge_broken(asked *a, const as_http_reply *r) {
-    bool retry = r->end == AS_HTTP_REFUSED || r->end == AS_HTTP_BROKEN || r->end == AS_HTTP_TIMEOUT;
-    bool fatal = r->end == AS_HTTP_TLS || r->end == AS_HTTP_REDIRECT || r->end == AS_HTTP_OFFLINE ||
-                 r->end == AS_HTTP_INVALID;
-    as_outcome outcome = r->end == AS_HTTP_TIMEOUT     ? AS_OUT_TIMEOUT
-                         : r->end == AS_HTTP_TOO_LARGE ? AS_OUT_BAD_RESPONSE
-                         : r->end == AS_HTTP_CANCELLED ? AS_OUT_CANCELLED
-                                                       : AS_OUT_HTTP_ERROR;
-    as_str where = AS_STR("");
-    if (r->end == AS_HTTP_BROKEN || (r->end == AS_HTTP_TIMEOUT && r->body.len))
-        where = as_strf(a->arena, " (status %d, %zu bytes of the body)", r->status, r->body.len);
-    return (judgement){.verdict = retry   ? RETRY
-                                  : fatal ? FATAL
-                                          : FAILED,
-                       .outcome = outcome,
-                       .error = as_strf(a->arena, "%s%.*s", r->error, AS_STR_ARG(where)),
-                       .targets_fault = retry,
-                       .wait_ms = -1};
-}
-
-static bool says(as_str kind, as_str words, const char *what) {
-    return as_str_find(kind, as_str_of(what), 0) != SIZE_MAX ||
-           as_str_find(words, as_str_of(what), 0) != SIZE_MAX;
-}
-
-// A status that is no success, with the words of its body.
-static judgement judge_status(asked *a, const as_http_reply *r, int status, as_str kind,
-                              as_str words) {
-    const as_target *t = a->worker->target;
-    judgement j = {.verdict = FAILED, .outcome = AS_OUT_HTTP_ERROR, .wait_ms = -1};
-    j.error = as_strf(a->arena, "HTTP %d%s%.*s", status, words.len ? ": " : "", AS_STR_ARG(words));
-    if (says(kind, AS_STR(""), "content_filter") || says(kind, words, "ResponsibleAIPolicy")) {
-        j.outcome = AS_OUT_REFUSED;
-    } else if (status == 400 && (says(kind, words, "context_length_exceeded") ||
-                                 says(kind, words, "context length"))) {
-        j.outcome = AS_OUT_TRUNCATED;
-    } else if (status == 401 || status == 403) {
-        j.verdict = FATAL;
-        j.error = t->setup.has_key
-                      ? as_strf(a->arena, "%.*s; the key in %.*s is not accepted",
-                                AS_STR_ARG(j.error), AS_STR_ARG(t->setup.key_hint))
-                      : as_strf(a->arena, "%.*s; no key was sent (%.*s is not set; see key_env)",
-                                AS_STR_ARG(j.error), AS_STR_ARG(t->setup.key_hint));
-    } else if (status == 402 || status == 404 || status == 405) {
-        j.verdict = FATAL;
-        j.error = as_strf(a->arena, "%.*s (asked for '%.*s' at %.*s)", AS_STR_ARG(j.error),
-                          AS_STR_ARG(t->info.model_name), AS_STR_ARG(t->setup.endpoint));
-    } else if (as_retry_status(status)) {
-        j.verdict = RETRY;
-        j.targets_fault = status >= 500;
-        if (r)
-            j.wait_ms = as_retry_after_ms(as_buf_view(&r->retry_after), as_buf_view(&r->date),
-                                          as_clock_wall_ms());
-        if (status == 408 || status == 504) j.outcome = AS_OUT_TIMEOUT;
-    }
-    return j;
-}
-
 // A 2xx: what the wire made of it.
-static judgement judge_body(asked *a, const as_http_reply *r) {
+static as_reply judge_body(asked *a, as_str body) {
     const as_target *t = a->worker->target;
     as_wire_take *take = &a->take;
-    as_str body = as_buf_view(&r->body);
     if (a->streams)
         as_sse_end(&a->sse, take_event, a);
     else if (!body.len)
@@ -466,25 +381,25 @@ static judgement judge_body(asked *a, const as_http_reply *r) {
     else
         t->ops->body(t->setup.wire, take, body);
     if (take->outcome == AS_OUT_HTTP_ERROR && take->status)
-        return judge_status(a, NULL, take->status, AS_STR(""), take->error);
+        return as_reply_status(&t->setup, a->arena, NULL, take->status, AS_STR(""), take->error);
     if (take->outcome != AS_OUT_OK)
-        return (judgement){.verdict = FAILED, .outcome = take->outcome, .error = take->error};
+        return (as_reply){.what = AS_REPLY_FAILED, .outcome = take->outcome, .error = take->error};
     if (a->streams && !take->ended && take->finish == AS_WIRE_OPEN)
-        return (judgement){
-            .verdict = RETRY,
+        return (as_reply){
+            .what = AS_REPLY_RETRY,
             .outcome = AS_OUT_HTTP_ERROR,
             .error = as_strf(a->arena, "the stream ended in the middle of the answer (%zu bytes)",
                              body.len),
             .targets_fault = true,
             .wait_ms = -1};
-    return (judgement){.verdict = ANSWERED};
+    return (as_reply){.what = AS_REPLY_ANSWERED};
 }
 
-static judgement judge(asked *a, const as_http_reply *r) {
-    if (r->end != AS_HTTP_DONE) return judge_broken(a, r);
-    if (r->status / 100 == 2) return judge_body(a, r);
+static as_reply judge(asked *a, const as_http_reply *r) {
+    if (r->end != AS_HTTP_DONE) return as_reply_broken(a->arena, r);
+    if (r->status / 100 == 2) return judge_body(a, as_buf_view(&r->body));
     as_str kind, words = as_wire_error(a->arena, as_buf_view(&r->body), &kind);
-    return judge_status(a, r, r->status, kind, words);
+    return as_reply_status(&a->worker->target->setup, a->arena, r, r->status, kind, words);
 }
 
 static void take_times(asked *a, const as_http_reply *r) {
@@ -502,18 +417,22 @@ static void take_times(asked *a, const as_http_reply *r) {
     }
 }
 
-static void take_answer(asked *a, const as_http_reply *r) {
-    as_target_worker *w = a->worker;
-    const as_target *t = w->target;
+static void keep_response(const asked *a, const as_http_reply *r) {
+    as_recalled kept = {.status = r->status,
+                        .content_type = as_buf_view(&r->content_type),
+                        .body = as_buf_view(&r->body),
+                        .latency_ms = (double)(r->end_ns - r->start_ns) / 1e6,
+                        .ttft_ms = a->first_ns ? (double)(a->first_ns - r->start_ns) / 1e6 : NAN};
+    as_recall_put(&cache, a->key, &kept);
+}
+
+// One call is answered: the next one, or the case is done.
+static void take_answer(asked *a) {
+    const as_target *t = a->worker->target;
     as_answer *out = a->answer;
-    take_times(a, r);
     out->tokens_in += a->take.tokens_in;
     out->tokens_out += a->take.has_usage ? a->take.tokens_out : a->take.pieces;
     if (!a->take.has_usage && a->take.pieces) out->estimated = true;
-    if (a->take.has_usage)
-        as_pace_correct(&w->pace,
-                        (double)(a->take.tokens_in + a->take.tokens_out) - a->token_guess);
-    as_pace_ok(&w->pace);
     if (++a->call < a->calls) {
         a->attempt = 0;
         build_call(a);
@@ -524,7 +443,7 @@ static void take_answer(asked *a, const as_http_reply *r) {
     finish(a);
 }
 
-static void retry(asked *a, judgement j) {
+static void retry(asked *a, as_reply j) {
     as_target_worker *w = a->worker;
     const as_target *t = w->target;
     uint64_t now = as_clock_ns();
@@ -553,23 +472,29 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
     asked *a = r->context;
     w->out_count--;
     if (r->status) w->reached = true;
-    judgement j = judge(a, r);
+    as_reply j = judge(a, r);
     uint64_t now = as_clock_ns();
-    if (j.verdict == ANSWERED) {
-        take_answer(a, r);
+    if (j.what == AS_REPLY_ANSWERED) {
+        take_times(a, r);
+        as_pace_ok(&w->pace);
+        if (a->take.has_usage)
+            as_pace_correct(&w->pace,
+                            (double)(a->take.tokens_in + a->take.tokens_out) - a->token_guess);
+        if (cache.dir) keep_response(a, r);
+        take_answer(a);
     } else {
         bool refused = r->end == AS_HTTP_REFUSED && !w->reached;
-        bool last = j.verdict == RETRY && a->attempt >= (unsigned)w->target->retries;
+        bool last = j.what == AS_REPLY_RETRY && a->attempt >= (unsigned)w->target->retries;
         a->answer->latency_ms += (double)(r->end_ns - r->start_ns) / 1e6;
-        if (j.verdict == RETRY && j.targets_fault && !refused &&
+        if (j.what == AS_REPLY_RETRY && j.targets_fault && !refused &&
             as_pace_failed(&w->pace, now, w->out_count))
             give_up(w,
                     as_strf(a->arena, "no request succeeds any more: %.*s", AS_STR_ARG(j.error)));
         if (refused && (last || now - w->first_ns > REFUSED_NS))
             give_up(w, as_strf(a->arena, "nothing answers at %.*s: %.*s",
                                AS_STR_ARG(w->target->setup.endpoint), AS_STR_ARG(j.error)));
-        if (j.verdict == FATAL) give_up(w, j.error);
-        if (j.verdict == RETRY && !last && !w->given_up.len) {
+        if (j.what == AS_REPLY_FATAL) give_up(w, j.error);
+        if (j.what == AS_REPLY_RETRY && !last && !w->given_up.len) {
             a->answer->latency_ms = 0;
             retry(a, j);
         } else {
@@ -579,6 +504,48 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
     as_http_release(w->http, r);
 }
 
+// Answers from the cache. What was kept was understood once; what no longer is, is asked.
+static bool answer_from_cache(asked *a) {
+    const as_wire_setup *setup = &a->worker->target->setup;
+    as_recalled kept;
+    as_recall_key(&a->wire_call, setup->headers, setup->header_count, a->key);
+    if (!as_recall_get(&cache, a->arena, a->key, &kept)) return false;
+    reset_take(a);
+    if (expects_events(a, kept.content_type)) as_sse_feed(&a->sse, kept.body, take_event, a);
+    if (judge_body(a, kept.body).what != AS_REPLY_ANSWERED) return false;
+    as_answer *out = a->answer;
+    out->latency_ms += kept.latency_ms;
+    if (!a->call) out->ttft_ms = kept.ttft_ms;
+    out->cached = a->call ? out->cached : true;
+    take_answer(a);
+    return true;
+}
+
+static void send(asked *a) {
+    as_target_worker *w = a->worker;
+    const as_target *t = w->target;
+    reset_take(a);
+    as_http_request request = {
+        .method = a->wire_call.method.len ? a->wire_call.method : AS_STR("POST"),
+        .url = a->wire_call.url,
+        .headers = t->setup.headers,
+        .header_count = t->setup.header_count,
+        .body = a->wire_call.body,
+        .limits = {.connect_ms = (uint64_t)t->connect_s * 1000,
+                   .first_byte_ms = (uint64_t)t->first_byte_s * 1000,
+                   .total_ms = (uint64_t)t->timeout_s * 1000,
+                   .body_max = (size_t)t->max_mb << 20},
+        .on_piece = on_piece,
+        .context = a,
+    };
+    uint64_t now = as_clock_ns();
+    if (!w->first_ns) w->first_ns = now;
+    if (a->due_ns && !a->call && !a->attempt) a->answer->late_ms = (double)(now - a->due_ns) / 1e6;
+    as_pace_sent(&w->pace, a->token_guess);
+    w->out_count++;
+    as_http_start(w->http, &request);
+}
+
 // Sends what is due. Returns when to look again.
 static uint64_t send_due(as_target_worker *w) {
     while (w->heap_count) {
@@ -586,7 +553,8 @@ static uint64_t send_due(as_target_worker *w) {
         uint64_t ready = as_pace_ready(&w->pace, now, w->out_count);
         if (ready > at) at = ready;
         if (at > now) return at;
-        send(take_waiting(w));
+        asked *a = take_waiting(w);
+        if (!cache.dir || !answer_from_cache(a)) send(a);
     }
     return UINT64_MAX;
 }

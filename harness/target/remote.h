@@ -21,6 +21,10 @@
     "timeout=S&connect=S&first_byte=S&retries=N&max_wait=S&patience=S&rpm=N&tpm=N&max_mb=N&"       \
     "key_env=NAME&key_file=PATH&ca_file=PATH"
 
+// From now on every remote target answers from this folder what it holds, and keeps in it what is
+// answered. Process-wide; NULL: none. `dir` is not copied.
+as_rc as_remote_cache(const char *dir, as_err *err) AS_MUST_USE;
+
 as_rc as_remote_open(const as_wire_ops *wire, as_str uri, as_str base_dir, as_target **out,
                      as_err *err) AS_MUST_USE;
 const as_target_info *as_remote_info(const as_target *target);

@@ -478,6 +478,84 @@ class Load(Remote):
         self.assertIn("e2e", self.assay("bench", "mock:echo", "--requests", "5").stdout)
 
 
+class Cache(Remote):
+    def test_what_is_cached_is_not_asked_again(self):
+        suite = self.suite("slow,0.02/v1", 6)
+        first, before, _ = self.run_suite(suite, "--cache", "c")
+        self.assertEqual(self.endpoint.count("slow"), 6)
+        again, after, _ = self.run_suite(suite, "--cache", "c", "--fresh", "--offline")
+        self.assertEqual(self.endpoint.count("slow"), 6)
+        self.assertEqual(first["scores_digest"], again["scores_digest"])
+        key = lambda row: row["id"]  # noqa: E731
+        for a, b in zip(sorted(before, key=key), sorted(after, key=key)):
+            self.assertEqual((a["output"], a["tokens_out"]), (b["output"], b["tokens_out"]))
+            self.assertAlmostEqual(a["ttft_ms"], b["ttft_ms"], delta=2)  # as recorded
+            self.assertGreater(b["latency_ms"], 60)
+
+    def test_never_across_models_samplers_or_hosts(self):
+        self.run_suite(self.suite("x/v1", 3), "--cache", "c")
+        other = Endpoint()
+        self.addCleanup(other.close)
+        changes = [("#m", "#n"), ("max_tokens: 20", "max_tokens: 21"), ("say word", "say  word"),
+                   (self.endpoint.url, other.url)]
+        for i, (old, new) in enumerate(changes, 1):
+            suite = self.suite("x/v1", 3)
+            for path in (suite, self.dir / "cases.jsonl"):
+                path.write_text(path.read_text().replace(old, new))
+            self.run_suite(suite, "--cache", "c", "--fresh")
+            self.assertEqual(self.endpoint.count("/") + other.count("/"), 3 + 3 * i, (old, new))
+
+    def test_failures_are_not_kept_and_damage_is_seen(self):
+        self.run_suite(self.suite("status,500,3/v1", 3, "?retries=0"), "--cache", "c", code=3)
+        self.assertEqual([p for p in (self.dir / "c").rglob("*") if p.is_file()], [])
+        suite = self.suite("x/v1", 3)
+        self.run_suite(suite, "--cache", "c", "--fresh")
+        files = [p for p in (self.dir / "c").rglob("*") if p.is_file()]
+        self.assertEqual(len(files), 3)
+        files[0].write_bytes(files[0].read_bytes()[:-5])
+        files[1].write_bytes(files[1].read_bytes().replace(b"SAY", b"PAY"))
+        found, _, _ = self.run_suite(suite, "--cache", "c", "--fresh")
+        self.assertEqual(found["metrics"]["exact_match"]["value"], 1)
+        self.assertEqual(self.endpoint.count("/x/"), 5)
+        self.refused("run", suite, "--cache", "cases.jsonl", says=["--cache"])
+
+    def test_keys_do_not_reach_the_cache_nor_its_names(self):
+        for key in ("sk-first-canary", "sk-second-canary"):
+            env = {**os.environ, "OPENAI_API_KEY": key}
+            self.run_suite(self.suite("echo/v1", 2, "?stream=no", more="max_errors: 100%"), "--cache",
+                           "c", "--fresh", env=env)
+        self.assertEqual(self.endpoint.count("echo"), 2)  # another key, the same answers
+        for path in (self.dir / "c").rglob("*"):
+            if path.is_file():
+                self.assertNotIn(b"canary", path.read_bytes())
+                self.assertEqual(path.stat().st_mode & 0o077, 0)
+
+    def test_choices_by_log_probability_are_cached_call_by_call(self):
+        rows = [{"id": f"c{i}", "text": "which one", "expected": "abc"} for i in range(2)]
+        suite = self.suite("x/v1", keys="+completions", rows=rows, text=CHOICE)
+        self.run_suite(suite, "--cache", "c", "-j", "1")
+        self.assertEqual(self.endpoint.count("/x/"), 3)  # the second case is the same prompt
+        _, lines, _ = self.run_suite(suite, "--cache", "c", "--fresh", "--offline")
+        self.assertEqual(lines[0]["choice_logprobs"], [-4, -6, -6])
+
+    def test_offline_opens_nothing(self):
+        found, rows, _ = self.run_suite(self.suite("x/v1", 3), "--offline", code=3)
+        self.assertEqual({row["outcome"] for row in rows}, {"http_error"})
+        self.assertIn("offline", rows[0]["error"])
+        self.assertEqual(self.endpoint.connections, 0)
+
+    def test_costs(self):
+        self.write("prices.yaml", "version: 2026-11-01\nmodels: {m: {input: 0.15, output: 0.60}}\n")
+        suite = self.suite("x/v1", 10, more="gate: ['cost.per_case <= 0.00001']")
+        found, rows, _ = self.run_suite(suite, "--prices", "prices.yaml", "--cache", "c")
+        self.assertEqual(rows[0]["cost"], 2.85e-06)  # 7 x 0.15 + 3 x 0.60 millionths
+        self.assertAlmostEqual(found["cost"]["total"], 2.85e-05, 15)
+        found, rows, _ = self.run_suite(suite, "--prices", "prices.yaml", "--cache", "c", "--fresh")
+        self.assertEqual(found["cost"]["total"], 0)  # paid for before
+        self.write("prices.yaml", "version: 2\nmodels: {other: {input: 1, output: 1}}\n")
+        self.refused("run", suite, "--prices", "prices.yaml", says=["no price for 'm'"])
+
+
 class Interrupts(Remote):
     def start(self, suite):
         process = subprocess.Popen([e2e.BINARY, "run", str(suite), "--out", "o", "--no-store",
