@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/target/target.h"
+#include "harness/target/remote.h"
 #include "metrics/scorer.h"
 #include "runner/commands.h"
 #include "runner/outputs.h"
@@ -50,6 +50,18 @@ const as_command as_commands[] = {
      "                        is the same as once\n"
      "  export RUN --out DIR  writes results.jsonl and summary.json again\n"
      "  prune --keep N        deletes all but the newest N runs of each suite; tagged runs stay\n"},
+    {"bench", as_cmd_bench, "TARGET", "load on a target: latency, throughput, saturation",
+     "Closed loop: --concurrency requests at once, each followed by the next. Open loop (--rate):\n"
+     "requests start when they are meant to, whether earlier ones were answered or not, and\n"
+     "latency counts from the intended start. Percentiles are by nearest rank; one that fewer\n"
+     "than one request lies beyond is withheld.\n"
+     "\n"
+     "  e2e      to the last byte of the attempt that was answered\n"
+     "  ttft     to the first piece of text\n"
+     "  tpot     (e2e - ttft) / (tokens out - 1), as vLLM defines it\n"
+     "  itl      between one piece of a stream and the next, over all requests\n"
+     "  late     sent so much after the intended start (open loop)\n"
+     "  goodput  answers a second that keep every bound of --slo\n"},
     {"help", as_cmd_help, "[TOPIC]", "this, a command, or: metrics, targets, gates, exit-codes",
      ""},
     {NULL, NULL, NULL, NULL, NULL},
@@ -95,8 +107,8 @@ static void put_metrics(as_buf *out) {
 }
 
 static void put_targets(as_buf *out) {
-    const as_target_ops *const all[] = {&as_target_gguf, &as_target_replay, &as_target_mock};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) as_buff(out, "  %s\n", all[i]->syntax);
+    for (size_t i = 0; as_targets[i]; i++) as_buff(out, "  %s\n", as_targets[i]->syntax);
+    as_buf_text(out, "\nkeys of every target behind HTTP:\n  " AS_REMOTE_KEYS "\n");
 }
 
 static void put_gates(as_buf *out) {

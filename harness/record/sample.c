@@ -88,6 +88,7 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     as_jo_key(&out, "cost"), as_jo_f64(&out, sample->cost);
     as_jo_key(&out, "attempts"), as_jo_i64(&out, sample->attempts);
     as_jo_key(&out, "target"), as_jo_str(&out, sample->target);
+    if (sample->reasoning.len) as_jo_key(&out, "reasoning"), as_jo_str(&out, sample->reasoning);
     write_choices(&out, sample);
     write_case_facts(&out, sample);
     as_jo_close(&out, '}');
@@ -153,6 +154,7 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
     s.cost = as_json_f64(line, "cost", 0);
     s.attempts = (unsigned)read_count(line, "attempts", 1);
     s.target = as_json_str(line, "target", AS_STR(""));
+    s.reasoning = as_json_str(line, "reasoning", AS_STR(""));
     s.cluster = as_json_str(line, "cluster", AS_STR(""));
     s.weight = as_json_f64(line, "weight", 1);
     s.slices = read_strings(arena, as_json_get(line, "slices"), &s.slice_count);
@@ -195,8 +197,9 @@ static const as_json *copy_json(as_arena *arena, const as_json *from) {
 as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
     as_sample *copy = AS_NEW(arena, as_sample);
     *copy = *sample;
-    as_str *const strings[] = {&copy->id,    &copy->prompt_sha256, &copy->output, &copy->prediction,
-                               &copy->error, &copy->target,        &copy->cluster};
+    as_str *const strings[] = {&copy->id,         &copy->prompt_sha256, &copy->output,
+                               &copy->prediction, &copy->error,         &copy->target,
+                               &copy->cluster,    &copy->reasoning};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         *strings[i] = as_str_copy(arena, *strings[i]);
     if (sample->expected) copy->expected = copy_json(arena, sample->expected);

@@ -64,6 +64,7 @@ typedef struct as_sample {
     double cost;                   // in the run's currency
     unsigned attempts;             // at least 1
     as_str target;                 // URI
+    as_str reasoning;              // thought aloud by the model, not part of the output; or empty
     const double *choice_logprobs; // [choice_count], in the order of the suite's choices
     const as_str *choices;         // [choice_count]
     size_t choice_count;

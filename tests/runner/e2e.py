@@ -104,7 +104,7 @@ class Contract(Case):
         self.assertIn("did you mean 'run'", self.assay("rnu", code=2).stderr)
         self.assertIn("did you mean '--baseline'",
                       self.assay("run", "--baselin", "x", code=2).stderr)
-        self.assertIn("not available yet", self.assay("bench", "x", code=2).stderr)
+        self.assertIn("not available yet", self.assay("watch", "x", code=2).stderr)
         self.assay(code=2)
         self.refused("run", says=["name a suite file"])
         self.refused("run", "nowhere.yaml", says=["nowhere.yaml"])
