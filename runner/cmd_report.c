@@ -2,11 +2,10 @@
 // assay report [RUN] - the page of one run, or without RUN the trend of a suite over the history.
 #include "harness/base/log.h"
 #include "reports/report.h"
+#include "runner/chronicle.h"
 #include "runner/commands.h"
 #include "runner/judge.h"
 #include "runner/outputs.h"
-
-enum { TREND_RUNS_MAX = 500 };
 
 static as_rc write_page(const as_args *args, as_arena *arena, const char *otherwise,
                         const as_buf *page, as_err *err) {
@@ -64,24 +63,19 @@ static as_rc run_page(const as_args *args, as_arena *arena, as_store **store, as
 }
 
 static as_rc trend_page(const as_args *args, as_arena *arena, as_store **store, as_err *err) {
-    const as_store_run *runs;
-    size_t count;
+    as_chronicle_request request = {
+        .suite = args->suite, .since = args->since, .cases = true, .inputs = true};
+    as_timeline line;
     as_rc rc = as_store_open(args->store, store, err);
-    as_str suite = args->suite;
-    if (!rc && !suite.len) { // the suite that was run last
-        rc = as_store_list(*store, arena, suite, args->since, 1, &runs, &count, err);
-        if (!rc && count) suite = runs[0].summary.suite;
-    }
-    if (!rc)
-        rc = as_store_list(*store, arena, suite, args->since, TREND_RUNS_MAX, &runs, &count, err);
-    if (!rc && !count)
+    request.store = *store;
+    if (!rc) rc = as_chronicle_gather(arena, &request, &line, err);
+    if (!rc && !line.count)
         rc = as_fail(err, AS_UNMEASURED, "the history has no runs%s%.*s%s",
-                     suite.len ? " of suite '" : "", AS_STR_ARG(suite), suite.len ? "'" : "");
+                     args->suite.len ? " of suite '" : "", AS_STR_ARG(args->suite),
+                     args->suite.len ? "'" : "");
     if (rc) return rc;
-    as_summary *oldest_first = AS_NEW_ARRAY(arena, as_summary, count);
-    for (size_t i = 0; i < count; i++) oldest_first[i] = runs[count - 1 - i].summary;
     as_buf page = {0};
-    as_report_trend_html(&page, suite, oldest_first, count);
+    as_report_trend_html(&page, &line);
     rc = write_page(args, arena, "trend.html", &page, err);
     as_buf_free(&page);
     return rc;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/map.h"
 #include "metrics/gate.h"
 
 // Failing cases in the byte order of their ids, the first AS_REVIEW_FAILURES_MAX kept.
@@ -136,39 +135,44 @@ static int flip_order(const void *a, const void *b) {
     return as_str_cmp(x->id, y->id);
 }
 
-// The last user turn of each case that is shown, from the dataset.
-static as_rc fetch_inputs(reading *r, const as_plan *plan, as_err *err) {
-    as_map wanted = {0};
-    for (size_t i = 0; i < r->failure_count; i++) as_map_add(&wanted, r->failures[i].id, i, NULL);
-    size_t flips_from = AS_REVIEW_FAILURES_MAX;
-    as_map wanted_flips = {0};
-    for (size_t i = 0; i < r->flip_count; i++)
-        as_map_add(&wanted_flips, r->flips[i].id, flips_from + i, NULL);
-
+as_rc as_review_inputs(as_arena *arena, const as_plan *plan, const as_map *wanted, as_str *inputs,
+                       as_err *err) {
     as_dataset *dataset;
     as_rc rc = as_dataset_open(&plan->dataset, &dataset, err);
-    as_arena arena = {0};
+    as_arena scratch = {0};
     bool more = !rc;
     while (!rc && more) {
         as_case c;
         as_request request;
-        rc = as_dataset_next(dataset, &arena, &c, &more, err);
+        uint64_t at;
+        rc = as_dataset_next(dataset, &scratch, &c, &more, err);
         if (rc || !more) break;
-        uint64_t failure, flip;
-        bool failed = as_map_get(&wanted, c.id, &failure);
-        bool flipped = as_map_get(&wanted_flips, c.id, &flip);
-        if (failed || flipped) rc = as_plan_request(plan, &arena, &c, &request, err);
-        if (!rc && (failed || flipped)) {
-            as_str input = clip(r->arena, request.messages[request.message_count - 1].content);
-            if (failed) r->failures[failure].input = input;
-            if (flipped) r->flips[flip - flips_from].input = input;
+        if (as_map_get(wanted, c.id, &at)) {
+            rc = as_plan_request(plan, &scratch, &c, &request, err);
+            if (!rc) inputs[at] = clip(arena, request.messages[request.message_count - 1].content);
         }
-        as_arena_reset(&arena);
+        as_arena_reset(&scratch);
     }
     if (dataset) as_dataset_close(dataset);
-    as_arena_free(&arena);
+    as_arena_free(&scratch);
+    return rc;
+}
+
+// Inputs of the cases that are shown.
+static as_rc fetch_inputs(reading *r, const as_plan *plan, as_err *err) {
+    as_map wanted = {0};
+    as_str *inputs = AS_NEW_ARRAY(r->arena, as_str, r->failure_count + r->flip_count);
+    for (size_t i = 0; i < r->failure_count; i++)
+        as_map_add(&wanted, r->failures[i].id, wanted.count, NULL);
+    for (size_t i = 0; i < r->flip_count; i++)
+        as_map_add(&wanted, r->flips[i].id, wanted.count, NULL);
+    as_rc rc = as_review_inputs(r->arena, plan, &wanted, inputs, err);
+    uint64_t at;
+    for (size_t i = 0; i < r->failure_count; i++)
+        if (as_map_get(&wanted, r->failures[i].id, &at)) r->failures[i].input = inputs[at];
+    for (size_t i = 0; i < r->flip_count; i++)
+        if (as_map_get(&wanted, r->flips[i].id, &at)) r->flips[i].input = inputs[at];
     as_map_free(&wanted);
-    as_map_free(&wanted_flips);
     return rc;
 }
 

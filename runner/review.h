@@ -4,11 +4,16 @@
 #ifndef AS_REVIEW_H
 #define AS_REVIEW_H
 
+#include "harness/base/map.h"
 #include "harness/record/findings.h"
 #include "runner/plan.h"
 #include "runner/source.h"
 
 enum { AS_REVIEW_FAILURES_MAX = 200, AS_REVIEW_FLIPS_MAX = 500, AS_REVIEW_INPUT_MAX = 4000 };
+
+// The last user turn of the cases that are wanted (id -> index in `inputs`), from the dataset.
+as_rc as_review_inputs(as_arena *arena, const as_plan *plan, const as_map *wanted, as_str *inputs,
+                       as_err *err) AS_MUST_USE;
 
 // `now` and `base` are the scorers filled from the two sources; base and base_source may be NULL.
 // `plan` may be NULL: then inputs stay empty.
