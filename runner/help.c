@@ -25,8 +25,11 @@ const as_command as_commands[] = {
      "smallest drop these cases would show, and the cases that flipped. --gate 'EXPR' judges it\n"
      "with the exit codes of run.\n"},
     {"report", as_cmd_report, "[RUN]", "HTML: one run, or the trend of a suite over the history",
-     "Without RUN: the trend of --suite (default: the one run last), since --since. Writes\n"
-     "report.html or trend.html, or --out, and prints the path.\n"},
+     "Without RUN: the trend of --suite (default: the one run last), since --since: every metric\n"
+     "with its interval, gates, changes of level, slices, speed, the cases that broke. Writes\n"
+     "report.html or trend.html, or --out, and prints the path.\n"
+     "With RUN and --format NAME, on stdout or to --out: json (summary), markdown, junit, sarif,\n"
+     "codequality (GitLab), openmetrics, csv, jsonl, lm-eval, lm-eval-samples, promptfoo.\n"},
     {"history", as_cmd_history, "VERB",
      "list, show RUN, tag RUN NAME, import FILE, export RUN, prune",
      "  list                  runs, newest first (--suite, --since, --limit)\n"

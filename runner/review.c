@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "metrics/gate.h"
+#include "runner/git.h"
 
 // Failing cases in the byte order of their ids, the first AS_REVIEW_FAILURES_MAX kept.
 typedef struct reading {
@@ -135,12 +136,13 @@ static int flip_order(const void *a, const void *b) {
     return as_str_cmp(x->id, y->id);
 }
 
-as_rc as_review_inputs(as_arena *arena, const as_plan *plan, const as_map *wanted, as_str *inputs,
-                       as_err *err) {
+as_rc as_review_cases(as_arena *arena, const as_plan *plan, const as_map *wanted,
+                      as_review_case *out, as_err *err) {
     as_dataset *dataset;
     as_rc rc = as_dataset_open(&plan->dataset, &dataset, err);
     as_arena scratch = {0};
     bool more = !rc;
+    as_str file = AS_STR(""), place = AS_STR("");
     while (!rc && more) {
         as_case c;
         as_request request;
@@ -149,7 +151,13 @@ as_rc as_review_inputs(as_arena *arena, const as_plan *plan, const as_map *wante
         if (rc || !more) break;
         if (as_map_get(wanted, c.id, &at)) {
             rc = as_plan_request(plan, &scratch, &c, &request, err);
-            if (!rc) inputs[at] = clip(arena, request.messages[request.message_count - 1].content);
+            if (rc) break;
+            if (!as_str_eq(c.file, file)) {
+                file = as_str_copy(arena, c.file);
+                place = as_git_path(arena, file.ptr);
+            }
+            as_str input = clip(arena, request.messages[request.message_count - 1].content);
+            out[at] = (as_review_case){input, place, c.line};
         }
         as_arena_reset(&scratch);
     }
@@ -158,20 +166,27 @@ as_rc as_review_inputs(as_arena *arena, const as_plan *plan, const as_map *wante
     return rc;
 }
 
-// Inputs of the cases that are shown.
-static as_rc fetch_inputs(reading *r, const as_plan *plan, as_err *err) {
+// Inputs and places of the cases that are shown.
+static as_rc fetch_cases(reading *r, const as_plan *plan, as_err *err) {
     as_map wanted = {0};
-    as_str *inputs = AS_NEW_ARRAY(r->arena, as_str, r->failure_count + r->flip_count);
+    as_review_case *cases =
+        AS_NEW_ARRAY(r->arena, as_review_case, r->failure_count + r->flip_count);
     for (size_t i = 0; i < r->failure_count; i++)
         as_map_add(&wanted, r->failures[i].id, wanted.count, NULL);
     for (size_t i = 0; i < r->flip_count; i++)
         as_map_add(&wanted, r->flips[i].id, wanted.count, NULL);
-    as_rc rc = as_review_inputs(r->arena, plan, &wanted, inputs, err);
+    as_rc rc = as_review_cases(r->arena, plan, &wanted, cases, err);
     uint64_t at;
-    for (size_t i = 0; i < r->failure_count; i++)
-        if (as_map_get(&wanted, r->failures[i].id, &at)) r->failures[i].input = inputs[at];
-    for (size_t i = 0; i < r->flip_count; i++)
-        if (as_map_get(&wanted, r->flips[i].id, &at)) r->flips[i].input = inputs[at];
+    for (size_t i = 0; i < r->failure_count; i++) {
+        as_failure *f = &r->failures[i];
+        if (!as_map_get(&wanted, f->id, &at)) continue;
+        f->input = cases[at].input, f->file = cases[at].file, f->line = cases[at].line;
+    }
+    for (size_t i = 0; i < r->flip_count; i++) {
+        as_flip *f = &r->flips[i];
+        if (!as_map_get(&wanted, f->id, &at)) continue;
+        f->input = cases[at].input, f->file = cases[at].file, f->line = cases[at].line;
+    }
     as_map_free(&wanted);
     return rc;
 }
@@ -185,7 +200,7 @@ as_rc as_review(as_arena *arena, const as_source *source, as_scorer *now,
     as_rc rc = base_source ? as_source_visit(base_source, read_base, &r, err) : AS_OK;
     if (!rc) rc = as_source_visit(source, read_now, &r, err);
     if (!rc && r.flip_count) qsort(r.flips, r.flip_count, sizeof *r.flips, flip_order);
-    if (!rc && plan) rc = fetch_inputs(&r, plan, err);
+    if (!rc && plan) rc = fetch_cases(&r, plan, err);
     if (!rc) {
         *out = (as_findings){.failures = r.failures,
                              .failure_count = r.failure_count,

@@ -11,9 +11,15 @@
 
 enum { AS_REVIEW_FAILURES_MAX = 200, AS_REVIEW_FLIPS_MAX = 500, AS_REVIEW_INPUT_MAX = 4000 };
 
-// The last user turn of the cases that are wanted (id -> index in `inputs`), from the dataset.
-as_rc as_review_inputs(as_arena *arena, const as_plan *plan, const as_map *wanted, as_str *inputs,
-                       as_err *err) AS_MUST_USE;
+// What the dataset says of a case: its last user turn and where it stands.
+typedef struct as_review_case {
+    as_str input, file; // from the top of its repository
+    size_t line;
+} as_review_case;
+
+// Of the cases that are wanted (id -> index in `out`).
+as_rc as_review_cases(as_arena *arena, const as_plan *plan, const as_map *wanted,
+                      as_review_case *out, as_err *err) AS_MUST_USE;
 
 // `now` and `base` are the scorers filled from the two sources; base and base_source may be NULL.
 // `plan` may be NULL: then inputs stay empty.

@@ -174,5 +174,182 @@ class Trend(Pages):
             self.assertIn('tabindex="0"', dom)
 
 
+class Builds(Pages):
+    """What build servers read, checked against what their formats demand."""
+
+    def two_runs(self, count=60, top=""):
+        self.write(f"{top}cases.jsonl", e2e.cases(count, **({"note": NASTY} if top else {})))
+        self.write(f"{top}suite.yaml", SUITE.replace("replay:answers", "replay:../answers")
+                   if top else SUITE)
+        suite = self.dir / f"{top}suite.yaml"
+        self.answer(count, lambda i: i != 9)
+        first = self.summary(suite, "--out", "a")
+        self.answer(count, lambda i: i % 4 or i == 0)
+        second = self.summary(suite, "--out", "b", code=1)
+        return first, second
+
+    def check_sarif(self, log):
+        self.assertEqual(log["version"], "2.1.0")
+        self.assertTrue(log["$schema"].endswith("sarif-2.1.0.json"))
+        (run,) = log["runs"]
+        rules = run["tool"]["driver"]["rules"]
+        self.assertEqual(run["tool"]["driver"]["name"], "assay")
+        self.assertEqual(run["automationDetails"]["id"], "assay/small/")
+        self.assertLessEqual(len(run["results"]), 5000)
+        for rule in rules:
+            self.assertTrue(rule["id"] and rule["shortDescription"]["text"])
+        for result in run["results"]:
+            self.assertEqual(rules[result["ruleIndex"]]["id"], result["ruleId"])
+            self.assertIn(result["level"], ("error", "warning", "note"))
+            self.assertTrue(result["message"]["text"])
+            for value in result["partialFingerprints"].values():
+                self.assertRegex(value, r"^[0-9a-f]{64}$")
+            (location,) = result["locations"]
+            place = location["physicalLocation"]
+            self.assertRegex(place["artifactLocation"]["uri"], r"^[A-Za-z0-9_.~%/-]+$")
+            self.assertFalse(place["artifactLocation"]["uri"].startswith("/"))
+            self.assertGreaterEqual(place["region"]["startLine"], 1)
+        return run["results"]
+
+    def test_sarif_points_at_the_line_of_the_case(self):
+        subprocess.run(["git", "init", "-q"], cwd=self.dir, check=True)
+        self.two_runs(top="my evals/")
+        results = self.check_sarif(json.loads(self.page("b/sarif.json")))
+        lines = self.page("my evals/cases.jsonl").splitlines()
+        kinds = {}
+        for result in results:
+            place = result["locations"][0]["physicalLocation"]
+            kinds.setdefault(result["ruleId"], []).append(result)
+            if result["ruleId"] == "gate":
+                self.assertEqual(place["artifactLocation"]["uri"], "my%20evals/suite.yaml")
+                continue
+            self.assertEqual(place["artifactLocation"]["uri"], "my%20evals/cases.jsonl")
+            case = json.loads(lines[place["region"]["startLine"] - 1])
+            self.assertIn(case["id"], result["message"]["text"])
+        self.assertEqual([len(kinds[k]) for k in ("gate", "case-broke")], [1, 14])
+        self.assertIn("accuracy drop <= 0.05", kinds["gate"][0]["message"]["text"])
+        # Another order of the cases moves lines, not fingerprints.
+        prints = {r["partialFingerprints"]["primaryLocationLineHash"] for r in results}
+        self.write("my evals/cases.jsonl", "\n".join(reversed(lines)) + "\n")
+        self.summary(self.dir / "my evals/suite.yaml", "--out", "c", "--baseline", "a", code=1)
+        again = self.check_sarif(json.loads(self.page("c/sarif.json")))
+        self.assertEqual({r["partialFingerprints"]["primaryLocationLineHash"] for r in again},
+                         prints)
+
+    def test_code_quality(self):
+        self.two_runs()
+        found = json.loads(self.page("b/codequality.json"))
+        self.assertGreater(len(found), 10)
+        self.assertEqual(len({f["fingerprint"] for f in found}), len(found))
+        for f in found:
+            self.assertIn(f["severity"], ("info", "minor", "major", "critical", "blocker"))
+            self.assertTrue(f["description"] and f["check_name"])
+            self.assertGreaterEqual(f["location"]["lines"]["begin"], 1)
+            self.assertFalse(f["location"]["path"].startswith("./"))
+
+    def test_open_metrics(self):
+        first, _ = self.two_runs()
+        text = self.page("a/metrics.txt")
+        self.assertTrue(text.endswith("# EOF\n"))
+        families, seen = {}, set()
+        for line in text.splitlines()[:-1]:
+            if line.startswith("# TYPE"):
+                _, _, name, kind = line.split(" ")
+                self.assertNotIn(name, families)
+                families[name] = kind
+                continue
+            if line.startswith("# HELP"):
+                continue
+            match = re.fullmatch(r'([a-z_0-9]+)\{((?:[a-z]+="(?:[^"\\]|\\.)*",?)+)\} (\S+)', line)
+            self.assertIsNotNone(match, line)
+            self.assertIn(match.group(1), families)
+            float(match.group(3))
+            self.assertNotIn(match.group(1, 2), seen)
+            seen.add(match.group(1, 2))
+        self.assertIn(f'assay_metric{{suite="small",metric="accuracy"}} '
+                      f'{first["metrics"]["accuracy"]["value"]}'[:60], text)
+
+    def test_github(self):
+        self.write("cases.jsonl", e2e.cases(80))
+        self.write("suite.yaml", SUITE)
+        summary = self.write("step.md", "before\n")
+        environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary),
+                       "PATH": "/usr/bin:/bin"}
+        self.answer(80, lambda i: True)
+        quiet = self.assay("run", "suite.yaml", env=environment).stderr
+        self.assertNotIn("::error", quiet)
+        self.answer(80, lambda i: i % 2)
+        said = self.assay("run", "suite.yaml", env=environment, code=1)
+        self.assertNotIn("::", said.stdout)
+        commands = [line for line in said.stderr.splitlines() if line.startswith("::")]
+        kinds = [line.split(" ")[0] for line in commands]
+        self.assertEqual(kinds.count("::warning"), 10)  # 40 broke; a step shows ten
+        self.assertTrue(1 <= kinds.count("::error") <= 10)
+        for line in commands:
+            self.assertRegex(line, r"^::(error|warning) file=[^,:]+,line=\d+,title=assay [a-z-]+::.")
+        text = summary.read_text()
+        self.assertTrue(text.startswith("before\n## "))
+        self.assertEqual(text.count("## "), 2)
+        self.assertLess(len(text), 1024 * 1024)
+
+    def test_a_step_summary_that_cannot_be_written_is_no_success(self):
+        self.write("cases.jsonl", e2e.cases(8))
+        self.write("suite.yaml", SUITE)
+        self.answer(8, lambda i: True)
+        self.assay("run", "suite.yaml", code=3,
+                   env={"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(self.dir / "no/file"),
+                        "PATH": "/usr/bin:/bin"})
+
+    def test_exports(self):
+        self.write("cases.jsonl", [
+            {"id": "=1+1", "text": "a", "expected": "yes_it_is", "tags": ["x"]},
+            {"id": "b", "text": "b", "expected": "no_it_is_not", "tags": ["x"]},
+            {"id": "c", "text": "c", "expected": "no_it_is_not", "tags": ["x"]}])
+        self.write("suite.yaml", SUITE)
+        self.write("answers.jsonl", [
+            {"id": "=1+1", "output": "yes_it_is", "tokens_in": 5, "tokens_out": 2},
+            {"id": "b", "output": "yes_it_is", "tokens_in": 5, "tokens_out": 2},
+            {"id": "c", "output": "", "outcome": "timeout"}])
+        self.write("suite.yaml", SUITE + "max_errors: 50%\n")
+        run = self.summary(self.dir / "suite.yaml", "--out", "o", code=None)
+
+        def export(name):
+            return self.assay("report", run["run"], "--format", name).stdout
+
+        import csv
+        import io
+        rows = list(csv.DictReader(io.StringIO(export("csv"), newline="")))
+        self.assertEqual([row["id"] for row in rows], ["'=1+1", "b", "c"])
+        self.assertEqual([row["accuracy"] for row in rows], ["1", "0", ""])
+        self.assertEqual([json.loads(line) for line in export("jsonl").splitlines()],
+                         sorted(self.lines("o"), key=lambda line: line["id"]))
+        self.assertEqual(json.loads(export("json")), run)
+        lm = json.loads(export("lm-eval"))
+        self.assertEqual(lm["results"]["small"]["acc,none"], 0.5)
+        self.assertIn("acc_stderr,none", lm["results"]["small"])
+        self.assertEqual(lm["n-samples"]["small"], {"original": 3, "effective": 3})
+        samples = [json.loads(line) for line in export("lm-eval-samples").splitlines()]
+        self.assertEqual([s["doc_id"] for s in samples], [0, 1, 2])
+        self.assertEqual([s.get("acc") for s in samples[:2]], [1, 0])
+        for key in "doc target arguments resps filtered_resps filter metrics prompt_hash".split():
+            self.assertIn(key, samples[0])
+        foo = json.loads(export("promptfoo"))
+        self.assertEqual(foo["results"]["version"], 3)
+        self.assertEqual([r["success"] for r in foo["results"]["results"]], [True, False, False])
+        self.assertEqual([r["failureReason"] for r in foo["results"]["results"]], [0, 1, 2])
+        stats = foo["results"]["stats"]
+        self.assertEqual((stats["successes"], stats["failures"], stats["errors"]), (1, 1, 1))
+        self.assertEqual(stats["tokenUsage"]["total"], 14)
+        self.assertEqual(self.assay("report", run["run"], "--format", "csv", "--out", "x.csv").stdout,
+                         "x.csv\n")
+        self.assertEqual((self.dir / "x.csv").read_bytes().count(b"\r\n"), 4)
+        self.check_sarif(json.loads(export("sarif")))
+        self.assertIn("## ", export("markdown"))
+        self.assertIn("<testsuites", export("junit"))
+        self.refused("report", run["run"], "--format", "xlsx", says=["xlsx", "lm-eval"])
+        self.refused("report", "--format", "csv", says=["name a RUN"])
+        self.refused("history", "--format", "csv", says=["text or json"])
+
+
 if __name__ == "__main__":
     sys.exit(e2e.main(sys.modules[__name__]))

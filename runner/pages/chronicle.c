@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runner/chronicle.h"
+#include "runner/pages/chronicle.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -294,7 +294,7 @@ static as_rc read_inputs(as_arena *arena, const as_timeline *line, as_err *err) 
                               (as_case_story *)(uintptr_t)line->unsteady};
     size_t counts[] = {line->broken_count, line->unsteady_count};
     as_map wanted = {0};
-    as_str inputs[2 * STORIES_MAX] = {{0}};
+    as_review_case cases[2 * STORIES_MAX] = {{.line = 0}};
     for (size_t l = 0; l < 2; l++)
         for (size_t i = 0; i < counts[l]; i++)
             as_map_add(&wanted, lists[l][i].past->id, wanted.count, NULL);
@@ -304,14 +304,14 @@ static as_rc read_inputs(as_arena *arena, const as_timeline *line, as_err *err) 
     if (wanted.count && last->suite_path.len &&
         as_plan_load(arena, last->suite_path.ptr, NULL, 0, 0, &plan, &problems) == AS_OK) {
         if (as_str_eq(plan.facts.sha256, last->dataset_sha256))
-            rc = as_review_inputs(arena, &plan, &wanted, inputs, err);
+            rc = as_review_cases(arena, &plan, &wanted, cases, err);
         as_plan_free(&plan);
     }
     as_buf_free(&problems);
     for (size_t l = 0; l < 2; l++)
         for (size_t i = 0; i < counts[l]; i++) {
             uint64_t at = 0;
-            if (as_map_get(&wanted, lists[l][i].past->id, &at)) lists[l][i].input = inputs[at];
+            if (as_map_get(&wanted, lists[l][i].past->id, &at)) lists[l][i].input = cases[at].input;
         }
     as_map_free(&wanted);
     return rc;
