@@ -8,6 +8,11 @@
 #include "runner/outputs.h"
 
 const as_command as_commands[] = {
+    {"init", as_cmd_init, "[DIR]", "a suite that runs as it is, and CI files for it",
+     "Writes evals/ (a suite, ten golden cases, recorded answers), .github/workflows/assay.yml,\n"
+     ".gitlab-ci.yml, Jenkinsfile and deploy/assay-cronjob.yaml into DIR (default: here). When "
+     "one\n"
+     "of them is already there, nothing is written.\n"},
     {"run", as_cmd_run, "SUITE...", "evaluate: dataset -> target -> scores -> history -> gate",
      "Asks the target every case of the suite's dataset, scores the answers, stores the run,\n"
      "writes the report and judges the gates. Everything is checked before the first case is\n"

@@ -351,5 +351,46 @@ class Builds(Pages):
         self.refused("history", "--format", "csv", says=["text or json"])
 
 
+class Init(Pages):
+    def test_the_scaffold_runs_as_it_is(self):
+        done = self.assay("init")
+        files = [line.split()[0] for line in done.stdout.splitlines()]
+        for name in ("evals/suite.yaml", "evals/cases.jsonl", ".github/workflows/assay.yml",
+                     ".gitlab-ci.yml", "Jenkinsfile", "deploy/assay-cronjob.yaml"):
+            self.assertIn(name, files)
+            self.assertTrue((self.dir / name).stat().st_size > 200)
+        cases = [json.loads(line) for line in self.page("evals/cases.jsonl").splitlines()]
+        self.assertEqual(len(cases), 10)
+        found = self.summary("evals/suite.yaml")
+        self.assertEqual(found["cases"]["total"], 10)
+        self.assertEqual(found["metrics"]["accuracy"]["value"], 0.9)
+        # Ten cases cannot rule a drop of 2 % out: that is said, and fails nothing.
+        self.assertEqual(self.summary("evals/suite.yaml")["gate"]["verdict"], "undecided")
+        worse = self.summary("evals/suite.yaml", "--target", "mock:first", code=1)
+        self.assertEqual(worse["gate"]["verdict"], "fail")
+
+    def test_what_the_build_files_name_is_there(self):
+        """The commands of the CI files, and the reports they hand on."""
+        self.assay("init", "new/project")
+        home = self.dir / "new/project"
+        for name in (".github/workflows/assay.yml", ".gitlab-ci.yml", "Jenkinsfile"):
+            text = (home / name).read_text()
+            command = re.search(r"assay (run evals/suite.yaml --out .assay/report)", text).group(1)
+            done = subprocess.run([e2e.BINARY, *command.split()], cwd=home, capture_output=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for named in re.findall(r"\.assay/report/[a-z]+\.[a-z]+", text):
+                self.assertTrue((home / named).is_file(), f"{name} names {named}")
+
+    def test_nothing_is_overwritten(self):
+        self.write("Jenkinsfile", "mine")
+        self.refused("init", says=["'Jenkinsfile' would be overwritten", "nothing was written"])
+        self.assertEqual(self.page("Jenkinsfile"), "mine")
+        self.assay("init", "x")
+        self.refused("init", "x", says=["suite.yaml", "Jenkinsfile"])
+        self.refused("init", "a", "b", says=["one directory"])
+        self.write("file", "")
+        self.refused("init", "file/x", says=["file"])
+
+
 if __name__ == "__main__":
     sys.exit(e2e.main(sys.modules[__name__]))
