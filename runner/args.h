@@ -16,7 +16,7 @@ typedef struct as_args {
     as_str command;
     as_args_list operands; // what is no option
     // global
-    as_str store;
+    as_str store, format;
     bool json, quiet, verbose, no_color, version, help;
     // run, gate, compare, report, history
     as_args_list targets, gates;

@@ -106,9 +106,8 @@ static as_rc prepare_dir(const run *r, as_run_header *header, bool *resume, as_e
 
 // A finished run's files must not outlive its journal.
 static void drop_old_results(const run *r) {
-    const char *const names[] = {"summary.json", "report.html", "junit.xml", "summary.md"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        as_file_drop(as_strf(r->arena, "%s/%s", r->dir, names[i]).ptr);
+    for (size_t i = 0; as_output_names[i]; i++)
+        as_file_drop(as_strf(r->arena, "%s/%s", r->dir, as_output_names[i]).ptr);
 }
 
 static void fill_identity(run *r, const as_run_header *header) {

@@ -8,6 +8,11 @@
 #include "runner/outputs.h"
 
 const as_command as_commands[] = {
+    {"init", as_cmd_init, "[DIR]", "a suite that runs as it is, and CI files for it",
+     "Writes evals/ (a suite, ten golden cases, recorded answers), .github/workflows/assay.yml,\n"
+     ".gitlab-ci.yml, Jenkinsfile and deploy/assay-cronjob.yaml into DIR (default: here). When "
+     "one\n"
+     "of them is already there, nothing is written.\n"},
     {"run", as_cmd_run, "SUITE...", "evaluate: dataset -> target -> scores -> history -> gate",
      "Asks the target every case of the suite's dataset, scores the answers, stores the run,\n"
      "writes the report and judges the gates. Everything is checked before the first case is\n"
@@ -39,8 +44,11 @@ const as_command as_commands[] = {
      "smallest drop these cases would show, and the cases that flipped. --gate 'EXPR' judges it\n"
      "with the exit codes of run.\n"},
     {"report", as_cmd_report, "[RUN]", "HTML: one run, or the trend of a suite over the history",
-     "Without RUN: the trend of --suite (default: the one run last), since --since. Writes\n"
-     "report.html or trend.html, or --out, and prints the path.\n"},
+     "Without RUN: the trend of --suite (default: the one run last), since --since: every metric\n"
+     "with its interval, gates, changes of level, slices, speed, the cases that broke. Writes\n"
+     "report.html or trend.html, or --out, and prints the path.\n"
+     "With RUN and --format NAME, on stdout or to --out: json (summary), markdown, junit, sarif,\n"
+     "codequality (GitLab), openmetrics, csv, jsonl, lm-eval, lm-eval-samples, promptfoo.\n"},
     {"history", as_cmd_history, "VERB",
      "list, show RUN, tag RUN NAME, import FILE, export RUN, prune",
      "  list                  runs, newest first (--suite, --since, --limit)\n"

@@ -19,6 +19,7 @@ typedef struct as_case {
     const as_str *slices;    // "tag=edge", "channel=chat": the slices this case belongs to
     size_t slice_count;
     size_t line; // in its file, from 1
+    as_str file; // path
 } as_case;
 
 // What became of one case. What the model did wrong is data; so is what the target did wrong.
