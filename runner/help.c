@@ -89,14 +89,27 @@ static void put_gates(as_buf *out) {
     as_buf_text(
         out,
         "  accuracy >= 0.89                      the value itself against a threshold\n"
+        "  accuracy >= 0.89 prove                its one-sided 95 % bound: proven to keep the\n"
+        "                                        limit, proven to miss it (1), or undecided (4)\n"
         "  accuracy[tag=critical] >= 0.95        on a slice\n"
+        "  accuracy[channel=*] >= 0.8            on every slice of a field, a check each\n"
+        "  accuracy[tag=canary] every >= 1       must-pass cases: each by itself, no statistics;\n"
+        "                                        0.5 is the majority of several samples a case\n"
         "  latency.p95 <= 100 ms                 units: ms, s, %\n"
         "  accuracy drop <= 0.01                 against the baseline, case by case: fails on a\n"
         "                                        proven drop, unless it is proven to stay within\n"
         "                                        0.01; cannot tell: warns (--strict: exit code 4)\n"
         "  accuracy drop <= 0.02 prove           fails unless no larger drop is proven; cannot\n"
         "                                        tell: exit code 4, and says how many cases it\n"
-        "                                        would take\n");
+        "                                        would take\n"
+        "  latency.mean rise <= 5%               times and costs: rise is the drop of a metric\n"
+        "                                        where lower is better; with % the geometric mean\n"
+        "                                        of the cases' ratios (p50 to p99: of the runs'\n"
+        "                                        quantiles), without it the difference\n"
+        "\n"
+        "  Missing answers (target errors) never help: a gate that would not hold had each been\n"
+        "  the worst possible is not measured (exit code 3).\n"
+        "  Several drop gates are corrected for one another by Holm's method.\n");
 }
 
 static void put_exit_codes(as_buf *out) {

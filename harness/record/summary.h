@@ -54,6 +54,7 @@ typedef struct as_check {
     uint64_t n;            // paired cases, or cases
     uint64_t needed;       // cases that would decide it; 0 when decided or not known
     bool prove;            // a `prove` gate: undecided is exit code 4
+    bool relative;         // delta, ci, limit and mde are shares of the baseline
     as_verdict verdict;
     as_str method; // "mcnemar mid-p", "cluster t", "sign flip", "randomisation", "threshold"
     as_str note;   // one sentence for a person, for example why it is undecided
