@@ -197,7 +197,9 @@ static void change_of_means(as_arena *arena, const as_metric *metric, const colu
         out->method = AS_STR("sign flip");
     }
     widen(metric, &changes, out);
-    // What the interval does not rule out, p must not.
+    // What the interval does not rule out, p must not. (Clusters of several cases are no such risk:
+    // each is a mean, and a rule for whole ones that were not seen would leave no power.)
+    if (c->cluster_count != c->count) return;
     double best = direction(metric) > 0 ? out->ci90.hi : -out->ci90.lo;
     if (best >= 0) out->p_drop = fmax(out->p_drop, 0.05);
     if (out->ci95.lo <= 0 && out->ci95.hi >= 0) out->p_any = fmax(out->p_any, 0.05);

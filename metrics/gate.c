@@ -41,14 +41,6 @@ static bool is_wild(as_str slice) {
     return as_str_ends(slice, AS_STR("=*"));
 }
 
-static size_t slice_count(const as_judging *j) {
-    return j->now ? j->now->slices.count : j->summary->slice_count;
-}
-
-static as_str slice_name(const as_judging *j, size_t i) {
-    return j->now ? j->now->slices.sorted[i] : j->summary->slices[i].slice;
-}
-
 static as_gate_spec on_slice(as_arena *arena, const as_gate_spec *wild, as_str slice) {
     as_gate_spec out = *wild;
     out.slice = slice;
@@ -57,21 +49,32 @@ static as_gate_spec on_slice(as_arena *arena, const as_gate_spec *wild, as_str s
     return out;
 }
 
-// The gates with those of all slices written out; one whose field no case has stays as it is.
-static const as_gate_spec *expand(as_judging *j, const as_gate_spec *specs, size_t *count) {
-    if (j->now) as_rows_seal(j->now);
-    size_t n = 0, slices = slice_count(j);
-    as_gate_spec *out = AS_NEW_ARRAY(&j->scratch, as_gate_spec, as_size_mul(*count, slices + 1));
+const as_gate_spec *as_gate_expand(as_arena *arena, const as_gate_spec *specs, size_t *count,
+                                   const as_str *slices, size_t slice_count) {
+    size_t n = 0;
+    as_gate_spec *out = AS_NEW_ARRAY(arena, as_gate_spec, as_size_mul(*count, slice_count + 1) + 1);
     for (size_t i = 0; i < *count; i++) {
         size_t before = n;
         as_str field = as_str_sub(specs[i].slice, 0, specs[i].slice.len - 1);
-        for (size_t s = 0; is_wild(specs[i].slice) && s < slices; s++)
-            if (as_str_starts(slice_name(j, s), field))
-                out[n++] = on_slice(&j->scratch, &specs[i], slice_name(j, s));
+        for (size_t s = 0; is_wild(specs[i].slice) && s < slice_count; s++)
+            if (as_str_starts(slices[s], field)) out[n++] = on_slice(arena, &specs[i], slices[s]);
         if (n == before) out[n++] = specs[i];
     }
     *count = n;
     return out;
+}
+
+// By the slices of the rows, or of the summary where there are no rows.
+static const as_gate_spec *expand(as_judging *j, const as_gate_spec *specs, size_t *count) {
+    if (j->now) {
+        as_rows_seal(j->now);
+        return as_gate_expand(&j->scratch, specs, count, j->now->slices.sorted,
+                              j->now->slices.count);
+    }
+    size_t slice_count = j->summary->slice_count;
+    as_str *slices = AS_NEW_ARRAY(&j->scratch, as_str, slice_count + 1);
+    for (size_t i = 0; i < slice_count; i++) slices[i] = j->summary->slices[i].slice;
+    return as_gate_expand(&j->scratch, specs, count, slices, slice_count);
 }
 
 static as_verdict worst_of(const as_check *checks, size_t count) {

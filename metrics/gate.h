@@ -48,6 +48,11 @@ as_rc as_gate_parse(as_arena *arena, as_str text, as_gate_spec *out, as_err *err
 as_rc as_gate_parse_in(as_arena *arena, as_str text, const as_metric_spec *metrics,
                        size_t metric_count, as_gate_spec *out, as_err *err) AS_MUST_USE;
 
+// The gates with those on every slice of a field written out, a gate a slice; one whose field no
+// slice has stays as it is. *count becomes their number.
+const as_gate_spec *as_gate_expand(as_arena *arena, const as_gate_spec *specs, size_t *count,
+                                   const as_str *slices, size_t slice_count);
+
 // Judges all gates. `base` is NULL without a baseline (drop gates are then AS_NO_BASELINE).
 // A metric that is undefined or missing is AS_UNMEASURABLE. The overall verdict is the worst:
 // unmeasurable, fail, undecided, no_baseline, pass.

@@ -6,17 +6,18 @@
 #define AT(field) offsetof(as_args, field)
 
 const as_option as_options[] = {
-    {"target", 't', AS_OPT_LIST, AT(targets), "run", "URI", "what to evaluate; repeat for several"},
+    {"target", 't', AS_OPT_LIST, AT(targets), "run plan", "URI",
+     "what to evaluate; repeat for several"},
     {"out", 'o', AS_OPT_TEXT, AT(out), "run gate compare report history", "PATH",
      "where the results go (default .assay/runs/RUN)"},
     {"baseline", 'b', AS_OPT_TEXT, AT(baseline), "run gate report", "REF",
      "run to compare with: latest, tag:NAME, branch:NAME, run:ID, a path, or none"},
-    {"gate", 'g', AS_OPT_LIST, AT(gates), "run gate compare", "EXPR",
+    {"gate", 'g', AS_OPT_LIST, AT(gates), "run gate compare plan", "EXPR",
      "a gate besides those of the suite; repeat for several"},
-    {"concurrency", 'j', AS_OPT_COUNT, AT(concurrency), "run", "N",
+    {"concurrency", 'j', AS_OPT_COUNT, AT(concurrency), "run plan", "N",
      "cases at work at once (default: the target's threads)"},
-    {"limit", 'n', AS_OPT_COUNT, AT(limit), "run history", "N",
-     "run: only the first N cases; history list: only the newest N runs"},
+    {"limit", 'n', AS_OPT_COUNT, AT(limit), "run plan history", "N",
+     "run, plan: only the first N cases; history list: only the newest N runs"},
     {"resume", 0, AS_OPT_FLAG, AT(resume), "run", NULL,
      "continue a run that was stopped or killed"},
     {"fresh", 0, AS_OPT_FLAG, AT(fresh), "run", NULL, "throw away the unfinished run in --out"},

@@ -18,6 +18,7 @@ extern const as_command as_commands[]; // ends with name NULL
 int as_cmd_run(const as_args *args);
 int as_cmd_gate(const as_args *args);
 int as_cmd_compare(const as_args *args);
+int as_cmd_plan(const as_args *args);
 int as_cmd_report(const as_args *args);
 int as_cmd_history(const as_args *args);
 int as_cmd_help(const as_args *args);

@@ -17,6 +17,14 @@ const as_command as_commands[] = {
      "Drop gates compare with --baseline; without it with the newest run of the same suite on the\n"
      "same cases in the history that did not fail. A first run has no baseline: its drop gates\n"
      "say so and do not fail.\n"},
+    {"plan", as_cmd_plan, "SUITE", "before anything is spent: tokens, time, cost, what it can show",
+     "Checks the suite like run does and says how many cases there are, what they will take, and\n"
+     "for each gate and slice the smallest drop that these cases find 8 times in 10, and how many\n"
+     "cases its margin needs. Tokens, time and cost come from the suite's last run in the "
+     "history;\n"
+     "without one from a few cases asked of a target in this process, or from the prompts' sizes.\n"
+     "How many cases turn between two runs comes from the last runs too, else 1 in 10 is "
+     "assumed.\n"},
     {"gate", as_cmd_gate, "RUN", "judge a stored run again, against --baseline REF",
      "RUN is a run id, latest, tag:NAME, branch:NAME, or the path of a run's directory,\n"
      "summary.json or results.jsonl. Uses the gates of the run's suite and those of --gate.\n"},

@@ -37,8 +37,8 @@ static const as_command *find(as_str name) {
 }
 
 static int unknown_command(as_str name) {
-    static const char *const planned[] = {"init",  "score",   "plan",   "bench", "watch",
-                                          "serve", "dataset", "attack", "model", NULL};
+    static const char *const planned[] = {"init",    "score",  "bench", "watch", "serve",
+                                          "dataset", "attack", "model", NULL};
     as_err err = {0};
     const char *names[24];
     size_t count = 0;
