@@ -146,7 +146,7 @@ static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row 
 static void keep_labels(as_scorer *scorer, const as_scoring *scoring, as_row *row) {
     if (!scorer->has_classes || !scoring->gold_count) return;
     as_str gold = scoring->golds[0];
-    bool answered = scoring->sample->has_prediction;
+    bool answered = scoring->sample->has_prediction && !row->missing;
     for (size_t i = 0; answered && i < scoring->gold_count; i++)
         if (as_str_eq(scoring->golds[i], scoring->prediction)) gold = scoring->golds[i];
     row->gold = as_rows_name(scorer, &scorer->labels, gold);
@@ -229,17 +229,15 @@ as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_er
     as_scoring scoring = {.arena = &scratch, .sample = sample, .articles = scorer->articles};
     as_row row = make_row(scorer, sample);
     as_rc rc = AS_OK;
+    scoring.gold_count = gold_texts(&scratch, sample->expected, &scoring.golds);
     if (!row.missing) {
         if (sample->has_prediction)
             scoring.prediction = as_utf8_clean(&scratch, sample->prediction);
-        scoring.gold_count = gold_texts(&scratch, sample->expected, &scoring.golds);
         read_choices(&scoring);
         rc = score_metrics(scorer, &scoring, &row, err);
-        if (rc == AS_OK) {
-            keep_labels(scorer, &scoring, &row);
-            keep_gold_count(scorer, scoring.gold_count);
-        }
+        if (rc == AS_OK) keep_gold_count(scorer, scoring.gold_count);
     }
+    if (rc == AS_OK) keep_labels(scorer, &scoring, &row);
     if (rc == AS_OK) {
         as_map_add(&scorer->ids.map, row.id, row.missing, NULL);
         *push_row(scorer) = row;
@@ -334,7 +332,8 @@ void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out) 
     size_t known = scorer->labels.count, count = known;
     if (!scorer->has_classes || !known || known > CONFUSION_LABELS_MAX) return;
     for (size_t i = 0; i < scorer->row_count; i++)
-        if (scorer->rows[i].gold != AS_ROWS_NONE && scorer->rows[i].pred == AS_ROWS_NONE)
+        if (scorer->rows[i].gold != AS_ROWS_NONE && scorer->rows[i].pred == AS_ROWS_NONE &&
+            !scorer->rows[i].missing)
             count = known + 1; // a column for cases without an answer
     as_str *labels = AS_NEW_ARRAY(arena, as_str, count);
     uint64_t *cells = AS_NEW_ARRAY(arena, uint64_t, count * count);
@@ -342,7 +341,7 @@ void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out) 
     if (count > known) labels[known] = AS_STR("(no answer)");
     for (size_t i = 0; i < scorer->row_count; i++) {
         const as_row *row = &scorer->rows[i];
-        if (row->gold == AS_ROWS_NONE) continue;
+        if (row->gold == AS_ROWS_NONE || row->missing) continue;
         size_t pred = row->pred == AS_ROWS_NONE ? known : scorer->labels.ranks[row->pred];
         cells[scorer->labels.ranks[row->gold] * count + pred]++;
     }

@@ -77,7 +77,8 @@ static void add_own(items *list, const as_functional *f, const as_metric *metric
 }
 
 static void add_row(items *list, const as_layout *layout, const as_tally_row *in) {
-    if (layout->has_labels && !in->row->missing) add_labels(list, layout, in);
+    bool counts = !in->row->missing || in->stand_in != AS_STAND_NONE;
+    if (layout->has_labels && counts) add_labels(list, layout, in);
     for (size_t i = 0; i < layout->count; i++) {
         const as_metric *metric = in->metrics[i];
         if (metric->ops->flags & AS_METRIC_RUN) {

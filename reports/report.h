@@ -7,6 +7,7 @@
 #define AS_REPORT_H
 
 #include "harness/record/findings.h"
+#include "harness/record/outlook.h"
 #include "harness/record/summary.h"
 #include "harness/record/timeline.h"
 
@@ -31,6 +32,9 @@ void as_report_compare_terminal(as_buf *out, const as_summary *a, const as_summa
                                 size_t columns);
 void as_report_compare_json(as_buf *out, const as_findings *findings, uint64_t cases,
                             const as_gate *gate);
+// What `assay plan` says.
+void as_report_outlook_terminal(as_buf *out, const as_outlook *outlook, bool color, size_t columns);
+void as_report_outlook_json(as_buf *out, const as_outlook *outlook);
 // A run a line for `assay history list`.
 void as_report_history_terminal(as_buf *out, const as_summary *runs, const as_str *tags,
                                 size_t count, bool color, size_t columns);

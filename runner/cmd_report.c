@@ -6,7 +6,7 @@
 #include "runner/outputs.h"
 #include "runner/pages/chronicle.h"
 #include "runner/pages/export.h"
-#include "runner/pages/recall.h"
+#include "runner/pages/revisit.h"
 
 static as_rc write_file(as_arena *arena, const char *path, const as_buf *page, as_err *err) {
     as_rc rc = as_file_replace(path, as_buf_view(page), err);
@@ -20,22 +20,22 @@ static as_rc write_file(as_arena *arena, const char *path, const as_buf *page, a
 // A page is a file; anything else goes to stdout unless there is --out.
 static as_rc run_page(const as_args *args, as_arena *arena, const char *path, as_str format,
                       as_store **store, as_err *err) {
-    as_recall_request request = {.reference = args->operands.items[0],
-                                 .baseline = args->baseline,
-                                 .suite = args->suite,
-                                 .store_url = args->store,
-                                 .store = store,
-                                 .inputs = true};
-    as_recall recall;
-    as_rc rc = as_recall_open(arena, &request, &recall, err);
+    as_revisit_request request = {.reference = args->operands.items[0],
+                                  .baseline = args->baseline,
+                                  .suite = args->suite,
+                                  .store_url = args->store,
+                                  .store = store,
+                                  .inputs = true};
+    as_revisit revisit;
+    as_rc rc = as_revisit_open(arena, &request, &revisit, err);
     if (rc) return rc;
     as_buf page = {0};
-    as_export_page(&page, format, &recall.source.summary, recall.baseline, &recall.findings,
-                   recall.suite_file);
+    as_export_page(&page, format, &revisit.source.summary, revisit.baseline, &revisit.findings,
+                   revisit.suite_file);
     if (!path && as_str_is(format, "html")) path = "report.html";
     rc = path ? write_file(arena, path, &page, err) : as_outputs_print(as_buf_view(&page), err);
     as_buf_free(&page);
-    as_recall_close(&recall);
+    as_revisit_close(&revisit);
     return rc;
 }
 

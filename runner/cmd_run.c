@@ -8,7 +8,7 @@
 #include "harness/base/thread.h"
 #include "harness/target/remote.h"
 #include "reports/report.h"
-#include "runner/arrivals.h"
+#include "runner/bench/arrivals.h"
 #include "runner/commands.h"
 #include "runner/evaluate.h"
 #include "runner/git.h"

@@ -19,6 +19,7 @@ int as_cmd_run(const as_args *args);
 int as_cmd_score(const as_args *args);
 int as_cmd_gate(const as_args *args);
 int as_cmd_compare(const as_args *args);
+int as_cmd_plan(const as_args *args);
 int as_cmd_report(const as_args *args);
 int as_cmd_history(const as_args *args);
 int as_cmd_bench(const as_args *args);

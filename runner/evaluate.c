@@ -6,7 +6,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/map.h"
 #include "harness/record/digest.h"
-#include "runner/arrivals.h"
+#include "runner/bench/arrivals.h"
 #include "runner/progress.h"
 #include "runner/scheduler.h"
 

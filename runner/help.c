@@ -36,6 +36,14 @@ const as_command as_commands[] = {
      "  id, weight, cluster, tags, slices   as in a golden case; all optional\n"
      "results.jsonl of a run is such a file. --format json prints the `metrics` of summary.json.\n"
      "Exit codes: 0, 2 for a wrong file, 3 for no cases.\n"},
+    {"plan", as_cmd_plan, "SUITE", "before anything is spent: tokens, time, cost, what it can show",
+     "Checks the suite like run does and says how many cases there are, what they will take, and\n"
+     "for each gate and slice the smallest drop that these cases find 8 times in 10, and how many\n"
+     "cases its margin needs. Tokens, time and cost come from the suite's last run in the "
+     "history;\n"
+     "without one from a few cases asked of a target in this process, or from the prompts' sizes.\n"
+     "How many cases turn between two runs comes from the last runs too, else 1 in 10 is "
+     "assumed.\n"},
     {"gate", as_cmd_gate, "RUN", "judge a stored run again, against --baseline REF",
      "RUN is a run id, latest, tag:NAME, branch:NAME, or the path of a run's directory,\n"
      "summary.json or results.jsonl. Uses the gates of the run's suite and those of --gate.\n"},
@@ -123,14 +131,27 @@ static void put_gates(as_buf *out) {
     as_buf_text(
         out,
         "  accuracy >= 0.89                      the value itself against a threshold\n"
+        "  accuracy >= 0.89 prove                its one-sided 95 % bound: proven to keep the\n"
+        "                                        limit, proven to miss it (1), or undecided (4)\n"
         "  accuracy[tag=critical] >= 0.95        on a slice\n"
+        "  accuracy[channel=*] >= 0.8            on every slice of a field, a check each\n"
+        "  accuracy[tag=canary] every >= 1       must-pass cases: each by itself, no statistics;\n"
+        "                                        0.5 is the majority of several samples a case\n"
         "  latency.p95 <= 100 ms                 units: ms, s, %\n"
         "  accuracy drop <= 0.01                 against the baseline, case by case: fails on a\n"
         "                                        proven drop, unless it is proven to stay within\n"
         "                                        0.01; cannot tell: warns (--strict: exit code 4)\n"
         "  accuracy drop <= 0.02 prove           fails unless no larger drop is proven; cannot\n"
         "                                        tell: exit code 4, and says how many cases it\n"
-        "                                        would take\n");
+        "                                        would take\n"
+        "  latency.mean rise <= 5%               times and costs: rise is the drop of a metric\n"
+        "                                        where lower is better; with % the geometric mean\n"
+        "                                        of the cases' ratios (p50 to p99: of the runs'\n"
+        "                                        quantiles), without it the difference\n"
+        "\n"
+        "  Missing answers (target errors) never help: a gate that would not hold had each been\n"
+        "  the worst possible is not measured (exit code 3).\n"
+        "  Several drop gates are corrected for one another by Holm's method.\n");
 }
 
 static void put_exit_codes(as_buf *out) {

@@ -119,6 +119,10 @@ static void put_check(as_json_out *out, const as_check *c) {
     put_u64(out, "needed", c->needed);
     as_jo_key(out, "prove");
     as_jo_bool(out, c->prove);
+    if (c->relative) {
+        as_jo_key(out, "relative");
+        as_jo_bool(out, true);
+    }
     put_str(out, "method", c->method);
     put_str(out, "verdict", as_str_of(as_verdict_name(c->verdict)));
     if (c->note.len) put_str(out, "note", c->note);
@@ -289,6 +293,7 @@ static as_check get_check(const as_json *c) {
         .n = get_u64(c, "n"),
         .needed = get_u64(c, "needed"),
         .prove = as_json_bool(c, "prove", false),
+        .relative = as_json_bool(c, "relative", false),
         .method = get_str(c, "method"),
         .verdict = verdict_of(get_str(c, "verdict")),
         .note = get_str(c, "note"),

@@ -17,10 +17,10 @@ typedef struct as_value {
     as_str name; // "accuracy", "f1_macro", "latency.p95"
     double value;
     as_interval ci;
-    double stderr_; // NaN where the method gives none
-    uint64_t n;     // cases behind it
-    as_str method;  // how the interval was made: "wilson", "cluster t", "bootstrap bca", ...
-    as_str spec;    // JSON of the suite's map when the metric has options; empty for a bare name
+    double stderr_;   // NaN where the method gives none
+    uint64_t n;       // cases behind it
+    as_str method;    // how the interval was made: "wilson", "cluster t", "bootstrap bca", ...
+    as_str spec;      // JSON of the suite's map when the metric has options; empty for a bare name
     as_str signature; // what else decides the value: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"
 } as_value;
 
@@ -55,6 +55,7 @@ typedef struct as_check {
     uint64_t n;            // paired cases, or cases
     uint64_t needed;       // cases that would decide it; 0 when decided or not known
     bool prove;            // a `prove` gate: undecided is exit code 4
+    bool relative;         // delta, ci, limit and mde are shares of the baseline
     as_verdict verdict;
     as_str method; // "mcnemar mid-p", "cluster t", "sign flip", "randomisation", "threshold"
     as_str note;   // one sentence for a person, for example why it is undecided

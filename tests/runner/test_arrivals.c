@@ -10,8 +10,8 @@
 
 #include <math.h>
 
-#include "runner/arrivals.h"
-#include "runner/bench.h"
+#include "runner/bench/arrivals.h"
+#include "runner/bench/bench.h"
 
 static void test_rates(void **state) {
     (void)state;

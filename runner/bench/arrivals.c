@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runner/arrivals.h"
+#include "runner/bench/arrivals.h"
 
 #include <math.h>
 

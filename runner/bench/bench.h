@@ -12,7 +12,7 @@
 
 #include "harness/record/summary.h"
 #include "harness/target/target.h"
-#include "runner/arrivals.h"
+#include "runner/bench/arrivals.h"
 
 typedef enum as_bench_time {
     AS_BENCH_E2E,

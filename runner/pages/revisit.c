@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runner/pages/recall.h"
+#include "runner/pages/revisit.h"
 
 #include "harness/base/log.h"
 #include "runner/git.h"
@@ -15,9 +15,9 @@ static bool load_plan(as_arena *arena, const as_summary *run, as_plan *plan) {
     return false;
 }
 
-as_rc as_recall_open(as_arena *arena, const as_recall_request *request, as_recall *out,
-                     as_err *err) {
-    as_recall r = {.suite_file = AS_STR("")};
+as_rc as_revisit_open(as_arena *arena, const as_revisit_request *request, as_revisit *out,
+                      as_err *err) {
+    as_revisit r = {.suite_file = AS_STR("")};
     as_summary *run = &r.source.summary;
     as_judge_request q = {.baseline = request->baseline,
                           .store_url = request->store_url,
@@ -51,7 +51,7 @@ as_rc as_recall_open(as_arena *arena, const as_recall_request *request, as_recal
     return AS_OK;
 }
 
-void as_recall_close(as_recall *recall) {
-    as_judgement_free(&recall->judgement);
-    as_scorer_free(recall->scorer);
+void as_revisit_close(as_revisit *revisit) {
+    as_judgement_free(&revisit->judgement);
+    as_scorer_free(revisit->scorer);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runner/bench.h"
+#include "runner/bench/bench.h"
 
 #include <math.h>
 #include <stdio.h>

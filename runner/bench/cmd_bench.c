@@ -6,7 +6,7 @@
 #include "harness/base/file.h"
 #include "harness/base/log.h"
 #include "metrics/latency.h"
-#include "runner/bench.h"
+#include "runner/bench/bench.h"
 #include "runner/commands.h"
 #include "runner/evaluate.h"
 #include "runner/outputs.h"
@@ -58,7 +58,7 @@ static void put_times(as_buf *out, const as_bench_result *r) {
         put_number(out, mean_of(t));
         for (size_t q = 0; q < QUANTILES; q++) put_number(out, quantile(t, q));
         put_number(out, t->ms[t->count - 1]);
-        as_interval ci = as_latency_interval(t->ms, t->count, 0.5);
+        as_interval ci = as_latency_interval(t->ms, t->count, 0.5, 0.025);
         if (!isnan(ci.lo) && !isnan(ci.hi)) as_buff(out, "   %.3g to %.3g", ci.lo, ci.hi);
         as_buf_char(out, '\n');
     }
