@@ -9,6 +9,7 @@
 #include "metrics/num.h"
 #include "metrics/paired.h"
 #include "metrics/quantile.h"
+#include "metrics/ranked.h"
 #include "metrics/special.h"
 
 #define Z90 1.64485362695147271 // one-sided 95 %
@@ -17,9 +18,18 @@
 // Fewer clusters, or fewer that changed, and t is no longer to be trusted with a p-value.
 enum { T_CLUSTERS_MIN = 20, T_CHANGED_MIN = 10 };
 
+// Fewer changed clusters than this, and an interval is at least as wide as Tango's for as many.
+enum { FEW_CHANGED = 50 };
+
+// Fewer for the better (or worse), and larger ones may not have been seen.
+enum { SIDE_MIN = 4 };
+
 bool as_change_same(const as_metric *a, const as_metric *b) {
-    return a->ops == b->ops && a->width == b->width && a->match == b->match &&
-           a->ignore_case == b->ignore_case;
+    return as_metric_same(a, b);
+}
+
+bool as_change_is_time(const as_metric *metric) {
+    return metric->ops->flags & AS_METRIC_RUN && !(metric->ops->flags & AS_METRIC_ERRORS);
 }
 
 static bool is_bounded(const as_metric *metric) {
@@ -38,9 +48,11 @@ typedef struct columns {
     size_t count, cluster_count;
 } columns;
 
-static double score_of(const as_metric *metric, const as_row *row, as_stand_in stand_in) {
-    if (stand_in != AS_STAND_NONE && row->missing && metric->ops->flags & AS_METRIC_UNIT)
-        return stand_in == AS_STAND_RIGHT;
+static double score_of(const as_metric *metric, const as_row *row, as_stand_in stand_in,
+                       const as_change_how *how) {
+    if (stand_in == AS_STAND_NONE || !row->missing) return as_rows_score(metric, row);
+    if (metric->ops->flags & AS_METRIC_UNIT) return stand_in == AS_STAND_RIGHT;
+    if (as_change_is_time(metric)) return stand_in == AS_STAND_RIGHT ? how->fastest : how->slowest;
     return as_rows_score(metric, row);
 }
 
@@ -60,8 +72,8 @@ static columns columns_of(as_arena *arena, const as_pairs *pairs, const as_metri
         if (!run && pair->a->expected != pair->b->expected) continue;
         // Both unanswered: there is nothing to stand in for.
         bool half = pair->a->missing != pair->b->missing;
-        double a = score_of(ma, pair->a, half ? how->a : AS_STAND_NONE);
-        double b = score_of(mb, pair->b, half ? how->b : AS_STAND_NONE);
+        double a = score_of(ma, pair->a, half ? how->a : AS_STAND_NONE, how);
+        double b = score_of(mb, pair->b, half ? how->b : AS_STAND_NONE, how);
         if (isnan(a) || isnan(b)) continue;
         size_t n = out.count++;
         out.a[n] = a;
@@ -110,24 +122,55 @@ static void change_of_shares(const as_metric *metric, as_change *out) {
     out->variance = (gains + losses) / n - out->delta * out->delta;
 }
 
-// See the head of change.h: no certainty from changes that did not happen.
-static void widen(const as_metric *metric, size_t clusters, size_t changed, as_change *out) {
-    if (!is_bounded(metric) || changed >= T_CHANGED_MIN) return;
+// How the clusters of a comparison changed.
+typedef struct spread {
+    size_t clusters, better, worse; // those that got better, and worse
+    double size;                    // of a change: root mean square, where G of size 1 are 1 in all
+} spread;
+
+// See the head of change.h: no certainty from changes that did not happen, and little from few. As
+// many flips of that size, in independent clusters, have Tango's interval.
+static void widen(const as_metric *metric, const spread *s, as_change *out) {
+    size_t changed = s->better + s->worse;
+    if (!is_bounded(metric) || changed >= FEW_CHANGED) return;
     as_interval *const intervals[] = {&out->ci90, &out->ci95};
     static const double z[] = {Z90, Z95};
+    double n = (double)s->clusters, gains = (double)s->better, losses = (double)s->worse;
     for (int i = 0; i < 2; i++) {
-        double least = z[i] * z[i] / ((double)clusters + z[i] * z[i]);
-        intervals[i]->lo = fmin(intervals[i]->lo, out->delta - least);
-        intervals[i]->hi = fmax(intervals[i]->hi, out->delta + least);
+        as_interval least = as_paired_tango(gains, losses, n, z[i]);
+        double at = (gains - losses) / n, size = changed ? s->size : 1;
+        double lo = size * (at - least.lo), hi = size * (least.hi - at);
+        double unseen = z[i] * z[i] / (n + z[i] * z[i]); // by a whole change that did not happen
+        if (changed < T_CHANGED_MIN || s->worse < SIDE_MIN) lo = fmax(lo, unseen);
+        if (changed < T_CHANGED_MIN || s->better < SIDE_MIN) hi = fmax(hi, unseen);
+        intervals[i]->lo = fmin(intervals[i]->lo, out->delta - lo);
+        intervals[i]->hi = fmax(intervals[i]->hi, out->delta + hi);
     }
-    out->mde = fmax(isnan(out->mde) ? 0 : out->mde, 5.515 / (double)clusters);
+    if (changed < T_CHANGED_MIN) out->mde = fmax(isnan(out->mde) ? 0 : out->mde, 5.515 / n);
+}
+
+static spread spread_of(const as_mean *mean, size_t clusters) {
+    spread out = {.clusters = clusters};
+    as_num_sum squares = {0};
+    for (size_t g = 0; g < clusters; g++) {
+        double effect = mean->sums[g] * (double)clusters / mean->weight;
+        out.better += effect > 0;
+        out.worse += effect < 0;
+        as_num_add(&squares, effect * effect);
+    }
+    size_t changed = out.better + out.worse;
+    out.size = changed ? sqrt(as_num_total(&squares) / (double)changed) : 0;
+    return out;
 }
 
 static void t_test(const as_metric *metric, const as_mean *mean, as_change *out) {
     double t = direction(metric) * mean->value / mean->stderr_;
     if (mean->stderr_ == 0) t = mean->value == 0 ? 0 : direction(metric) * mean->value * INFINITY;
-    out->p_drop = as_special_t(t, mean->df);
-    out->p_any = 2 * as_special_t(-fabs(t), mean->df);
+    // Skewness may make a drop less sure, never more so.
+    double hall = direction(metric) * as_interval_unskewed(direction(metric) * t, mean);
+    if (!isfinite(t)) hall = t;
+    out->p_drop = as_special_t(fmax(t, hall), mean->df);
+    out->p_any = 2 * as_special_t(-fmin(fabs(t), t > 0 ? fmax(hall, 0) : fmax(-hall, 0)), mean->df);
     if (mean->value == 0) out->p_any = 1;
 }
 
@@ -135,24 +178,31 @@ static void change_of_means(as_arena *arena, const as_metric *metric, const colu
                             as_change *out) {
     as_column column = {c->d, c->weights, c->clusters, c->count, c->cluster_count};
     as_mean mean = as_interval_mean(arena, &column);
-    out->ci90 = as_interval_t(&mean, 0.10);
-    out->ci95 = as_interval_t(&mean, 0.05);
+    out->ci90 = as_interval_skewed(&mean, 0.10);
+    out->ci95 = as_interval_skewed(&mean, 0.05);
     out->variance = (double)c->count * mean.stderr_ * mean.stderr_;
     if (mean.df >= 1)
         out->mde = (as_special_t_quantile(0.95, mean.df) + as_special_t_quantile(0.8, mean.df)) *
                    mean.stderr_;
+    spread changes = spread_of(&mean, c->cluster_count);
+    t_test(metric, &mean, out);
+    out->method = c->cluster_count == c->count ? AS_STR("paired t") : AS_STR("cluster paired t");
     if (c->cluster_count < T_CLUSTERS_MIN || mean.nonzero < T_CHANGED_MIN) {
         for (size_t g = 0; g < c->cluster_count; g++) mean.sums[g] *= direction(metric);
         as_flip_p p = as_paired_sign_flip(mean.sums, c->cluster_count);
-        out->p_drop = p.low;
-        out->p_any = p.far;
+        // Flips are exact where both signs are alike in size; where they are not, t knows better.
+        bool skewed = fabs(mean.skew) > 0 && isfinite(out->p_drop);
+        out->p_drop = skewed ? fmax(p.low, out->p_drop) : p.low;
+        out->p_any = skewed ? fmax(p.far, out->p_any) : p.far;
         out->method = AS_STR("sign flip");
-    } else {
-        t_test(metric, &mean, out);
-        out->method =
-            c->cluster_count == c->count ? AS_STR("paired t") : AS_STR("cluster paired t");
     }
-    widen(metric, c->cluster_count, mean.nonzero, out);
+    widen(metric, &changes, out);
+    // What the interval does not rule out, p must not. (Clusters of several cases are no such risk:
+    // each is a mean, and a rule for whole ones that were not seen would leave no power.)
+    if (c->cluster_count != c->count) return;
+    double best = direction(metric) > 0 ? out->ci90.hi : -out->ci90.lo;
+    if (best >= 0) out->p_drop = fmax(out->p_drop, 0.05);
+    if (out->ci95.lo <= 0 && out->ci95.hi >= 0) out->p_any = fmax(out->p_any, 0.05);
 }
 
 static double mean_of(as_arena *arena, const columns *c, const double *values) {
@@ -202,8 +252,53 @@ static void change_of_quantile(as_arena *arena, const as_metric *metric, const c
     from_replicates(metric, drawn, swapped, how->replicates, out);
 }
 
-static void change_of_case_scores(as_arena *arena, const as_metric *metric, const columns *c,
+#define LOG_OF_ZERO (-700.0) // below all others, and exp of it is nothing
+
+// Values on the scale of logarithms; false where one of a pair is not above 0. Two zeros are equal.
+static bool take_logs(columns *c) {
+    for (size_t i = 0; i < c->count; i++) {
+        bool zeros = c->a[i] == 0 && c->b[i] == 0;
+        if (!zeros && (!(c->a[i] > 0) || !(c->b[i] > 0))) return false;
+        c->a[i] = zeros ? LOG_OF_ZERO : as_num_log(c->a[i]);
+        c->b[i] = zeros ? LOG_OF_ZERO : as_num_log(c->b[i]);
+        c->d[i] = c->b[i] - c->a[i];
+    }
+    return true;
+}
+
+static double share_of_log(double log_ratio) {
+    return as_num_exp(log_ratio) - 1;
+}
+
+// The change as a share of the baseline: the geometric mean of the cases' ratios, or the ratio of
+// the quantiles. a and b stay in the metric's own unit.
+static void change_of_ratios(as_arena *arena, const as_metric *metric, columns *c,
+                             const as_change_how *how, as_change *out) {
+    double a = mean_of(arena, c, c->a), b = mean_of(arena, c, c->b);
+    bool total = metric->ops->kind == AS_METRIC_TOTAL;
+    bool quantile = metric->ops->kind == AS_METRIC_QUANTILE;
+    out->a = total ? a * (double)c->count : a;
+    out->b = total ? b * (double)c->count : b;
+    if (!take_logs(c)) return;
+    if (quantile) {
+        change_of_quantile(arena, metric, c, how, out);
+        out->a = as_num_exp(out->a);
+        out->b = as_num_exp(out->b);
+    } else {
+        out->delta = mean_of(arena, c, c->d);
+        change_of_means(arena, metric, c, out);
+    }
+    double *const all[] = {&out->delta,   &out->ci90.lo, &out->ci90.hi,
+                           &out->ci95.lo, &out->ci95.hi, &out->mde};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) *all[i] = share_of_log(*all[i]);
+}
+
+static void change_of_case_scores(as_arena *arena, const as_metric *metric, columns *c,
                                   const as_change_how *how, as_change *out) {
+    if (how->relative) {
+        change_of_ratios(arena, metric, c, how, out);
+        return;
+    }
     if (metric->ops->kind == AS_METRIC_QUANTILE) {
         change_of_quantile(arena, metric, c, how, out);
         return;
@@ -228,9 +323,10 @@ static size_t join_labels(as_arena *arena, const as_scorer *a, const as_scorer *
                           AS_NEW_ARRAY(arena, uint32_t, b->labels.count + 1)};
     while (at[0] < names[0]->count || at[1] < names[1]->count) {
         bool more[2] = {at[0] < names[0]->count, at[1] < names[1]->count};
-        int way = !more[0]   ? 1
-                  : !more[1] ? -1
-                             : as_str_cmp(names[0]->sorted[at[0]], names[1]->sorted[at[1]]);
+        int way = !more[0] ? 1
+                  : !more[1]
+                      ? -1
+                      : as_rows_label_order(names[0]->sorted[at[0]], names[1]->sorted[at[1]]);
         if (way <= 0) ranks[0][at[0]++] = (uint32_t)count;
         if (way >= 0) ranks[1][at[1]++] = (uint32_t)count;
         count++;
@@ -308,8 +404,23 @@ static void change_of_corpus(as_arena *arena, const as_pairs *pairs,
         if (isnan(out[i]->delta)) continue;
         from_replicates(b_metrics[i], drawn + i * how->replicates, swapped + i * how->replicates,
                         how->replicates, out[i]);
-        widen(b_metrics[i], s.a.count, changed, out[i]);
+        // Which way a cluster moved is not told for sums of statistics: all as the value did.
+        bool up = out[i]->delta > 0;
+        spread changes = {s.a.count, up ? changed : 0, up ? 0 : changed, 1};
+        if (changed) changes.size = fabs(out[i]->delta) * (double)s.a.count / (double)changed;
+        widen(b_metrics[i], &changes, out[i]);
     }
+}
+
+static void change_of_ranked(as_arena *arena, const as_pairs *pairs, const as_metric *a,
+                             const as_metric *b, const as_change_how *how, as_change *out) {
+    double *drawn = AS_NEW_ARRAY(arena, double, how->replicates), values[2];
+    double *swapped = AS_NEW_ARRAY(arena, double, how->replicates);
+    as_ranked_change(arena, pairs, a, b, how->replicates, values, drawn, swapped);
+    out->a = values[0];
+    out->b = values[1];
+    out->delta = out->b - out->a;
+    if (!isnan(out->delta)) from_replicates(b, drawn, swapped, how->replicates, out);
 }
 
 static as_change nothing_known(size_t count) {
@@ -337,10 +448,13 @@ void as_change_of(const as_pairs *pairs, const as_metric *const *a_metrics,
     for (size_t i = 0; i < count; i++) {
         columns c = columns_of(&scratch, pairs, a_metrics[i], b_metrics[i], how);
         out[i] = nothing_known(c.count);
+        out[i].clusters = c.cluster_count;
         count_flips(b_metrics[i], &c, &out[i]);
         if (!c.count) continue;
         as_change *change = &out[i];
-        if (b_metrics[i]->ops->kind != AS_METRIC_CORPUS) {
+        if (b_metrics[i]->ops->kind == AS_METRIC_RANKED) {
+            change_of_ranked(&scratch, pairs, a_metrics[i], b_metrics[i], how, change);
+        } else if (b_metrics[i]->ops->kind != AS_METRIC_CORPUS) {
             change_of_case_scores(&scratch, b_metrics[i], &c, how, change);
         } else if (b_metrics[i]->ops->flags & AS_METRIC_ERRORS) {
             change_of_corpus(&scratch, pairs, &a_metrics[i], &b_metrics[i], 1, how, &change);

@@ -21,7 +21,7 @@ static void compare_slice(comparison *c, as_str slice) {
     as_arena scratch = {0};
     as_pairs pairs = as_pair_list(&scratch, c->a, c->b, slice);
     as_change *changes = AS_NEW_ARRAY(&scratch, as_change, c->count + 1);
-    as_change_how how = {AS_STAND_NONE, AS_STAND_NONE, REPLICATES};
+    as_change_how how = {.replicates = REPLICATES};
     as_change_of(&pairs, c->a_metrics, c->b_metrics, c->count, &how, changes);
     as_str kept = as_str_copy(c->arena, slice);
     for (size_t i = 0; i < c->count; i++) {

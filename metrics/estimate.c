@@ -6,9 +6,17 @@
 
 #include "metrics/latency.h"
 #include "metrics/num.h"
+#include "metrics/ranked.h"
 #include "metrics/tally.h"
 
-#define Z95 1.95996398454005423552
+// How sure an interval is.
+typedef struct level {
+    double alpha, z; // two-sided
+    bool exact;      // shares by Clopper-Pearson, not Wilson
+} level;
+
+static const level shown = {0.05, 1.95996398454005423552, false};
+static const level claimed = {0.10, 1.64485362695147271, true};
 
 enum { REPLICATES = 2000 };
 
@@ -53,34 +61,40 @@ static as_interval clamp(const as_metric *metric, as_interval ci) {
 
 // An interval of no width at an end of the scale comes from cases that all agree, not from
 // knowledge: G clusters without an exception leave room for some (the rule of three).
-static void widen(const as_metric *metric, size_t groups, as_value *out) {
+static void widen(const as_metric *metric, const level *how, size_t groups, as_value *out) {
     bool bounded = metric->ops->flags & (AS_METRIC_BOUNDED | AS_METRIC_SIGNED);
     if (!bounded || !(out->ci.hi - out->ci.lo <= 0) || (out->value != 0 && out->value != 1)) return;
-    out->ci = as_interval_wilson(out->value * (double)groups, (double)groups, Z95);
+    double n = (double)groups;
+    out->ci = how->exact ? as_interval_clopper_pearson(out->value * n, n, how->alpha)
+                         : as_interval_wilson(out->value * n, n, how->z);
     out->method = AS_STR("wilson over clusters");
+    if (how->exact) out->method = AS_STR("clopper-pearson over clusters");
 }
 
 static void value_of_mean(as_arena *arena, const as_metric *metric, const as_column *column,
-                          as_value *out) {
+                          const level *how, as_value *out) {
     as_mean mean = as_interval_mean(arena, column);
     out->value = mean.value;
     out->stderr_ = mean.stderr_;
     bool independent = column->cluster_count == column->count && equal_weights(column);
     if (metric->ops->flags & AS_METRIC_BOUNDED && independent && all_binary(column)) {
         double n = (double)column->count;
-        out->ci = as_interval_wilson(floor(mean.value * n + 0.5), n, Z95);
-        out->method = AS_STR("wilson");
+        double hits = floor(mean.value * n + 0.5);
+        out->ci = how->exact ? as_interval_clopper_pearson(hits, n, how->alpha)
+                             : as_interval_wilson(hits, n, how->z);
+        out->method = how->exact ? AS_STR("clopper-pearson") : AS_STR("wilson");
         return;
     }
-    out->ci = clamp(metric, as_interval_t(&mean, 0.05));
+    out->ci = clamp(metric, as_interval_t(&mean, how->alpha));
     out->method = column->cluster_count == column->count ? AS_STR("t") : AS_STR("cluster t");
-    widen(metric, column->cluster_count, out);
+    widen(metric, how, column->cluster_count, out);
 }
 
-static void value_of_total(as_arena *arena, const as_column *column, as_value *out) {
+static void value_of_total(as_arena *arena, const as_column *column, const level *how,
+                           as_value *out) {
     as_mean mean = as_interval_mean(arena, column);
     double n = (double)column->count;
-    as_interval ci = as_interval_t(&mean, 0.05);
+    as_interval ci = as_interval_t(&mean, how->alpha);
     out->value = column->count ? mean.value * n : 0;
     out->stderr_ = mean.stderr_ * n;
     out->ci = (as_interval){ci.lo * n, ci.hi * n};
@@ -88,16 +102,17 @@ static void value_of_total(as_arena *arena, const as_column *column, as_value *o
 }
 
 static void value_of_quantile(as_arena *arena, const as_metric *metric, const as_column *column,
-                              as_value *out) {
+                              const level *how, as_value *out) {
     double *sorted = AS_NEW_ARRAY(arena, double, column->count + 1);
     if (column->count) memcpy(sorted, column->values, column->count * sizeof *sorted);
     as_num_sort(sorted, column->count);
     out->value = as_latency_rank(sorted, column->count, metric->ops->q);
-    out->ci = as_latency_interval(sorted, column->count, metric->ops->q);
+    out->ci = as_latency_interval(sorted, column->count, metric->ops->q, how->alpha / 2);
     out->method = AS_STR("order statistics");
 }
 
-static as_value value_of_column(as_arena *arena, const as_metric *metric, const as_column *column) {
+static as_value value_of_column(as_arena *arena, const as_metric *metric, const as_column *column,
+                                const level *how) {
     as_value out = {.name = metric->name,
                     .value = NAN,
                     .ci = {NAN, NAN},
@@ -107,15 +122,16 @@ static as_value value_of_column(as_arena *arena, const as_metric *metric, const 
     if (!column->count) return out;
     switch (metric->ops->kind) {
     case AS_METRIC_MEAN:
-        value_of_mean(arena, metric, column, &out);
+        value_of_mean(arena, metric, column, how, &out);
         break;
     case AS_METRIC_TOTAL:
-        value_of_total(arena, column, &out);
+        value_of_total(arena, column, how, &out);
         break;
     case AS_METRIC_QUANTILE:
-        value_of_quantile(arena, metric, column, &out);
+        value_of_quantile(arena, metric, column, how, &out);
         break;
     case AS_METRIC_CORPUS:
+    case AS_METRIC_RANKED:
         break;
     }
     return out;
@@ -145,29 +161,32 @@ static size_t finite_only(double *values, size_t count) {
     return kept;
 }
 
-static void value_of_corpus(const as_metric *metric, size_t groups, double *replicates,
-                            double *jackknife, as_value *out) {
+static void value_of_corpus(const as_metric *metric, const level *how, size_t groups,
+                            double *replicates, double *jackknife, as_value *out) {
     size_t kept = as_estimate_sort(replicates, REPLICATES);
     out->method = AS_STR("bootstrap bca");
     // Undefined in most resamples: there is no interval to speak of.
     if (groups < 2 || kept < REPLICATES / 2 || isnan(out->value)) return;
     size_t left = finite_only(jackknife, groups);
     out->stderr_ = deviation(replicates, kept);
-    out->ci = clamp(metric, as_interval_bca(replicates, kept, out->value, jackknife, left, 0.05));
-    widen(metric, groups, out);
+    out->ci =
+        clamp(metric, as_interval_bca(replicates, kept, out->value, jackknife, left, how->alpha));
+    widen(metric, how, groups, out);
 }
 
-// The rows of a slice that answer, as units.
+// The rows of a slice that answer, as units; the others too if something stands in for them.
 static as_units units_of(as_arena *arena, const as_scorer *scorer, const as_layout *layout,
-                         const as_metric *const *metrics, uint32_t slice) {
+                         const as_metric *const *metrics, uint32_t slice, as_stand_in missing) {
     as_tally_row *rows = AS_NEW_ARRAY(arena, as_tally_row, scorer->row_count + 1);
     uint32_t *clusters = AS_NEW_ARRAY(arena, uint32_t, scorer->row_count + 1);
     size_t n = 0;
     bool with_errors = layout->count == 1 && metrics[0]->ops->flags & AS_METRIC_ERRORS;
     for (size_t i = 0; i < scorer->row_count; i++) {
         const as_row *row = &scorer->rows[i];
-        if (!as_rows_in_slice(row, slice) || (row->missing && !with_errors)) continue;
-        rows[n] = (as_tally_row){scorer, row, metrics, scorer->labels.ranks, AS_STAND_NONE};
+        bool counts = !row->missing || with_errors || missing != AS_STAND_NONE;
+        if (!as_rows_in_slice(row, slice) || !counts) continue;
+        as_stand_in stand_in = row->missing && !with_errors ? missing : AS_STAND_NONE;
+        rows[n] = (as_tally_row){scorer, row, metrics, scorer->labels.ranks, stand_in};
         clusters[n++] = row->cluster;
     }
     size_t groups = as_rows_renumber(arena, clusters, n, scorer->cluster_count);
@@ -177,10 +196,10 @@ static as_units units_of(as_arena *arena, const as_scorer *scorer, const as_layo
 // Metrics that share one resampling; `values` are filled in except for name and n.
 static void estimate_corpus(as_arena *arena, const as_scorer *scorer,
                             const as_metric *const *metrics, size_t count, uint32_t slice,
-                            as_value *const *values) {
+                            const level *how, as_value *const *values) {
     if (!count) return;
     as_layout layout = as_tally_layout(arena, metrics, count, scorer->labels.count);
-    as_units units = units_of(arena, scorer, &layout, metrics, slice);
+    as_units units = units_of(arena, scorer, &layout, metrics, slice, AS_STAND_NONE);
     double *tally = AS_NEW_ARRAY(arena, double, layout.width + 1);
     double *replicates = AS_NEW_ARRAY(arena, double, count *REPLICATES);
     double *jackknife = AS_NEW_ARRAY(arena, double, as_size_mul(count, units.count) + 1);
@@ -191,31 +210,61 @@ static void estimate_corpus(as_arena *arena, const as_scorer *scorer,
     }
     for (size_t i = 0; i < count; i++) {
         values[i]->value = as_resample_value(&layout.functionals[i], &units, tally);
-        value_of_corpus(metrics[i], units.count, replicates + i * REPLICATES,
+        value_of_corpus(metrics[i], how, units.count, replicates + i * REPLICATES,
                         jackknife + i * units.count, values[i]);
     }
 }
 
+static void estimate_ranked(const as_scorer *scorer, const as_metric *metric, uint32_t slice,
+                            size_t groups, const level *how, as_value *out) {
+    as_arena scratch = {0};
+    double *replicates = AS_NEW_ARRAY(&scratch, double, REPLICATES);
+    size_t drawn =
+        as_ranked_estimate(&scratch, scorer, metric, slice, REPLICATES, &out->value, replicates);
+    size_t kept = as_estimate_sort(replicates, drawn);
+    out->method = AS_STR("bootstrap percentile");
+    // Undefined in most resamples: there is no interval to speak of.
+    if (kept >= 2 && kept >= drawn / 2) {
+        out->stderr_ = deviation(replicates, kept);
+        out->ci = clamp(metric, as_interval_percentile(replicates, kept, how->alpha));
+        widen(metric, how, groups, out);
+    }
+    as_arena_free(&scratch);
+}
+
+// sacreBLEU says how many references there are before everything else.
+static as_str signature_of(as_arena *arena, const as_scorer *scorer, const as_metric *metric) {
+    as_str text = metric->signature;
+    if (!(metric->ops->flags & AS_METRIC_REFS)) return as_str_copy(arena, text);
+    if (scorer->gold_least != scorer->gold_most)
+        return as_strf(arena, "nrefs:var|%.*s", AS_STR_ARG(text));
+    return as_strf(arena, "nrefs:%zu|%.*s", scorer->gold_most, AS_STR_ARG(text));
+}
+
 static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *const *metrics,
-                     size_t count, uint32_t slice, as_value *out) {
+                     size_t count, uint32_t slice, const level *how, as_value *out) {
     as_arena scratch = {0};
     const as_metric **corpus = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
     as_value **values = AS_NEW_ARRAY(&scratch, as_value *, count + 1);
     size_t corpus_count = 0;
     for (size_t i = 0; i < count; i++) {
         as_column column = as_estimate_column(&scratch, scorer, metrics[i], slice);
-        out[i] = value_of_column(&scratch, metrics[i], &column);
+        out[i] = value_of_column(&scratch, metrics[i], &column, how);
         out[i].name = as_str_copy(arena, metrics[i]->name);
+        out[i].spec = as_str_copy(arena, metrics[i]->spec);
+        out[i].signature = signature_of(arena, scorer, metrics[i]);
+        if (metrics[i]->ops->kind == AS_METRIC_RANKED)
+            estimate_ranked(scorer, metrics[i], slice, column.cluster_count, how, &out[i]);
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
         if (metrics[i]->ops->flags & AS_METRIC_ERRORS) { // over other cases: on its own
             as_value *value = &out[i];
-            estimate_corpus(&scratch, scorer, &metrics[i], 1, slice, &value);
+            estimate_corpus(&scratch, scorer, &metrics[i], 1, slice, how, &value);
             continue;
         }
         corpus[corpus_count] = metrics[i];
         values[corpus_count++] = &out[i];
     }
-    estimate_corpus(&scratch, scorer, corpus, corpus_count, slice, values);
+    estimate_corpus(&scratch, scorer, corpus, corpus_count, slice, how, values);
     as_arena_free(&scratch);
 }
 
@@ -223,13 +272,79 @@ const as_value *as_estimate_all(as_arena *arena, const as_scorer *scorer, uint32
     as_value *out = AS_NEW_ARRAY(arena, as_value, scorer->metric_count + 1);
     const as_metric **metrics = AS_NEW_ARRAY(arena, const as_metric *, scorer->metric_count + 1);
     for (size_t i = 0; i < scorer->metric_count; i++) metrics[i] = &scorer->metrics[i];
-    estimate(arena, scorer, metrics, scorer->metric_count, slice, out);
+    estimate(arena, scorer, metrics, scorer->metric_count, slice, &shown, out);
     return out;
 }
 
 as_value as_estimate_one(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                          uint32_t slice) {
     as_value out;
-    estimate(arena, scorer, &metric, 1, slice, &out);
+    estimate(arena, scorer, &metric, 1, slice, &shown, &out);
     return out;
+}
+
+as_value as_estimate_claim(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
+                           uint32_t slice) {
+    as_value out;
+    estimate(arena, scorer, &metric, 1, slice, &claimed, &out);
+    return out;
+}
+
+// Sums of labels know what was expected of a missing answer; other sums of statistics do not, and
+// are taken to lose as large a share as there are cases missing.
+static double worst_of_corpus(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
+                              uint32_t slice, double missing_share) {
+    bool lower = metric->ops->flags & AS_METRIC_LOWER;
+    as_layout layout = as_tally_layout(arena, &metric, 1, scorer->labels.count);
+    bool labels = metric->ops->flags & AS_METRIC_LABELS;
+    as_units units =
+        units_of(arena, scorer, &layout, &metric, slice, labels ? AS_STAND_WRONG : AS_STAND_NONE);
+    double *tally = AS_NEW_ARRAY(arena, double, layout.width + 1);
+    as_resample_tally(&units, tally);
+    double value = as_resample_value(&layout.functionals[0], &units, tally);
+    if (labels) return value;
+    if (!lower) return value >= 0 ? value * (1 - missing_share) : NAN;
+    return metric->ops->flags & AS_METRIC_BOUNDED ? value + (1 - value) * missing_share : NAN;
+}
+
+static double worst_score(const as_metric *metric) {
+    unsigned flags = metric->ops->flags;
+    if (flags & AS_METRIC_LOWER) return flags & AS_METRIC_BOUNDED ? 1 : NAN;
+    return flags & AS_METRIC_BOUNDED ? 0 : flags & AS_METRIC_SIGNED ? -1 : NAN;
+}
+
+double as_estimate_worst(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
+                         uint32_t slice) {
+    bool time = metric->ops->flags & AS_METRIC_RUN;
+    double *values = AS_NEW_ARRAY(arena, double, scorer->row_count + 1), slowest = -INFINITY;
+    as_num_sum sum = {0}, weights = {0};
+    size_t n = 0, missing = 0, all = 0;
+    for (size_t i = 0; i < scorer->row_count; i++) {
+        const as_row *row = &scorer->rows[i];
+        if (!as_rows_in_slice(row, slice)) continue;
+        double score = as_rows_score(metric, row), weight = as_rows_weight(metric, row);
+        all++;
+        missing += row->missing;
+        if (row->missing && !time) score = worst_score(metric);
+        if (isnan(score) && !row->missing) continue; // has no such score, missing or not
+        bool waited = row->missing && metric->ops->variant == AS_RUN_LATENCY;
+        slowest = fmax(slowest, waited ? row->latency_ms : score);
+        values[n++] = score;
+        as_num_add(&sum, weight * score);
+        as_num_add(&weights, weight);
+    }
+    double missing_share = (double)missing / (double)all;
+    if (metric->ops->kind == AS_METRIC_CORPUS)
+        return worst_of_corpus(arena, scorer, metric, slice, missing_share);
+    if (metric->ops->kind == AS_METRIC_RANKED)
+        return as_estimate_one(arena, scorer, metric, slice).value * (1 - missing_share);
+    if (!time) return as_num_total(&sum) / as_num_total(&weights);
+    sum = (as_num_sum){0};
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(values[i])) values[i] = slowest;
+        as_num_add(&sum, values[i]);
+    }
+    as_num_sort(values, n);
+    if (metric->ops->kind == AS_METRIC_QUANTILE) return as_latency_rank(values, n, metric->ops->q);
+    return as_num_total(&sum) / (double)n;
 }

@@ -17,6 +17,16 @@ const as_value *as_estimate_all(as_arena *arena, const as_scorer *scorer, uint32
 as_value as_estimate_one(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                          uint32_t slice);
 
+// The same for a claim that it is at least, or at most, something: the interval is one of 90 %, so
+// that each end alone is wrong 1 time in 20; shares of independent cases by Clopper & Pearson.
+as_value as_estimate_claim(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
+                           uint32_t slice);
+
+// The value if every missing answer had been as bad as it can be: a score of 0 (1 where lower is
+// better), no label, a time like the slowest one's. NaN where a metric's worst has no bound.
+double as_estimate_worst(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
+                         uint32_t slice);
+
 // The scores of a metric's cases, and how they cluster.
 as_column as_estimate_column(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                              uint32_t slice);

@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // gate.h - verdicts: worse, not worse, or cannot tell.
 //
-//   METRIC[FIELD=VALUE] OP NUMBER [UNIT]           threshold on the value; OP is >= > <= < ==
+//   METRIC[FIELD=VALUE] OP NUMBER [UNIT] [prove]   threshold; OP is >= > <= < ==
+//   METRIC[FIELD=VALUE] every OP NUMBER [UNIT]     must-pass cases (canaries): each by itself
 //   METRIC[FIELD=VALUE] drop <= NUMBER [UNIT] [prove]   paired with the baseline, margin NUMBER
+//   METRIC[FIELD=*] ...                            one gate for every value of the field
+//
+// A threshold holds the value itself against the limit; with `prove` its one-sided 95 % bound
+// (shares: Clopper-Pearson): pass if the bound keeps the limit, fail if the other bound misses it,
+// else undecided.
 //
 // A drop gate (margin d, one-sided alpha 0.05): pass if the lower bound of the change is above -d;
 // fail if the drop is proven (Holm over the suite's drop gates); else undecided. With `prove` an
-// undecided gate is exit code 4. For metrics where lower is better a drop is a rise.
+// undecided gate is exit code 4. For metrics where lower is better a drop is a rise, and may be
+// written so: `latency.p95 rise <= 10%`. Times and costs in % are compared as ratios, case by case
+// on the logarithm (quantiles: the ratio of both runs' quantiles).
+//
+// Missing answers: a gate that holds is unmeasurable if it would not hold had every missing answer
+// been the worst; a drop gate also if it would turn had they been the best.
+//
 // Sources: McNemar mid-p: Fagerland, Lydersen, Laake 2013;
 // Tango 1998; cluster-robust: Liang & Zeger 1986, CR1 with t(G-1).
 #ifndef AS_GATE_H
@@ -20,10 +32,12 @@ typedef struct as_gate_spec {
     as_str text;   // as written
     as_str metric; // "accuracy", "latency.p95", "cost.per_case", "errors"
     as_str slice;  // "tag=critical"; empty for all. The list field `tags` gives slices tag=x;
-                   // [tags=x] is read as that too
+                   // [tags=x] is read as that too; "channel=*" for every value
+    as_str rest;   // of the text, after the slice
     as_gate_op op;
     double limit; // in the metric's own unit: ms for latencies, share for errors
-    bool prove;
+    bool prove, every;
+    bool relative; // a drop as a share of the baseline
 } as_gate_spec;
 
 // The error says what was expected and where in the text (column from 1). The metric's name is
@@ -33,6 +47,11 @@ as_rc as_gate_parse(as_arena *arena, as_str text, as_gate_spec *out, as_err *err
 // The same, where the names that a suite gives its metrics with `as` are valid too.
 as_rc as_gate_parse_in(as_arena *arena, as_str text, const as_metric_spec *metrics,
                        size_t metric_count, as_gate_spec *out, as_err *err) AS_MUST_USE;
+
+// The gates with those on every slice of a field written out, a gate a slice; one whose field no
+// slice has stays as it is. *count becomes their number.
+const as_gate_spec *as_gate_expand(as_arena *arena, const as_gate_spec *specs, size_t *count,
+                                   const as_str *slices, size_t slice_count);
 
 // Judges all gates. `base` is NULL without a baseline (drop gates are then AS_NO_BASELINE).
 // A metric that is undefined or missing is AS_UNMEASURABLE. The overall verdict is the worst:

@@ -10,6 +10,7 @@ typedef struct scan {
     size_t at;
     const as_metric_spec *metrics; // of the suite, for the names they are given with `as`
     size_t metric_count;
+    const as_metric_ops *ops; // of the metric that was read
     as_err *err;
 } scan;
 
@@ -36,13 +37,14 @@ static bool is_name_char(char c) {
            c == '.' || c == '@' || c == '-';
 }
 
-static bool is_suite_name(const scan *s, as_str name) {
+// The metric that the suite gives a name to; NULL: none.
+static const as_metric_spec *suite_metric(const scan *s, as_str name) {
     for (size_t i = 0; i < s->metric_count; i++) {
         const as_metric_spec *spec = &s->metrics[i];
         const as_yaml *as = spec->options ? as_yaml_get(spec->options, "as") : NULL;
-        if (as && as_str_eq(as->text, name)) return true;
+        if (as && as_str_eq(as->text, name)) return spec;
     }
-    return false;
+    return NULL;
 }
 
 static as_rc scan_metric(scan *s, as_gate_spec *out) {
@@ -50,8 +52,8 @@ static as_rc scan_metric(scan *s, as_gate_spec *out) {
     while (s->at < s->text.len && is_name_char(s->text.ptr[s->at])) s->at++;
     out->metric = as_str_sub(s->text, from, s->at);
     if (!out->metric.len) return refuse(s, from, "the name of a metric");
-    if (is_suite_name(s, out->metric)) return AS_OK;
-    as_rc rc = as_metric_name_check(out->metric, NULL, s->err);
+    const as_metric_spec *named = suite_metric(s, out->metric);
+    as_rc rc = as_metric_name_check(named ? named->name : out->metric, &s->ops, s->err);
     if (rc != AS_OK)
         as_err_prefix(s->err, "gate '%.*s', column %zu", AS_STR_ARG(s->text), from + 1);
     return rc;
@@ -60,9 +62,10 @@ static as_rc scan_metric(scan *s, as_gate_spec *out) {
 // [FIELD=VALUE], straight after the metric. The list field `tags` gives slices named tag=...
 static as_rc scan_slice(scan *s, as_arena *arena, as_gate_spec *out) {
     if (s->at >= s->text.len || s->text.ptr[s->at] != '[') return AS_OK;
-    size_t from = ++s->at, end = from;
-    while (end < s->text.len && s->text.ptr[end] != ']') end++;
-    if (end == s->text.len) return refuse(s, end, "']'");
+    size_t from = ++s->at, end = s->text.len; // a value may hold brackets; nothing after it does
+    while (end > from && s->text.ptr[end - 1] != ']') end--;
+    if (end == from) return refuse(s, s->text.len, "']'");
+    end--;
     as_str value = as_str_sub(s->text, from, end);
     size_t equals = as_str_find(value, AS_STR("="), 0);
     if (equals == SIZE_MAX) return refuse(s, end, "'=' and a value before ']'");
@@ -97,17 +100,27 @@ static as_rc scan_op(scan *s, as_gate_spec *out) {
     } ops[] = {{">=", AS_GE}, {"<=", AS_LE}, {"==", AS_EQ}, {">", AS_GT}, {"<", AS_LT}};
     skip_blanks(s);
     size_t from = s->at;
-    if (take_word(s, "drop")) {
+    bool rise = take_word(s, "rise");
+    if (rise && !(s->ops->flags & AS_METRIC_LOWER))
+        return refuse(s, from, "'drop': this metric is better when it rises");
+    if (rise || take_word(s, "drop")) {
         skip_blanks(s);
         out->op = AS_DROP;
-        return take(s, "<=") ? AS_OK : refuse(s, s->at, "'<=' after 'drop'");
+        return take(s, "<=") ? AS_OK
+                             : refuse(s, s->at, rise ? "'<=' after 'rise'" : "'<=' after 'drop'");
     }
+    out->every = take_word(s, "every");
+    if (out->every && (s->ops->kind != AS_METRIC_MEAN || s->ops->flags & AS_METRIC_RUN))
+        return refuse(s, from, "no 'every' on a metric without a score for each case");
+    if (out->every) skip_blanks(s), from = s->at;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         if (take(s, ops[i].text)) {
             out->op = ops[i].op;
             return AS_OK;
         }
-    return refuse(s, from, "'>=', '>', '<=', '<', '==' or 'drop <='");
+    return refuse(s, from,
+                  out->every ? "'>=', '>', '<=', '<' or '=='"
+                             : "'>=', '>', '<=', '<', '==' or 'drop <='");
 }
 
 static as_rc scan_number(scan *s, as_gate_spec *out) {
@@ -138,7 +151,9 @@ static as_rc scan_unit(scan *s, as_gate_spec *out) {
     size_t from = s->at;
     bool cost = as_str_starts(out->metric, AS_STR("cost."));
     if (take(s, "%")) {
-        if (is_time(out->metric) || cost) return refuse(s, from, "no '%' on this metric");
+        bool of_run = is_time(out->metric) || cost;
+        out->relative = of_run && out->op == AS_DROP && s->ops->kind != AS_METRIC_CORPUS;
+        if (of_run && !out->relative) return refuse(s, from, "no '%' on this metric");
         out->limit /= 100;
     } else if (take_word(s, "ms")) {
         if (!is_time(out->metric)) return refuse(s, from, "no unit of time on this metric");
@@ -153,23 +168,25 @@ static as_rc scan_end(scan *s, as_gate_spec *out) {
     skip_blanks(s);
     size_t from = s->at;
     if (take_word(s, "prove")) {
-        if (out->op != AS_DROP) return refuse(s, from, "the end ('prove' belongs to 'drop')");
+        if (out->every || out->op == AS_EQ)
+            return refuse(s, from, "the end ('prove' belongs to >=, >, <=, < and 'drop')");
         out->prove = true;
         skip_blanks(s);
     }
     if (s->at == s->text.len) return AS_OK;
     return refuse(s, s->at,
-                  out->op != AS_DROP ? "a unit (ms, s, %) or the end"
-                  : out->prove       ? "the end"
-                                     : "a unit (ms, s, %), 'prove' or the end");
+                  out->prove                       ? "the end"
+                  : out->every || out->op == AS_EQ ? "a unit (ms, s, %) or the end"
+                                                   : "a unit (ms, s, %), 'prove' or the end");
 }
 
 as_rc as_gate_parse_in(as_arena *arena, as_str text, const as_metric_spec *metrics,
                        size_t metric_count, as_gate_spec *out, as_err *err) {
     as_gate_spec spec = {.text = as_str_copy(arena, as_str_trim(text)), .slice = AS_STR("")};
-    scan s = {spec.text, 0, metrics, metric_count, err};
+    scan s = {spec.text, 0, metrics, metric_count, NULL, err};
     as_rc rc = scan_metric(&s, &spec);
     if (rc == AS_OK) rc = scan_slice(&s, arena, &spec);
+    spec.rest = as_str_sub(spec.text, s.at, spec.text.len);
     if (rc == AS_OK) rc = scan_op(&s, &spec);
     if (rc == AS_OK) rc = scan_number(&s, &spec);
     if (rc == AS_OK) rc = scan_unit(&s, &spec);

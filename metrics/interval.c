@@ -46,15 +46,35 @@ as_mean as_interval_mean(as_arena *arena, const as_column *column) {
         out.sums[group] += column->weights[i] * column->values[i];
         centred[group] += column->weights[i] * (column->values[i] - out.value);
     }
-    as_num_sum squares = {0};
+    as_num_sum squares = {0}, cubes = {0};
     for (size_t g = 0; g < groups; g++) {
         as_num_add(&squares, centred[g] * centred[g]);
+        as_num_add(&cubes, centred[g] * centred[g] * centred[g]);
         out.nonzero += out.sums[g] != 0;
     }
     if (groups >= 2)
         out.stderr_ =
             sqrt((double)groups / (double)(groups - 1) * as_num_total(&squares)) / out.weight;
+    double square = as_num_total(&squares) / (double)groups;
+    if (square > 0) out.skew = as_num_total(&cubes) / (double)groups / (square * sqrt(square));
     return out;
+}
+
+double as_interval_unskewed(double t, const as_mean *mean) {
+    double c = mean->skew / sqrt(mean->df + 1);
+    return t + c * t * t / 3 + c * c * t * t * t / 27 + c / 6;
+}
+
+// Its inverse.
+static double skewed(double y, double c) {
+    return fabs(c) < 1e-9 ? y : 3 / c * (cbrt(1 + c * (y - c / 6)) - 1);
+}
+
+as_interval as_interval_skewed(const as_mean *mean, double alpha) {
+    if (isnan(mean->stderr_)) return AS_INTERVAL_NONE;
+    double t = as_special_t_quantile(1 - alpha / 2, mean->df), c = mean->skew / sqrt(mean->df + 1);
+    return (as_interval){mean->value - fmax(t, skewed(t, c)) * mean->stderr_,
+                         mean->value - fmin(-t, skewed(-t, c)) * mean->stderr_};
 }
 
 as_interval as_interval_t(const as_mean *mean, double alpha) {

@@ -30,6 +30,7 @@ typedef struct as_mean {
     double value, stderr_;
     double df;      // G - 1
     size_t nonzero; // clusters whose values do not sum to 0
+    double skew;    // of the clusters' centred sums; 0 when they are all alike
     double *sums;   // [cluster_count] weighted sum of the values, in the arena given
     double weight;  // sum
 } as_mean;
@@ -37,6 +38,13 @@ as_mean as_interval_mean(as_arena *arena, const as_column *column);
 
 // value -+ t * stderr at the two-sided level 1 - alpha.
 as_interval as_interval_t(const as_mean *mean, double alpha);
+
+// The same, wide enough for skewed values: the quantiles of t go through Hall's transformation
+// (1992), which takes the skewness out of a studentised mean; never narrower than as_interval_t.
+as_interval as_interval_skewed(const as_mean *mean, double alpha);
+
+// Hall's transformation of a studentised mean: what may be held against t.
+double as_interval_unskewed(double t, const as_mean *mean);
 
 // The q quantile of sorted values between the two nearest (Hyndman & Fan's type 7).
 double as_interval_quantile(const double *sorted, size_t count, double q);

@@ -29,10 +29,10 @@ static size_t lower_rank(size_t n, double q, double tail) {
 }
 
 // x(l) <= quantile <= x(u) fails below with P(X < l) and above with P(X >= u).
-as_interval as_latency_interval(const double *sorted, size_t count, double q) {
+as_interval as_latency_interval(const double *sorted, size_t count, double q, double tail) {
     as_interval out = {NAN, NAN};
     if (q <= 0 || q >= 1 || !count) return out;
-    size_t below = lower_rank(count, q, 0.025), above = lower_rank(count, 1 - q, 0.025);
+    size_t below = lower_rank(count, q, tail), above = lower_rank(count, 1 - q, tail);
     if (below) out.lo = sorted[below - 1];
     if (above) out.hi = sorted[count - above];
     return out;

@@ -11,8 +11,9 @@
 // sorted[max(ceil(q n), 1) - 1]; NaN when empty.
 double as_latency_rank(const double *sorted, size_t count, double q);
 
-// The two-sided 95 % interval whose ends are measured times; NaN where so few cannot hold one.
-as_interval as_latency_interval(const double *sorted, size_t count, double q);
+// The interval whose ends are measured times, each wrong with at most `tail`; NaN where so few
+// cannot hold one.
+as_interval as_latency_interval(const double *sorted, size_t count, double q, double tail);
 
 as_latency as_latency_of(const double *sorted, size_t count);
 

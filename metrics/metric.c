@@ -1,72 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/metric.h"
 
-#include <math.h>
-#include <string.h>
+enum { METRICS_MAX = 128, RANK_MAX = 1000000 };
 
-enum { METRICS_MAX = 96 };
+static const as_metric_ops *const families[] = {
+    as_classify_metrics, as_agreement_metrics,  as_curve_metrics,     as_calibration_metrics,
+    as_text_metrics,     as_error_rate_metrics, as_bleu_metrics,      as_chrf_metrics,
+    as_ter_metrics,      as_rouge_metrics,      as_retrieval_metrics, as_language_metrics,
+    as_pass_metrics,     as_assertion_metrics,  as_span_metrics,      as_latency_metrics};
 
-static const as_metric_ops *const families[] = {as_classify_metrics, as_text_metrics,
-                                                as_span_metrics, as_calibration_metrics,
-                                                as_latency_metrics};
+// Names of the contract that nothing computes yet.
+static const char *const not_yet[] = {"semantic_similarity", NULL};
 
-// Names of the contract that nothing computes yet; "@" stands for "@K".
-static const char *const not_yet[] = {"kappa_linear",
-                                      "kappa_quadratic",
-                                      "roc_auc",
-                                      "average_precision",
-                                      "ace",
-                                      "levenshtein",
-                                      "wer",
-                                      "cer",
-                                      "mer",
-                                      "wil",
-                                      "bleu",
-                                      "chrf",
-                                      "chrf_pp",
-                                      "ter",
-                                      "rouge1",
-                                      "rouge2",
-                                      "rougeL",
-                                      "rougeLsum",
-                                      "semantic_similarity",
-                                      "json_valid",
-                                      "json_schema",
-                                      "pass@",
-                                      "acc",
-                                      "acc_norm",
-                                      "acc_bytes",
-                                      "acc_mutual_info",
-                                      "perplexity",
-                                      "word_perplexity",
-                                      "byte_perplexity",
-                                      "bits_per_byte",
-                                      "recall@",
-                                      "precision@",
-                                      "hit@",
-                                      "mrr",
-                                      "ndcg@",
-                                      "map",
-                                      NULL};
+// K of NAME@K, without a leading zero; 0 when it is none.
+static size_t rank_of(as_str digits) {
+    int64_t k;
+    bool number = digits.len && digits.ptr[0] >= '1' && digits.ptr[0] <= '9';
+    return number && as_str_to_i64(digits, &k) && k <= RANK_MAX ? (size_t)k : 0;
+}
 
-static const as_metric_ops *find(as_str name) {
+static bool is_named(const as_metric_ops *ops, as_str name, size_t *k) {
+    as_str known = as_str_of(ops->name);
+    *k = 0;
+    if (!as_str_ends(known, AS_STR("@K"))) return as_str_eq(name, known);
+    known.len--;
+    *k = as_str_starts(name, known) ? rank_of(as_str_sub(name, known.len, name.len)) : 0;
+    return *k > 0;
+}
+
+// Sets what the name says of a metric; false when there is none of that name.
+static bool find(as_str name, as_metric *out) {
+    bool negate = as_str_starts(name, AS_STR("not-"));
+    as_str asked = negate ? as_str_sub(name, 4, name.len) : name;
     for (size_t f = 0; f < sizeof families / sizeof *families; f++)
-        for (const as_metric_ops *ops = families[f]; ops->name; ops++)
-            if (as_str_is(name, ops->name)) return ops;
-    return NULL;
+        for (const as_metric_ops *ops = families[f]; ops->name; ops++) {
+            size_t k;
+            if (!is_named(ops, asked, &k) || (negate && !(ops->flags & AS_METRIC_NOT))) continue;
+            out->ops = ops;
+            out->k = k;
+            out->negate = negate;
+            return true;
+        }
+    return false;
 }
 
 const as_metric_ops *as_metric_run_find(as_str name) {
-    const as_metric_ops *ops = find(name);
-    return ops && ops->flags & AS_METRIC_RUN ? ops : NULL;
+    as_metric metric = {0};
+    return find(name, &metric) && metric.ops->flags & AS_METRIC_RUN ? metric.ops : NULL;
 }
 
 static bool is_later(as_str name) {
-    for (size_t i = 0; not_yet[i]; i++) {
-        as_str known = as_str_of(not_yet[i]);
-        if (as_str_ends(known, AS_STR("@")) ? as_str_starts(name, known) : as_str_eq(name, known))
-            return true;
-    }
+    for (size_t i = 0; not_yet[i]; i++)
+        if (as_str_is(name, not_yet[i])) return true;
     return false;
 }
 
@@ -93,9 +78,9 @@ const char *const *as_metric_texts(void) {
 }
 
 as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err) {
-    const as_metric_ops *ops = find(name);
-    if (ops) {
-        if (out) *out = ops;
+    as_metric metric = {0};
+    if (find(name, &metric)) {
+        if (out) *out = metric.ops;
         return AS_OK;
     }
     if (is_later(name))
@@ -108,119 +93,50 @@ as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err) 
     return as_fail(err, AS_INVALID, "unknown metric '%.*s'", AS_STR_ARG(name));
 }
 
-static as_rc bad_option(const as_metric *metric, const as_yaml *option, const char *wanted,
-                        as_err *err) {
-    return as_fail(err, AS_INVALID, "option '%.*s' of metric '%s' must be %s, not %s%s%.*s%s",
-                   AS_STR_ARG(option->key), metric->ops->name, wanted,
-                   option->text.len ? "" : as_yaml_kind_name(option->kind),
-                   option->text.len ? "'" : "", AS_STR_ARG(option->text),
-                   option->text.len ? "'" : "");
-}
-
-static as_rc set_match(as_metric *metric, const as_yaml *option, as_err *err) {
-    static const char *const names[] = {"exact", "partial", "label"};
-    for (unsigned i = 0; i < 3; i++)
-        if (as_str_is(option->text, names[i])) {
-            metric->match = (as_span_match)i;
-            return AS_OK;
-        }
-    return bad_option(metric, option, "exact, partial or label", err);
-}
-
-static as_rc set_bins(as_metric *metric, const as_yaml *option, as_err *err) {
-    double n = option->kind == AS_YAML_NUMBER ? option->number : 0;
-    if (!(n >= 1 && n <= 100 && n == floor(n)))
-        return bad_option(metric, option, "a whole number from 1 to 100", err);
-    metric->bins = (size_t)n;
-    return AS_OK;
-}
-
-static as_rc set_zero_division(as_metric *metric, const as_yaml *option, as_err *err) {
-    bool number = option->kind == AS_YAML_NUMBER;
-    if (number && (option->number == 0 || option->number == 1))
-        metric->zero_division = option->number;
-    else if (as_str_is(option->text, "nan") || as_str_is(option->text, ".nan"))
-        metric->zero_division = NAN;
-    else
-        return bad_option(metric, option, "0, 1 or nan", err);
-    return AS_OK;
-}
-
-static as_rc set_ignore_case(as_metric *metric, const as_yaml *option, as_err *err) {
-    if (option->kind != AS_YAML_BOOL) return bad_option(metric, option, "true or false", err);
-    metric->ignore_case = option->boolean;
-    return AS_OK;
-}
-
-static const struct {
-    const char *name;
-    as_rc (*set)(as_metric *metric, const as_yaml *option, as_err *err);
-} setters[] = {
-    {"match", set_match},
-    {"bins", set_bins},
-    {"zero_division", set_zero_division},
-    {"ignore_case", set_ignore_case},
-};
-
-static as_rc unknown_option(const as_metric *metric, as_str key, as_err *err) {
-    const char *names[8] = {"as"};
-    size_t count = 1;
-    for (const char *const *o = metric->ops->options; o && *o && count < 7; o++)
-        names[count++] = *o;
-    const char *near = as_str_nearest(key, names);
-    return as_fail(err, AS_INVALID, "metric '%s' has no option '%.*s'; %s '%s'%s",
-                   metric->ops->name, AS_STR_ARG(key), near ? "did you mean" : "it has",
-                   near ? near : names[count - 1], near ? "?" : "");
-}
-
-// A name that a gate can be written with.
-static bool is_plain_name(as_str name) {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && c != '_' && c != '.' && c != '-' && c != '@') return false;
-    }
-    return name.len > 0;
-}
-
-static as_rc set_option(as_metric *metric, const as_yaml *option, as_err *err) {
-    if (as_str_is(option->key, "name")) return AS_OK;
-    if (as_str_is(option->key, "as")) {
-        if (option->kind != AS_YAML_STRING || !is_plain_name(option->text))
-            return bad_option(metric, option, "a name of letters, digits, '_', '.' and '-'", err);
-        metric->name = option->text;
+static as_rc check_label(const as_metric *metric, as_err *err) {
+    as_metric same = {0};
+    if (!find(metric->name, &same)) return AS_OK;
+    if (same.ops == metric->ops && same.k == metric->k && same.negate == metric->negate)
         return AS_OK;
-    }
-    for (const char *const *o = metric->ops->options; o && *o; o++)
-        for (size_t i = 0; i < sizeof setters / sizeof *setters; i++)
-            if (as_str_is(option->key, *o) && strcmp(*o, setters[i].name) == 0)
-                return setters[i].set(metric, option, err);
-    return unknown_option(metric, option->key, err);
+    return as_fail(err, AS_INVALID, "metric '%s' cannot be named '%.*s': that is another metric",
+                   metric->ops->name, AS_STR_ARG(metric->name));
 }
 
 as_rc as_metric_resolve(as_arena *arena, const as_metric_spec *spec, as_metric *out, as_err *err) {
-    as_metric metric = {.name = spec->name, .bins = 15};
-    as_rc rc = as_metric_name_check(spec->name, &metric.ops, err);
+    as_metric metric = {.name = spec->name};
+    as_rc rc = as_metric_name_check(spec->name, NULL, err);
     if (rc != AS_OK) return rc;
-    if (spec->options && spec->options->kind == AS_YAML_MAP)
-        for (const as_yaml *option = spec->options->child; option; option = option->next)
-            if ((rc = set_option(&metric, option, err)) != AS_OK) return rc;
-    const as_metric_ops *same = find(metric.name);
-    if (same && same != metric.ops)
-        return as_fail(err, AS_INVALID, "metric '%s' cannot be named '%s': that is another metric",
-                       metric.ops->name, same->name);
-    metric.width = metric.ops->options && strcmp(metric.ops->options[0], "bins") == 0
-                       ? 3 * metric.bins
-                       : metric.ops->width;
+    find(spec->name, &metric);
+    const as_metric_ops *ops = metric.ops;
+    rc = as_option_read(arena, ops->name, ops->settings, spec->options, metric.settings,
+                        &metric.name, err);
+    if (rc == AS_OK) rc = check_label(&metric, err);
+    metric.width = ops->width;
+    if (rc == AS_OK && ops->prepare) rc = ops->prepare(arena, &metric, err);
+    if (rc != AS_OK) return rc;
     metric.name = as_str_copy(arena, metric.name);
+    metric.identity = as_option_text(arena, ops->settings, metric.settings);
+    metric.signature = ops->signature ? ops->signature(arena, &metric) : metric.identity;
+    if (spec->options && spec->options->kind == AS_YAML_MAP)
+        metric.spec = as_yaml_json(arena, spec->options);
     *out = metric;
     return AS_OK;
 }
 
+void as_metric_release(as_metric *metric) {
+    if (metric->ops && metric->ops->release) metric->ops->release(metric);
+}
+
+bool as_metric_same(const as_metric *a, const as_metric *b) {
+    return a->ops == b->ops && a->k == b->k && a->negate == b->negate &&
+           as_str_eq(a->identity, b->identity);
+}
+
 as_rc as_metric_check(const as_metric_spec *spec, as_err *err) {
     as_arena arena = {0};
-    as_metric metric;
+    as_metric metric = {0};
     as_rc rc = as_metric_resolve(&arena, spec, &metric, err);
+    if (rc == AS_OK) as_metric_release(&metric);
     as_arena_free(&arena);
     return rc;
 }

@@ -3,11 +3,13 @@
 //
 // MEAN metrics give every case a score; their value is the weighted mean. CORPUS metrics add up
 // statistics over the cases (a "tally") and take one function of the sums: F1 of all cases is no
-// mean of F1s. QUANTILE and TOTAL metrics are about the run: latencies, cost.
+// mean of F1s. RANKED ones need all cases in the order of a score (ranked.h). QUANTILE and TOTAL
+// metrics are about the run: latencies, cost.
 #ifndef AS_METRIC_H
 #define AS_METRIC_H
 
 #include "harness/base/regex.h"
+#include "metrics/option.h"
 #include "metrics/scorer.h"
 
 typedef enum as_metric_kind {
@@ -15,6 +17,7 @@ typedef enum as_metric_kind {
     AS_METRIC_CORPUS,
     AS_METRIC_QUANTILE,
     AS_METRIC_TOTAL,
+    AS_METRIC_RANKED,
 } as_metric_kind;
 
 // Flags of a metric.
@@ -27,6 +30,9 @@ enum {
     AS_METRIC_CLASSES = 32, // a confusion matrix makes sense beside it
     AS_METRIC_SIGNED = 64,  // value in -1..1
     AS_METRIC_BOUNDED = 128, // value in 0..1
+    AS_METRIC_NOT = 256,     // a yes or no that may be asked for as not-NAME
+    AS_METRIC_RANKS = 1024,  // the order of the labels matters
+    AS_METRIC_REFS = 512,    // the signature says how many references the cases have
 };
 
 // One case while it is scored; views, valid during the call.
@@ -52,19 +58,27 @@ typedef enum as_run_field {
 } as_run_field;
 
 typedef struct as_metric as_metric;
+struct as_ranked;
 
 typedef struct as_metric_ops {
-    const char *name, *text;
+    const char *name, *text; // a name that ends with "@K" stands for all of its kind
     as_metric_kind kind;
     unsigned flags;
-    size_t width;               // statistics a case adds to the tally, besides labels; 0 for most
-    const char *const *options; // names, NULL-terminated, besides `name` and `as`; NULL: none
+    size_t width; // statistics a case adds to the tally, besides labels; 0 for most
+    const as_setting_spec *settings; // ends with name NULL; NULL: none
+    // Once the settings are read: checks them together, makes `own`, sets the width where that
+    // depends on them. `release` frees what no arena holds. Both may be NULL.
+    as_rc (*prepare)(as_arena *arena, as_metric *metric, as_err *err);
+    void (*release)(as_metric *metric);
+    // What the value hangs on, as the reference implementation writes it; NULL: the settings.
+    as_str (*signature)(as_arena *arena, const as_metric *metric);
     // The score of a case, NaN when it has none; *stats (zeroed, [width]) when the metric is
     // CORPUS.
     as_rc (*score)(const as_metric *metric, const as_scoring *scoring, double *score, double *stats,
                    as_err *err);
     // The value of a tally: LABELS metrics are given [label_count][3] of AS_LABEL_*.
     double (*value)(const as_metric *metric, const double *tally, size_t label_count);
+    double (*ranked)(const as_metric *metric, const struct as_ranked *cases); // RANKED
     int variant; // which of a family this is; as_run_field for run metrics
     double q;    // QUANTILE
 } as_metric_ops;
@@ -72,22 +86,31 @@ typedef struct as_metric_ops {
 // What is found, wanted and claimed of a label: the statistics that F1 and its kin are made of.
 enum { AS_LABEL_HIT, AS_LABEL_GOLD, AS_LABEL_PRED, AS_LABEL_WIDTH };
 
-typedef enum as_span_match { AS_SPAN_EXACT, AS_SPAN_PARTIAL, AS_SPAN_LABEL } as_span_match;
+// Behind the last label, where a metric is AS_METRIC_RANKS: how far apart expected and predicted
+// label stand in label order, summed, and its square.
+enum { AS_LABEL_EXTRA = 2 };
 
 struct as_metric {
     const as_metric_ops *ops;
-    as_str name;      // in the summary; owned by whoever made the metric
-    size_t index;     // of its score in a row
-    size_t at, width; // of its statistics in a row's tally
-    as_span_match match;
-    bool ignore_case;
-    double zero_division;
-    size_t bins;
+    as_str name;                          // in the summary; owned by whoever made the metric
+    as_str spec;                          // JSON of the suite's map; empty for a bare name
+    as_str signature;                     // for the summary; empty when nothing can be set
+    as_str identity;                      // of everything that decides a score
+    size_t index;                         // of its score in a row
+    size_t at, width;                     // of its statistics in a row's tally
+    size_t k;                             // of NAME@K
+    bool negate;                          // not-NAME
+    as_setting settings[AS_SETTINGS_MAX]; // in the order of ops->settings
+    void *own;                            // made by ops->prepare
 };
 
-// Resolves a name and its options. Strings are copied to `arena`.
+// Resolves a name and its options. Strings are copied to `arena`; as_metric_release ends it.
 as_rc as_metric_resolve(as_arena *arena, const as_metric_spec *spec, as_metric *out,
                         as_err *err) AS_MUST_USE;
+void as_metric_release(as_metric *metric);
+
+// Whether scores of the two mean the same.
+bool as_metric_same(const as_metric *a, const as_metric *b);
 
 // A run metric by name ("latency.p95"), NULL if it is none.
 const as_metric_ops *as_metric_run_find(as_str name);
@@ -96,7 +119,10 @@ const as_metric_ops *as_metric_run_find(as_str name);
 as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err);
 
 // Families, each in its own file.
-extern const as_metric_ops as_classify_metrics[], as_text_metrics[], as_span_metrics[],
-    as_calibration_metrics[], as_latency_metrics[]; // ends with name NULL
+extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_curve_metrics[],
+    as_calibration_metrics[], as_text_metrics[], as_error_rate_metrics[], as_bleu_metrics[],
+    as_chrf_metrics[], as_ter_metrics[], as_rouge_metrics[], as_span_metrics[],
+    as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[], as_assertion_metrics[],
+    as_latency_metrics[]; // ends with name NULL
 
 #endif

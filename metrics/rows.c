@@ -22,16 +22,35 @@ static int order_rows(const void *a, const void *b) {
     return as_str_cmp(((const as_row *)a)->id, ((const as_row *)b)->id);
 }
 
+static bool label_number(as_str label, double *out) {
+    char first = label.len ? label.ptr[0] : 0;
+    return ((first >= '0' && first <= '9') || first == '-' || first == '.') &&
+           as_str_to_f64(label, out);
+}
+
+int as_rows_label_order(as_str a, as_str b) {
+    double x = 0, y = 0;
+    bool a_number = label_number(a, &x), b_number = label_number(b, &y);
+    if (a_number != b_number) return a_number ? -1 : 1;
+    if (a_number && x != y) return x < y ? -1 : 1;
+    return as_str_cmp(a, b);
+}
+
+static int order_labels(const void *a, const void *b) {
+    return as_rows_label_order(*(const as_str *)a, *(const as_str *)b);
+}
+
 static int order_strs(const void *a, const void *b) {
     return as_str_cmp(*(const as_str *)a, *(const as_str *)b);
 }
 
-static void sort_names(as_arena *arena, as_names *names) {
+static void sort_names(as_arena *arena, as_names *names,
+                       int (*order)(const void *a, const void *b)) {
     names->sorted = AS_NEW_ARRAY(arena, as_str, names->count + 1);
     names->ranks = AS_NEW_ARRAY(arena, uint32_t, names->count + 1);
     if (!names->count) return;
     memcpy(names->sorted, names->items, names->count * sizeof(as_str));
-    qsort(names->sorted, names->count, sizeof(as_str), order_strs);
+    qsort(names->sorted, names->count, sizeof(as_str), order);
     for (size_t i = 0; i < names->count; i++) {
         uint64_t number = 0;
         as_map_get(&names->map, names->sorted[i], &number);
@@ -57,8 +76,8 @@ void as_rows_seal(as_scorer *scorer) {
     if (scorer->is_sealed) return;
     as_arena_reset(&scorer->sealed);
     if (scorer->row_count) qsort(scorer->rows, scorer->row_count, sizeof(as_row), order_rows);
-    sort_names(&scorer->sealed, &scorer->labels);
-    sort_names(&scorer->sealed, &scorer->slices);
+    sort_names(&scorer->sealed, &scorer->labels, order_labels);
+    sort_names(&scorer->sealed, &scorer->slices, order_strs);
     number_clusters(scorer);
     scorer->is_sealed = true;
 }

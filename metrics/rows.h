@@ -54,8 +54,12 @@ struct as_scorer {
     size_t row_count, row_capacity;
     as_names ids, labels, slices; // ids: only the map, id to whether its answer is missing
     size_t cluster_count;
+    size_t gold_least, gold_most; // expected texts of a case
     bool is_sealed, has_labels, has_classes;
 };
+
+// The order of labels: numbers by value (2 before 10), then all else by bytes.
+int as_rows_label_order(as_str a, as_str b);
 
 uint32_t as_rows_name(as_scorer *scorer, as_names *names, as_str name);
 void as_rows_seal(as_scorer *scorer);

@@ -17,10 +17,13 @@ static as_rc add_metric(as_scorer *scorer, const as_metric_spec *spec, as_err *e
     as_metric *metric = &scorer->metrics[scorer->metric_count];
     as_rc rc = as_metric_resolve(&scorer->arena, spec, metric, err);
     if (rc != AS_OK) return rc;
-    if (as_rows_metric(scorer, metric->name))
-        return as_fail(err, AS_INVALID,
-                       "metric '%.*s' is asked for twice; name one of them with 'as'",
-                       AS_STR_ARG(metric->name));
+    if (as_rows_metric(scorer, metric->name)) {
+        rc =
+            as_fail(err, AS_INVALID, "metric '%.*s' is asked for twice; name one of them with 'as'",
+                    AS_STR_ARG(metric->name));
+        as_metric_release(metric);
+        return rc;
+    }
     metric->index = scorer->metric_count++;
     metric->at = scorer->stats_width;
     scorer->stats_width += metric->width;
@@ -43,6 +46,7 @@ as_rc as_scorer_new(const as_metric_spec *specs, size_t count, as_scorer **out, 
 
 void as_scorer_free(as_scorer *scorer) {
     if (!scorer) return;
+    for (size_t i = 0; i < scorer->metric_count; i++) as_metric_release(&scorer->metrics[i]);
     as_names *names[] = {&scorer->ids, &scorer->labels, &scorer->slices};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         as_map_free(&names[i]->map);
@@ -142,11 +146,16 @@ static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row 
 static void keep_labels(as_scorer *scorer, const as_scoring *scoring, as_row *row) {
     if (!scorer->has_classes || !scoring->gold_count) return;
     as_str gold = scoring->golds[0];
-    bool answered = scoring->sample->has_prediction;
+    bool answered = scoring->sample->has_prediction && !row->missing;
     for (size_t i = 0; answered && i < scoring->gold_count; i++)
         if (as_str_eq(scoring->golds[i], scoring->prediction)) gold = scoring->golds[i];
     row->gold = as_rows_name(scorer, &scorer->labels, gold);
     if (answered) row->pred = as_rows_name(scorer, &scorer->labels, scoring->prediction);
+}
+
+static void keep_gold_count(as_scorer *scorer, size_t count) {
+    if (!scorer->gold_least || count < scorer->gold_least) scorer->gold_least = count;
+    if (count > scorer->gold_most) scorer->gold_most = count;
 }
 
 // Slices are a set: a tag written twice is one tag.
@@ -220,14 +229,15 @@ as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_er
     as_scoring scoring = {.arena = &scratch, .sample = sample, .articles = scorer->articles};
     as_row row = make_row(scorer, sample);
     as_rc rc = AS_OK;
+    scoring.gold_count = gold_texts(&scratch, sample->expected, &scoring.golds);
     if (!row.missing) {
         if (sample->has_prediction)
             scoring.prediction = as_utf8_clean(&scratch, sample->prediction);
-        scoring.gold_count = gold_texts(&scratch, sample->expected, &scoring.golds);
         read_choices(&scoring);
         rc = score_metrics(scorer, &scoring, &row, err);
-        if (rc == AS_OK) keep_labels(scorer, &scoring, &row);
+        if (rc == AS_OK) keep_gold_count(scorer, scoring.gold_count);
     }
+    if (rc == AS_OK) keep_labels(scorer, &scoring, &row);
     if (rc == AS_OK) {
         as_map_add(&scorer->ids.map, row.id, row.missing, NULL);
         *push_row(scorer) = row;
@@ -322,7 +332,8 @@ void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out) 
     size_t known = scorer->labels.count, count = known;
     if (!scorer->has_classes || !known || known > CONFUSION_LABELS_MAX) return;
     for (size_t i = 0; i < scorer->row_count; i++)
-        if (scorer->rows[i].gold != AS_ROWS_NONE && scorer->rows[i].pred == AS_ROWS_NONE)
+        if (scorer->rows[i].gold != AS_ROWS_NONE && scorer->rows[i].pred == AS_ROWS_NONE &&
+            !scorer->rows[i].missing)
             count = known + 1; // a column for cases without an answer
     as_str *labels = AS_NEW_ARRAY(arena, as_str, count);
     uint64_t *cells = AS_NEW_ARRAY(arena, uint64_t, count * count);
@@ -330,7 +341,7 @@ void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out) 
     if (count > known) labels[known] = AS_STR("(no answer)");
     for (size_t i = 0; i < scorer->row_count; i++) {
         const as_row *row = &scorer->rows[i];
-        if (row->gold == AS_ROWS_NONE) continue;
+        if (row->gold == AS_ROWS_NONE || row->missing) continue;
         size_t pred = row->pred == AS_ROWS_NONE ? known : scorer->labels.ranks[row->pred];
         cells[scorer->labels.ranks[row->gold] * count + pred]++;
     }

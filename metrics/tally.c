@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/tally.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +18,10 @@ as_layout as_tally_layout(as_arena *arena, const as_metric *const *metrics, size
         functionals[i] = (as_functional){metrics[i], out.width};
         out.width += metrics[i]->width;
         out.has_labels |= (metrics[i]->ops->flags & AS_METRIC_LABELS) != 0;
+        out.has_ranks |= (metrics[i]->ops->flags & AS_METRIC_RANKS) != 0;
     }
     out.label_at = out.width;
-    if (out.has_labels) out.width += AS_LABEL_WIDTH * label_count;
+    if (out.has_labels) out.width += AS_LABEL_WIDTH * label_count + AS_LABEL_EXTRA;
     for (size_t i = 0; i < count; i++)
         if (metrics[i]->ops->flags & AS_METRIC_LABELS) functionals[i].at = out.label_at;
     return out;
@@ -42,6 +44,14 @@ static void add_labels(items *list, const as_layout *layout, const as_tally_row 
                     : in->stand_in == AS_STAND_RIGHT ? row->gold
                                                      : AS_ROWS_NONE;
     add(list, gold + AS_LABEL_GOLD, row->weight);
+    size_t rank = in->labels[row->gold], count = layout->label_count;
+    double apart = fmax((double)rank, (double)(count - 1 - rank)); // no answer is as far as can be
+    if (pred != AS_ROWS_NONE) apart = fabs((double)rank - (double)in->labels[pred]);
+    size_t extra = layout->label_at + AS_LABEL_WIDTH * count;
+    if (layout->has_ranks) {
+        add(list, extra, row->weight * apart);
+        add(list, extra + 1, row->weight * apart * apart);
+    }
     if (pred == AS_ROWS_NONE) return;
     add(list, layout->label_at + AS_LABEL_WIDTH * in->labels[pred] + AS_LABEL_PRED, row->weight);
     if (pred == row->gold) add(list, gold + AS_LABEL_HIT, row->weight);
@@ -67,7 +77,8 @@ static void add_own(items *list, const as_functional *f, const as_metric *metric
 }
 
 static void add_row(items *list, const as_layout *layout, const as_tally_row *in) {
-    if (layout->has_labels && !in->row->missing) add_labels(list, layout, in);
+    bool counts = !in->row->missing || in->stand_in != AS_STAND_NONE;
+    if (layout->has_labels && counts) add_labels(list, layout, in);
     for (size_t i = 0; i < layout->count; i++) {
         const as_metric *metric = in->metrics[i];
         if (metric->ops->flags & AS_METRIC_RUN) {

@@ -10,7 +10,7 @@
 typedef struct as_layout {
     const as_functional *functionals; // [count], with the metrics given
     size_t count, width, label_at, label_count;
-    bool has_labels;
+    bool has_labels, has_ranks;
 } as_layout;
 
 as_layout as_tally_layout(as_arena *arena, const as_metric *const *metrics, size_t count,

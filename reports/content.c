@@ -113,6 +113,34 @@ void as_content_markup(as_buf *out, as_str text, size_t most) {
         as_buff(out, "\xe2\x80\xa6 [clipped: %s bytes in all]", as_figure_count(text.len).text);
 }
 
+void as_content_plain(as_buf *out, as_str text, size_t most) {
+    as_str clip = as_content_clip(text, most);
+    for (size_t at = 0; at < clip.len;) {
+        char bytes[16];
+        size_t width, len = shown(as_utf8_next(clip, &at), bytes, &width);
+        as_buf_add(out, bytes, len);
+    }
+    if (clip.len < text.len) as_buf_text(out, "\xe2\x80\xa6");
+}
+
+void as_content_json(as_buf *out, as_str text, size_t most) {
+    as_str clip = as_content_clip(text, most);
+    as_buf_char(out, '"');
+    for (size_t at = 0; at < clip.len;) {
+        char bytes[16];
+        size_t width, len = shown(as_utf8_next(clip, &at), bytes, &width);
+        for (size_t i = 0; i < len; i++) {
+            char c = bytes[i];
+            if (c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == '\'')
+                as_buff(out, "\\u%04x", (unsigned)c);
+            else
+                as_buf_char(out, c);
+        }
+    }
+    if (clip.len < text.len) as_buf_text(out, "\xe2\x80\xa6");
+    as_buf_char(out, '"');
+}
+
 static size_t longest_backticks(as_str text) {
     size_t longest = 0, run = 0;
     for (size_t i = 0; i < text.len; i++) {

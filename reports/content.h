@@ -20,6 +20,13 @@ as_str as_content_clip(as_str text, size_t most);
 // For HTML, SVG and XML: element text and quoted attributes. A clipped text says how long it was.
 void as_content_markup(as_buf *out, as_str text, size_t most);
 
+// Clean but not escaped, on one line: for a format that escapes on its own.
+void as_content_plain(as_buf *out, as_str text, size_t most);
+
+// For a data block of a page: a JSON string, quotes included, that can end neither the string nor
+// the element it stands in.
+void as_content_json(as_buf *out, as_str text, size_t most);
+
 // For Markdown: a code span, in which neither links, HTML, mentions nor table bars live.
 void as_content_code(as_buf *out, as_str text, size_t most);
 

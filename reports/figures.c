@@ -68,11 +68,16 @@ as_measure as_figure_check_measure(const as_summary *run, const as_check *check)
     return as_figure_measure(check->metric, value ? value->spec : AS_STR(""), check->value);
 }
 
+as_unit as_figure_check_change(const as_summary *run, const as_check *check) {
+    return check->relative ? AS_UNIT_RATIO : as_figure_check_measure(run, check).unit;
+}
+
 // The number without its sign and unit.
 static void put_bare(char *out, size_t size, double value, as_unit unit) {
     double v = fabs(value);
     switch (unit) {
     case AS_UNIT_SHARE:
+    case AS_UNIT_RATIO:
         snprintf(out, size, "%.1f", v * 100);
         break;
     case AS_UNIT_COEFFICIENT:
@@ -101,7 +106,7 @@ static void put_bare(char *out, size_t size, double value, as_unit unit) {
 }
 
 static const char *suffix_of(double value, as_unit unit) {
-    if (unit == AS_UNIT_SHARE) return "%";
+    if (unit == AS_UNIT_SHARE || unit == AS_UNIT_RATIO) return "%";
     if (unit == AS_UNIT_MS) return fabs(value) >= 10000 ? " s" : " ms";
     return "";
 }
@@ -161,6 +166,7 @@ static as_figure interval_of(as_interval ci, as_unit unit, bool change) {
     put_signed(hi, sizeof hi, ci.hi * scale, shown, change);
     const char *suffix = seconds ? " s" : unit == AS_UNIT_MS ? " ms" : "";
     if (unit == AS_UNIT_SHARE) suffix = change ? " pp" : "%";
+    if (unit == AS_UNIT_RATIO) suffix = "%";
     snprintf(f.text, sizeof f.text, "%.16s%s%.16s%s", lo, change || ci.lo < 0 ? " to " : DASH, hi,
              suffix);
     return f;

@@ -14,6 +14,7 @@ typedef enum as_unit {
     AS_UNIT_MS,
     AS_UNIT_MONEY,
     AS_UNIT_NUMBER, // anything else: four significant digits
+    AS_UNIT_RATIO,  // a change as a share of what it was, shown in percent
 } as_unit;
 
 typedef struct as_measure {
@@ -29,6 +30,8 @@ typedef struct as_figure {
 // that are not known.
 as_measure as_figure_measure(as_str name, as_str spec, double value);
 as_measure as_figure_check_measure(const as_summary *run, const as_check *check);
+// The unit of a check's change: its value's, or AS_UNIT_RATIO for one in % of the baseline.
+as_unit as_figure_check_change(const as_summary *run, const as_check *check);
 
 as_figure as_figure_of(double value, as_unit unit);                // "91.2%", "0.874", "12.3 ms"
 as_figure as_figure_change(double delta, as_unit unit);            // "−1.8 pp", "+0.012"

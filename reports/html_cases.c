@@ -63,7 +63,6 @@ static void flip_list(as_buf *out, const as_findings *f, bool want_broke) {
         flip_item(out, &f->flips[i]);
     }
     as_buf_text(out, "</ol>\n");
-    if (!count) as_buf_text(out, "<p class=\"aside\">No case.</p>\n");
     if (count > shown)
         as_buff(out, "<p class=\"aside\">and %s that are not listed</p>\n",
                 as_figure_count(count - shown).text);
@@ -75,10 +74,14 @@ void as_html_flips(as_buf *out, const as_html *page) {
     if (!page->findings->flip_count) return;
     as_page_section(out, "flips", "Flipped cases",
                     "Answered differently than by the baseline, and the score turned.");
-    as_buf_text(out, "<div class=\"sides\">\n");
-    flip_list(out, page->findings, true);
-    flip_list(out, page->findings, false);
+    size_t count = page->findings->flip_count, worse = 0;
+    for (size_t i = 0; i < count; i++) worse += broke(&page->findings->flips[i]);
+    bool lone = !worse || worse == count; // one list alone stands in two columns
+    as_buff(out, "<div class=\"sides%s\">\n", lone ? " lone" : "");
+    if (worse) flip_list(out, page->findings, true);
+    if (worse < count) flip_list(out, page->findings, false);
     as_buf_text(out, "</div>\n");
+    if (lone) as_buff(out, "<p class=\"aside\">No case %s.</p>\n", worse ? "was fixed" : "broke");
     as_page_section_end(out);
 }
 

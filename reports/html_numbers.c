@@ -28,6 +28,7 @@ static void put_cells_head(as_buf *out, const char *const *names, size_t count) 
 static void gate_row(as_buf *out, const as_summary *run, const as_check *check, bool drops) {
     bool drop = as_phrase_is_drop(check);
     as_unit unit = as_figure_check_measure(run, check).unit;
+    as_unit change = as_figure_check_change(run, check);
     as_buf_text(out, "<tr><td class=\"verdict-cell\">");
     as_page_verdict(out, check->verdict, NULL);
     as_buf_text(out, "</td><th scope=\"row\">");
@@ -42,10 +43,10 @@ static void gate_row(as_buf *out, const as_summary *run, const as_check *check, 
     as_page_cell(out, "Value", as_figure_of(check->value, unit).text);
     if (drops) {
         as_page_cell(out, "Baseline", drop ? as_figure_of(check->baseline, unit).text : "");
-        as_page_cell(out, "Change", drop ? as_figure_change(check->delta, unit).text : "");
+        as_page_cell(out, "Change", drop ? as_figure_change(check->delta, change).text : "");
     }
     as_page_cell(out, "Interval",
-                 drop ? as_figure_change_interval(check->ci, unit).text
+                 drop ? as_figure_change_interval(check->ci, change).text
                       : as_figure_interval(check->ci, unit).text);
     if (drops) {
         as_page_cell(out, "p", drop ? as_figure_p(check->p).text : "");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reports/page.h"
 
+#include "harness/base/sha256.h"
 #include "reports/content.h"
 #include "reports/page_css.h"
+#include "reports/page_js.h"
 #include "reports/phrase.h"
 
 const char *as_page_verdict_class(as_verdict verdict) {
@@ -37,10 +39,42 @@ static void put_symbols(as_buf *out) {
     as_buf_text(out, "</svg>\n");
 }
 
-void as_page_open(as_buf *out, as_str title, const char *kind, as_verdict verdict) {
+static unsigned nibble(char hex) {
+    return (unsigned)(hex <= '9' ? hex - '0' : hex - 'a' + 10);
+}
+
+// Base64 of page.js's SHA-256: 32 bytes are 43 letters and a filler.
+static void put_script_hash(as_buf *out) {
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char hex[65];
+    as_sha256 sha;
+    as_sha256_init(&sha);
+    as_sha256_add(&sha, page_js, sizeof page_js);
+    as_sha256_hex(&sha, hex);
+    for (size_t i = 0; i < 64; i += 3) { // three digits are 12 bits: two letters
+        unsigned bits = nibble(hex[i]) << 8;
+        if (i + 1 < 64) bits |= nibble(hex[i + 1]) << 4 | nibble(hex[i + 2]);
+        as_buf_char(out, letters[bits >> 6]);
+        as_buf_char(out, i + 1 < 64 ? letters[bits & 63] : '=');
+    }
+}
+
+void as_page_policy(as_buf *out, bool scripted) {
+    as_buf_text(out, "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+                     "base-uri 'none'; form-action 'self'");
+    if (!scripted) return;
+    as_buf_text(out, "; script-src 'sha256-");
+    put_script_hash(out);
+    as_buf_char(out, '\'');
+}
+
+static void open_page(as_buf *out, as_str title, const char *kind, as_verdict verdict,
+                      bool scripted) {
     as_buf_text(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                     "style-src 'unsafe-inline'; img-src data:\">\n"
+                     "<meta http-equiv=\"Content-Security-Policy\" content=\"");
+    as_page_policy(out, scripted);
+    as_buf_text(out, "\">\n"
                      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                      "<meta name=\"color-scheme\" content=\"light dark\">\n"
                      "<meta name=\"referrer\" content=\"no-referrer\">\n<title>");
@@ -54,8 +88,22 @@ void as_page_open(as_buf *out, as_str title, const char *kind, as_verdict verdic
     as_buf_text(out, "<main>\n");
 }
 
+void as_page_open(as_buf *out, as_str title, const char *kind, as_verdict verdict) {
+    open_page(out, title, kind, verdict, false);
+}
+
+void as_page_open_scripted(as_buf *out, as_str title, const char *kind, as_verdict verdict) {
+    open_page(out, title, kind, verdict, true);
+}
+
 void as_page_close(as_buf *out) {
     as_buf_text(out, "</main>\n</body>\n</html>\n");
+}
+
+void as_page_close_scripted(as_buf *out) {
+    as_buf_text(out, "</main>\n<script>");
+    as_buf_add(out, page_js, sizeof page_js);
+    as_buf_text(out, "</script>\n</body>\n</html>\n");
 }
 
 void as_page_section(as_buf *out, const char *id, const char *title, const char *aside) {

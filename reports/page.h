@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // page.h - the frame of every HTML page: head, style, sections, verdicts, small parts.
 //
-// A page is one file without script, font, image or link to anywhere; its policy forbids the rest.
-// page.css is embedded when assay is built.
+// A page is one file without font, image or link to anywhere, and its policy forbids the rest. It
+// reads without scripts; one that has more to offer with them carries page.js, which the policy
+// allows by its hash. page.css and page.js are embedded when assay is built.
 #ifndef AS_PAGE_H
 #define AS_PAGE_H
 
@@ -11,6 +12,13 @@
 // Everything up to and including <main>. The verdict colours the tab's icon.
 void as_page_open(as_buf *out, as_str title, const char *kind, as_verdict verdict);
 void as_page_close(as_buf *out);
+
+// The same with page.js at the end.
+void as_page_open_scripted(as_buf *out, as_str title, const char *kind, as_verdict verdict);
+void as_page_close_scripted(as_buf *out);
+
+// The policy of such a page, for its own <meta> and for the header of a server.
+void as_page_policy(as_buf *out, bool scripted);
 
 // <section> with a heading; `id` and `title` are our own words. `aside` may be NULL.
 void as_page_section(as_buf *out, const char *id, const char *title, const char *aside);

@@ -28,11 +28,14 @@ size_t as_phrase_count(const as_gate *gate, as_verdict verdict) {
 }
 
 bool as_phrase_has_note(const as_check *check) {
-    return check->note.len && (check->verdict == AS_PASS || check->verdict == AS_UNMEASURABLE);
+    bool each = as_str_is(check->method, "every case"); // the note names those that fail
+    return check->note.len &&
+           (check->verdict == AS_PASS || check->verdict == AS_UNMEASURABLE || each);
 }
 
 bool as_phrase_is_drop(const as_check *check) {
-    return isfinite(check->baseline) || as_str_find(check->gate, AS_STR(" drop "), 0) != SIZE_MAX;
+    return isfinite(check->baseline) || as_str_find(check->gate, AS_STR(" drop "), 0) != SIZE_MAX ||
+           as_str_find(check->gate, AS_STR(" rise "), 0) != SIZE_MAX;
 }
 
 static const char *checks(size_t count) {
@@ -71,16 +74,29 @@ void as_phrase_gate(as_buf *out, const as_gate *gate) {
     }
 }
 
+// Rounded up to two digits: an estimate should look like one.
+static uint64_t two_digits(uint64_t count) {
+    uint64_t unit = 1;
+    while (count / unit >= 100) unit *= 10;
+    return (count / unit + (count % unit != 0)) * unit;
+}
+
 static void reason_threshold(as_buf *out, const as_check *c, as_unit unit) {
     double apart = c->value - c->limit;
     as_buf_text(out, as_figure_of(c->value, unit).text);
-    if (apart == 0) {
-        as_buff(out, ", exactly the limit");
-        return;
-    }
     const char *side = apart > 0 ? "above" : "below";
-    as_buff(out, ", %s %s the limit of %s", as_figure_size(apart, unit).text, side,
-            as_figure_of(c->limit, unit).text);
+    if (apart == 0)
+        as_buff(out, ", exactly the limit");
+    else
+        as_buff(out, ", %s %s the limit of %s", as_figure_size(apart, unit).text, side,
+                as_figure_of(c->limit, unit).text);
+    if (c->verdict != AS_UNDECIDED) return;
+    as_buff(out, ": too few cases to tell, it may be %s", as_figure_interval(c->ci, unit).text);
+    if (isfinite(c->mde))
+        as_buff(out, "; these %s tell values %s away", as_figure_count(c->n).text,
+                as_figure_size(c->mde, unit).text);
+    if (c->needed)
+        as_buff(out, "; about %s would decide it", as_figure_count(two_digits(c->needed)).text);
 }
 
 static void put_flips(as_buf *out, const as_check *c) {
@@ -89,26 +105,19 @@ static void put_flips(as_buf *out, const as_check *c) {
             c->broke == 1 ? "case" : "cases", as_figure_count(c->fixed).text);
 }
 
-// Rounded up to two digits: an estimate should look like one.
-static uint64_t two_digits(uint64_t count) {
-    uint64_t unit = 1;
-    while (count / unit >= 100) unit *= 10;
-    return (count / unit + (count % unit != 0)) * unit;
-}
-
-static void reason_drop(as_buf *out, const as_check *c, as_unit unit) {
+static void reason_drop(as_buf *out, const as_check *c, as_unit unit, as_unit change) {
     as_buf_text(out, as_figure_of(c->value, unit).text);
     if (c->delta == 0)
         as_buff(out, ", as the baseline");
     else
         as_buff(out, ", %s %s from %s", c->delta < 0 ? "down" : "up",
-                as_figure_size(c->delta, unit).text, as_figure_of(c->baseline, unit).text);
+                as_figure_size(c->delta, change).text, as_figure_of(c->baseline, unit).text);
     if (c->verdict == AS_UNDECIDED) {
         as_buff(out, ": too few cases to tell, the change may be %s",
-                as_figure_change_interval(c->ci, unit).text);
+                as_figure_change_interval(c->ci, change).text);
         if (isfinite(c->mde))
             as_buff(out, "; these %s cases show drops from %s", as_figure_count(c->n).text,
-                    as_figure_size(c->mde, unit).text);
+                    as_figure_size(c->mde, change).text);
         if (c->needed)
             as_buff(out, "; about %s would decide it", as_figure_count(two_digits(c->needed)).text);
     } else if (c->verdict == AS_FAIL && isfinite(c->p)) {
@@ -124,7 +133,7 @@ void as_phrase_reason(as_buf *out, const as_summary *run, const as_check *check)
     else if (check->verdict == AS_NO_BASELINE)
         as_buf_text(out, "there is no run to compare with");
     else if (as_phrase_is_drop(check) && isfinite(check->delta))
-        reason_drop(out, check, unit);
+        reason_drop(out, check, unit, as_figure_check_change(run, check));
     else
         reason_threshold(out, check, unit);
 }

@@ -7,25 +7,34 @@
 #define AS_REPORT_H
 
 #include "harness/record/findings.h"
+#include "harness/record/outlook.h"
 #include "harness/record/summary.h"
+#include "harness/record/timeline.h"
 
 // One run as a self-contained page: no network, no script needed to read it. `baseline` may be
 // NULL. Light and dark, print, phone.
 void as_report_html(as_buf *out, const as_summary *run, const as_summary *baseline,
                     const as_findings *findings);
 
-// The trend of one suite: its runs, oldest first.
-void as_report_trend_html(as_buf *out, as_str suite, const as_summary *runs, size_t count);
+// A suite over time: a whole page, and its body for a server, where `run_links` is what stands
+// before the id in the address of a run's page (NULL: there are none).
+void as_report_trend_html(as_buf *out, const as_timeline *line);
+void as_report_trend_body(as_buf *out, const as_timeline *line, const char *run_links);
 
 // The table for a terminal. `color`: ANSI; `columns`: width of the terminal (0: 80).
 void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *baseline, bool color,
                         size_t columns);
+// The metrics alone, for `assay score`.
+void as_report_values_terminal(as_buf *out, const as_summary *run, bool color, size_t columns);
 // Deltas of `assay compare`.
 void as_report_compare_terminal(as_buf *out, const as_summary *a, const as_summary *b,
                                 const as_findings *findings, const as_gate *gate, bool color,
                                 size_t columns);
 void as_report_compare_json(as_buf *out, const as_findings *findings, uint64_t cases,
                             const as_gate *gate);
+// What `assay plan` says.
+void as_report_outlook_terminal(as_buf *out, const as_outlook *outlook, bool color, size_t columns);
+void as_report_outlook_json(as_buf *out, const as_outlook *outlook);
 // A run a line for `assay history list`.
 void as_report_history_terminal(as_buf *out, const as_summary *runs, const as_str *tags,
                                 size_t count, bool color, size_t columns);

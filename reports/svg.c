@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "reports/content.h"
-#include "reports/phrase.h"
-
 // 1, 2 or 5 times a power of ten, such that about `parts` steps cover the span.
 static double round_step(double span, double parts) {
     double raw = span / parts, power = pow(10, floor(log10(raw))), lead = raw / power;
@@ -40,7 +37,7 @@ double as_axis_percent(const as_axis *axis, double value) {
     return 100 * fmin(fmax(share, 0), 1);
 }
 
-static as_figure tick_text(const as_axis *axis, double value) {
+as_figure as_axis_tick(const as_axis *axis, double value) {
     as_figure f;
     double scale = axis->unit == AS_UNIT_SHARE ? 100 : 1;
     if (axis->unit == AS_UNIT_MS && !axis->change) return as_figure_of(value, AS_UNIT_MS);
@@ -53,18 +50,18 @@ static as_figure tick_text(const as_axis *axis, double value) {
     return f;
 }
 
-static size_t tick_count(const as_axis *axis) {
+size_t as_axis_count(const as_axis *axis) {
     double count = floor((axis->hi - axis->lo) / axis->step + 1e-6) + 1;
     return count > 12 ? 12 : (size_t)count;
 }
 
 void as_svg_ticks(as_buf *out, const as_axis *axis) {
     as_buf_text(out, "<svg class=\"iv ticks\" aria-hidden=\"true\">");
-    for (size_t i = 0; i < tick_count(axis); i++) {
+    for (size_t i = 0; i < as_axis_count(axis); i++) {
         double value = axis->lo + (double)i * axis->step, x = as_axis_percent(axis, value);
         const char *anchor = x < 1 ? "start" : x > 99 ? "end" : "middle";
         as_buff(out, "<text x=\"%.2f%%\" y=\"14\" text-anchor=\"%s\">%s</text>", x, anchor,
-                tick_text(axis, value).text);
+                as_axis_tick(axis, value).text);
         as_buff(out, "<line x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"19\" y2=\"24\"/>", x, x);
     }
     as_buf_text(out, "</svg>");
@@ -73,7 +70,7 @@ void as_svg_ticks(as_buf *out, const as_axis *axis) {
 void as_svg_interval(as_buf *out, const as_axis *axis, double value, as_interval ci, double mark,
                      double line, const char *style) {
     as_buf_text(out, "<svg class=\"iv\" aria-hidden=\"true\">");
-    for (size_t i = 0; i < tick_count(axis); i++) {
+    for (size_t i = 0; i < as_axis_count(axis); i++) {
         double x = as_axis_percent(axis, axis->lo + (double)i * axis->step);
         as_buff(out, "<line class=\"grid\" x1=\"%.2f%%\" x2=\"%.2f%%\" y2=\"24\"/>", x, x);
     }
@@ -182,133 +179,5 @@ void as_svg_histogram(as_buf *out, const double *ms, size_t count, const as_late
     time_mark(out, &s, "p95", latency->p95, 2);
     time_mark(out, &s, "p99", latency->p99, 3);
     time_ticks(out, &s);
-    as_buf_text(out, "</svg>\n");
-}
-
-// ---- trend ----
-
-enum { TREND_TOP = 18, TREND_HEIGHT = 128, TREND_DOTS_MAX = 80 };
-
-typedef struct trend {
-    const as_svg_point *points;
-    size_t count;
-    as_axis axis;
-} trend;
-
-static double trend_x(const trend *t, size_t i) {
-    return t->count < 2 ? 50 : 8 + 90 * (double)i / (double)(t->count - 1);
-}
-
-static double trend_y(const trend *t, double value) {
-    return 100 - as_axis_percent(&t->axis, value);
-}
-
-static as_axis trend_axis(const as_svg_point *points, size_t count, as_unit unit) {
-    double lo = INFINITY, hi = -INFINITY;
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(points[i].value)) continue;
-        lo = fmin(lo, fmin(points[i].value, points[i].ci.lo)); // fmin drops NaN
-        hi = fmax(hi, fmax(points[i].value, points[i].ci.hi));
-    }
-    return as_axis_over(lo, hi, unit, false);
-}
-
-// The interval as a band: along the upper ends and back along the lower ones, a piece for each
-// unbroken stretch of runs that have one; a bar for a run alone.
-static void trend_band(as_buf *out, const trend *t) {
-    for (size_t from = 0; from < t->count;) {
-        size_t to = from;
-        while (to < t->count && isfinite(t->points[to].ci.lo) && isfinite(t->points[to].ci.hi))
-            to++;
-        if (to > from + 1) {
-            as_buf_text(out, "<path class=\"band\" d=\"");
-            for (size_t i = from; i < to; i++)
-                as_buff(out, "%s%.2f %.2f", i == from ? "M" : "L", trend_x(t, i),
-                        trend_y(t, t->points[i].ci.hi));
-            for (size_t i = to; i-- > from;)
-                as_buff(out, "L%.2f %.2f", trend_x(t, i), trend_y(t, t->points[i].ci.lo));
-            as_buf_text(out, "z\"/>\n");
-        }
-        if (to == from + 1)
-            as_buff(out, "<path class=\"bar\" d=\"M%.2f %.2fV%.2f\"/>\n", trend_x(t, from),
-                    trend_y(t, t->points[from].ci.hi), trend_y(t, t->points[from].ci.lo));
-        from = to > from ? to : from + 1;
-    }
-}
-
-static void trend_line(as_buf *out, const trend *t) {
-    as_buf_text(out, "<path class=\"curve\" d=\"");
-    bool open = false;
-    for (size_t i = 0; i < t->count; i++) {
-        bool there = isfinite(t->points[i].value);
-        if (there)
-            as_buff(out, "%s%.2f %.2f", open ? "L" : "M", trend_x(t, i),
-                    trend_y(t, t->points[i].value));
-        open = there;
-    }
-    as_buf_text(out, "\"/>\n");
-}
-
-static void trend_dot(as_buf *out, const trend *t, size_t i) {
-    static const char *const shapes[] = {
-        "<circle class=\"dot\" r=\"3.2\"/>",
-        "<path class=\"mark fail\" d=\"M-4.5-4.5l9 9m0-9l-9 9\"/>",
-        "<path class=\"mark unsure\" d=\"M-4.2-4.2h8.4v8.4h-8.4z\"/>",
-        "<circle class=\"dot hollow\" r=\"3.2\"/>",
-        "<path class=\"mark broken\" d=\"M0-5.5L5.5 4.5h-11z\"/>",
-    };
-    const as_svg_point *p = &t->points[i];
-    as_buff(out, "<svg class=\"o\" x=\"%.2f%%\" y=\"%.1f\">%s<title>", trend_x(t, i),
-            TREND_TOP + TREND_HEIGHT * trend_y(t, p->value) / 100, shapes[p->verdict]);
-    as_content_markup(out, p->label, AS_CLIP_NAME);
-    as_buff(out, ": %s, %s</title></svg>\n", as_figure_of(p->value, t->axis.unit).text,
-            as_phrase_check(p->verdict));
-}
-
-// A line where something else than the run itself is new, and its name where there is room for it.
-static void trend_change(as_buf *out, const trend *t, size_t i, double *labelled) {
-    double x = trend_x(t, i);
-    as_buff(out, "<line class=\"change\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"%d\" y2=\"%d\"/>", x, x,
-            TREND_TOP - 12, TREND_TOP + TREND_HEIGHT);
-    if (x - *labelled < 22 || x > 80) return;
-    *labelled = x;
-    as_buff(out, "<text class=\"soft\" x=\"%.2f%%\" dx=\"4\" y=\"%d\">new %s</text>\n", x,
-            TREND_TOP - 4, t->points[i].change);
-}
-
-static void trend_grid(as_buf *out, const trend *t) {
-    double labelled = -100;
-    for (size_t i = 0; i < tick_count(&t->axis); i++) {
-        double value = t->axis.lo + (double)i * t->axis.step;
-        double y = TREND_TOP + TREND_HEIGHT * trend_y(t, value) / 100;
-        as_buff(out, "<line class=\"grid\" x2=\"100%%\" y1=\"%.1f\" y2=\"%.1f\"/>", y, y);
-        as_buff(out, "<text class=\"soft\" y=\"%.1f\">%s</text>\n", y - 3,
-                tick_text(&t->axis, value).text);
-    }
-    for (size_t i = 0; i < t->count; i++)
-        if (t->points[i].change) trend_change(out, t, i, &labelled);
-    as_buf_char(out, '\n');
-}
-
-void as_svg_trend(as_buf *out, as_str name, const as_svg_point *points, size_t count,
-                  as_unit unit) {
-    trend t = {points, count, trend_axis(points, count, unit)};
-    as_buf_text(out, "<svg class=\"trend\" role=\"img\" aria-label=\"");
-    as_content_markup(out, name, AS_CLIP_NAME);
-    as_buff(out, " over %zu runs; the values are in the table\" height=\"%d\">\n", count,
-            TREND_TOP + TREND_HEIGHT + 8);
-    trend_grid(out, &t);
-    as_buff(out,
-            "<svg y=\"%d\" height=\"%d\" width=\"100%%\" viewBox=\"0 0 100 100\" "
-            "preserveAspectRatio=\"none\">\n",
-            TREND_TOP, TREND_HEIGHT);
-    trend_band(out, &t);
-    trend_line(out, &t);
-    as_buf_text(out, "</svg>\n");
-    for (size_t i = 0; i < count; i++) {
-        bool plain = points[i].verdict == AS_PASS || points[i].verdict == AS_NO_BASELINE;
-        bool alone = i + 1 == count || count <= TREND_DOTS_MAX;
-        if (isfinite(points[i].value) && (!plain || alone)) trend_dot(out, &t, i);
-    }
     as_buf_text(out, "</svg>\n");
 }

@@ -21,6 +21,9 @@ typedef struct as_axis {
 // 100% because of rounding.
 as_axis as_axis_over(double lo, double hi, as_unit unit, bool change);
 
+size_t as_axis_count(const as_axis *axis); // of ticks
+as_figure as_axis_tick(const as_axis *axis, double value);
+
 double as_axis_percent(const as_axis *axis, double value); // 0..100, clamped
 
 void as_svg_ticks(as_buf *out, const as_axis *axis); // the scale above a column of intervals
@@ -37,15 +40,5 @@ void as_svg_heat(as_buf *out, const as_confusion *confusion);
 
 // Latencies, ascending; logarithmic when they span much. Percentiles are marked.
 void as_svg_histogram(as_buf *out, const double *ms, size_t count, const as_latency *latency);
-
-// One metric over runs, oldest first.
-typedef struct as_svg_point {
-    double value; // NaN: a gap
-    as_interval ci;
-    as_verdict verdict;
-    const char *change; // what is new in this run ("model"): our own words; NULL for nothing
-    as_str label;       // of the run: content
-} as_svg_point;
-void as_svg_trend(as_buf *out, as_str name, const as_svg_point *points, size_t count, as_unit unit);
 
 #endif

@@ -200,6 +200,14 @@ static void put_slices(const as_terminal *t, const as_summary *run, const as_sum
     as_arena_free(&arena);
 }
 
+void as_report_values_terminal(as_buf *out, const as_summary *run, bool color, size_t columns) {
+    as_terminal t = as_terminal_of(out, color, columns);
+    put_columns(&t, AS_STR("metric"), false);
+    for (size_t i = 0; i < run->metric_count; i++)
+        put_value(&t, run->metrics[i].name, &run->metrics[i], NULL, false);
+    put_slices(&t, run, NULL);
+}
+
 void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *baseline, bool color,
                         size_t columns) {
     as_terminal t = as_terminal_of(out, color, columns);

@@ -6,17 +6,35 @@
 #define AT(field) offsetof(as_args, field)
 
 const as_option as_options[] = {
-    {"target", 't', AS_OPT_LIST, AT(targets), "run", "URI", "what to evaluate; repeat for several"},
+    {"target", 't', AS_OPT_LIST, AT(targets), "run plan", "URI",
+     "what to evaluate; repeat for several"},
     {"out", 'o', AS_OPT_TEXT, AT(out), "run gate compare report history", "PATH",
      "where the results go (default .assay/runs/RUN)"},
     {"baseline", 'b', AS_OPT_TEXT, AT(baseline), "run gate report", "REF",
      "run to compare with: latest, tag:NAME, branch:NAME, run:ID, a path, or none"},
-    {"gate", 'g', AS_OPT_LIST, AT(gates), "run gate compare", "EXPR",
+    {"gate", 'g', AS_OPT_LIST, AT(gates), "run gate compare plan", "EXPR",
      "a gate besides those of the suite; repeat for several"},
-    {"concurrency", 'j', AS_OPT_COUNT, AT(concurrency), "run", "N",
+    {"metrics", 'm', AS_OPT_LIST, AT(metrics), "score", "A,B",
+     "what to compute, as in a suite: accuracy,{name: bleu, tokenize: intl}"},
+    {"concurrency", 'j', AS_OPT_COUNT, AT(concurrency), "run plan bench", "N",
      "cases at work at once (default: the target's threads)"},
-    {"limit", 'n', AS_OPT_COUNT, AT(limit), "run history", "N",
-     "run: only the first N cases; history list: only the newest N runs"},
+    {"rate", 0, AS_OPT_TEXT, AT(rate), "run bench", "R",
+     "open loop: start R requests a second (50, 120/min), answered or not"},
+    {"poisson", 0, AS_OPT_FLAG, AT(poisson), "run bench", NULL,
+     "with --rate: random gaps instead of equal ones"},
+    {"prices", 0, AS_OPT_TEXT, AT(prices), "run", "FILE", "price book: what tokens cost, by model"},
+    {"cache", 0, AS_OPT_TEXT, AT(cache), "run", "DIR",
+     "keep responses of remote targets there, and take them from there"},
+    {"requests", 0, AS_OPT_COUNT, AT(requests), "bench", "N", "how many to measure (default 100)"},
+    {"warmup", 0, AS_OPT_COUNT, AT(warmup), "bench", "N", "ask N first that are not measured"},
+    {"max-tokens", 0, AS_OPT_COUNT, AT(max_tokens), "bench", "N", "of each answer (default 64)"},
+    {"prompt", 0, AS_OPT_TEXT, AT(prompt), "bench", "TEXT", "what to ask; @FILE: a prompt a line"},
+    {"slo", 0, AS_OPT_TEXT, AT(slo), "bench", "BOUNDS",
+     "goodput under bounds as in ttft<=200ms,tpot<=50ms,e2e<=2s"},
+    {"sweep", 0, AS_OPT_FLAG, AT(sweep), "bench", NULL,
+     "1, 2, 4, ... at once until more brings nothing"},
+    {"limit", 'n', AS_OPT_COUNT, AT(limit), "run plan history", "N",
+     "run, plan: only the first N cases; history list: only the newest N runs"},
     {"resume", 0, AS_OPT_FLAG, AT(resume), "run", NULL,
      "continue a run that was stopped or killed"},
     {"fresh", 0, AS_OPT_FLAG, AT(fresh), "run", NULL, "throw away the unfinished run in --out"},
@@ -30,10 +48,13 @@ const as_option as_options[] = {
     {"keep", 0, AS_OPT_COUNT, AT(keep), "history", "N", "prune: how many runs a suite keeps"},
     {"store", 0, AS_OPT_TEXT, AT(store), "*", "URL",
      "the history (default sqlite:.assay/history.db)"},
-    {"format", 0, AS_OPT_FLAG, AT(json), "*", "text|json", "what stdout carries"},
+    {"format", 0, AS_OPT_TEXT, AT(format), "*", "text|json",
+     "what stdout carries; report RUN: see assay help report"},
     {"quiet", 'q', AS_OPT_FLAG, AT(quiet), "*", NULL, "only errors on stderr"},
     {"verbose", 'v', AS_OPT_FLAG, AT(verbose), "*", NULL, "more on stderr"},
     {"no-color", 0, AS_OPT_FLAG, AT(no_color), "*", NULL, "no colours (as NO_COLOR=1 does)"},
+    {"offline", 0, AS_OPT_FLAG, AT(offline), "*", NULL,
+     "open no connection, whatever asks for one"},
     {"version", 0, AS_OPT_FLAG, AT(version), "*", NULL, "print the version"},
     {"help", 'h', AS_OPT_FLAG, AT(help), "*", NULL, "print help"},
     {NULL, 0, AS_OPT_FLAG, 0, NULL, NULL, NULL},
@@ -87,14 +108,18 @@ static as_rc set_text(const as_option *o, void *field, as_str value, as_err *err
         list->items[list->count++] = value;
         return AS_OK;
     case AS_OPT_FLAG:
-        break;
+        *(bool *)field = true;
     }
-    // --format is the one flag that is written with a value
-    if (!as_str_is(value, "json") && !as_str_is(value, "text"))
-        return as_fail(err, AS_INVALID, "--%s wants text or json, not '%.*s'", o->name,
-                       AS_STR_ARG(value));
-    *(bool *)field = as_str_is(value, "json");
     return AS_OK;
+}
+
+// text and json everywhere; what else `report` writes is its own business.
+static as_rc check_format(as_args *args, as_err *err) {
+    args->json = as_str_is(args->format, "json");
+    if (!args->format.len || args->json || as_str_is(args->format, "text")) return AS_OK;
+    if (as_str_is(args->command, "report")) return AS_OK;
+    return as_fail(err, AS_INVALID, "--format wants text or json, not '%.*s'",
+                   AS_STR_ARG(args->format));
 }
 
 // One option at argv[*at]; takes the next word as its value when it needs one.
@@ -156,5 +181,6 @@ as_rc as_args_parse(int argc, char **argv, as_args *out, as_err *err) {
             out->operands.items[out->operands.count++] = word;
         }
     }
-    return check_fit(argc, argv, out, err);
+    as_rc rc = check_fit(argc, argv, out, err);
+    return rc ? rc : check_format(out, err);
 }

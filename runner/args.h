@@ -16,13 +16,18 @@ typedef struct as_args {
     as_str command;
     as_args_list operands; // what is no option
     // global
-    as_str store;
+    as_str store, format;
     bool json, quiet, verbose, no_color, version, help;
     // run, gate, compare, report, history
     as_args_list targets, gates;
     as_str out, baseline, suite, since, tag;
+    as_args_list metrics; // score
     bool resume, fresh, strict, no_store;
     int64_t concurrency, limit, keep;
+    // run, bench
+    as_str rate, slo, prompt, prices, cache;
+    bool poisson, sweep, offline;
+    int64_t requests, warmup, max_tokens;
 } as_args;
 
 typedef enum as_option_kind { AS_OPT_FLAG, AS_OPT_TEXT, AS_OPT_LIST, AS_OPT_COUNT } as_option_kind;

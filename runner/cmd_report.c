@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// assay report [RUN] - the page of one run, or without RUN the trend of a suite over the history.
-#include "harness/base/log.h"
+// assay report [RUN] - one run as a page or in the shape of something else, or without RUN the
+// trend of a suite over the history.
 #include "reports/report.h"
 #include "runner/commands.h"
-#include "runner/judge.h"
 #include "runner/outputs.h"
+#include "runner/pages/chronicle.h"
+#include "runner/pages/export.h"
+#include "runner/pages/revisit.h"
 
-enum { TREND_RUNS_MAX = 500 };
-
-static as_rc write_page(const as_args *args, as_arena *arena, const char *otherwise,
-                        const as_buf *page, as_err *err) {
-    const char *path = args->out.len ? as_str_copy(arena, args->out).ptr : otherwise;
+static as_rc write_file(as_arena *arena, const char *path, const as_buf *page, as_err *err) {
     as_rc rc = as_file_replace(path, as_buf_view(page), err);
     if (rc) {
         err->rc = rc = AS_INVALID; // nothing was measured: the path is what is wrong
@@ -19,70 +17,63 @@ static as_rc write_page(const as_args *args, as_arena *arena, const char *otherw
     return as_outputs_print(as_strf(arena, "%s\n", path), err);
 }
 
-// The page is judged anew only to show what changed; the stored verdict stays the headline.
-static as_rc run_page(const as_args *args, as_arena *arena, as_store **store, as_err *err) {
+// A page is a file; anything else goes to stdout unless there is --out.
+static as_rc run_page(const as_args *args, as_arena *arena, const char *path, as_str format,
+                      as_store **store, as_err *err) {
+    as_revisit_request request = {.reference = args->operands.items[0],
+                                  .baseline = args->baseline,
+                                  .suite = args->suite,
+                                  .store_url = args->store,
+                                  .store = store,
+                                  .inputs = true};
+    as_revisit revisit;
+    as_rc rc = as_revisit_open(arena, &request, &revisit, err);
+    if (rc) return rc;
+    as_buf page = {0};
+    as_export_page(&page, format, &revisit.source.summary, revisit.baseline, &revisit.findings,
+                   revisit.suite_file);
+    if (!path && as_str_is(format, "html")) path = "report.html";
+    rc = path ? write_file(arena, path, &page, err) : as_outputs_print(as_buf_view(&page), err);
+    as_buf_free(&page);
+    as_revisit_close(&revisit);
+    return rc;
+}
+
+static as_rc run_report(const as_args *args, as_arena *arena, as_store **store, as_err *err) {
+    bool plain = !args->format.len || as_str_is(args->format, "text"), streamed = false;
+    as_str format = plain ? AS_STR("html") : args->format;
+    const char *path = args->out.len ? as_str_copy(arena, args->out).ptr : NULL;
     as_source source;
-    as_judge_request q = {
-        .baseline = args->baseline, .store_url = args->store, .store = store, .now = &source};
+    if (!as_export_known(format))
+        return as_fail(err, AS_INVALID, "--format '%.*s': report knows %.*s", AS_STR_ARG(format),
+                       AS_STR_ARG(as_export_names(arena)));
     as_rc rc = as_source_find(arena, args->operands.items[0], args->store, store, args->suite,
                               &source, err);
-    if (!rc) rc = as_source_metrics(&source, arena, &q.metrics, &q.metric_count, err);
-    if (!rc) rc = as_source_score(&source, q.metrics, q.metric_count, &q.now_scorer, err);
-    if (rc) return rc;
-    if (!source.has_summary) as_scorer_summarize(q.now_scorer, arena, &source.summary);
-    if (!q.baseline.len)
-        q.baseline =
-            source.summary.gate.baseline.len ? source.summary.gate.baseline : AS_STR("none");
-    as_gate stored = source.summary.gate;
-    as_plan plan;
-    as_buf problems = {0};
-    bool planned =
-        source.summary.suite_path.len &&
-        as_plan_load(arena, source.summary.suite_path.ptr, NULL, 0, 0, &plan, &problems) == AS_OK &&
-        as_str_eq(plan.facts.sha256, source.summary.dataset_sha256);
-    as_buf_free(&problems);
-    if (planned)
-        q.plan = &plan;
-    else
-        as_log_info("the suite's dataset is not at hand as it was: inputs are left out");
-    as_judgement judgement;
-    rc = as_judge(arena, &q, &source.summary, &judgement, err);
-    if (!rc) {
-        source.summary.gate = stored;
-        as_buf page = {0};
-        as_report_html(&page, &source.summary,
-                       judgement.has_base && judgement.base.has_summary ? &judgement.base.summary
-                                                                        : NULL,
-                       &judgement.findings);
-        rc = write_page(args, arena, "report.html", &page, err);
-        as_buf_free(&page);
-        as_judgement_free(&judgement);
-    }
-    if (planned) as_plan_free(&plan);
-    as_scorer_free(q.now_scorer);
+    if (!rc) rc = as_export_samples(&source, format, path, &streamed, err);
+    if (!rc && !streamed) return run_page(args, arena, path, format, store, err);
+    if (!rc && path) rc = as_outputs_print(as_strf(arena, "%s\n", path), err);
     return rc;
 }
 
 static as_rc trend_page(const as_args *args, as_arena *arena, as_store **store, as_err *err) {
-    const as_store_run *runs;
-    size_t count;
+    as_chronicle_request request = {
+        .suite = args->suite, .since = args->since, .cases = true, .inputs = true};
+    as_timeline line;
+    if (args->format.len && !as_str_is(args->format, "text") && !as_str_is(args->format, "html"))
+        return as_fail(err, AS_INVALID, "--format '%.*s': the trend is a page; name a RUN for it",
+                       AS_STR_ARG(args->format));
     as_rc rc = as_store_open(args->store, store, err);
-    as_str suite = args->suite;
-    if (!rc && !suite.len) { // the suite that was run last
-        rc = as_store_list(*store, arena, suite, args->since, 1, &runs, &count, err);
-        if (!rc && count) suite = runs[0].summary.suite;
-    }
-    if (!rc)
-        rc = as_store_list(*store, arena, suite, args->since, TREND_RUNS_MAX, &runs, &count, err);
-    if (!rc && !count)
+    request.store = *store;
+    if (!rc) rc = as_chronicle_gather(arena, &request, &line, err);
+    if (!rc && !line.count)
         rc = as_fail(err, AS_UNMEASURED, "the history has no runs%s%.*s%s",
-                     suite.len ? " of suite '" : "", AS_STR_ARG(suite), suite.len ? "'" : "");
+                     args->suite.len ? " of suite '" : "", AS_STR_ARG(args->suite),
+                     args->suite.len ? "'" : "");
     if (rc) return rc;
-    as_summary *oldest_first = AS_NEW_ARRAY(arena, as_summary, count);
-    for (size_t i = 0; i < count; i++) oldest_first[i] = runs[count - 1 - i].summary;
     as_buf page = {0};
-    as_report_trend_html(&page, suite, oldest_first, count);
-    rc = write_page(args, arena, "trend.html", &page, err);
+    as_report_trend_html(&page, &line);
+    rc = write_file(arena, args->out.len ? as_str_copy(arena, args->out).ptr : "trend.html", &page,
+                    err);
     as_buf_free(&page);
     return rc;
 }
@@ -95,7 +86,7 @@ int as_cmd_report(const as_args *args) {
     if (args->operands.count > 1)
         rc = as_fail(&err, AS_INVALID, "report: name one run, or none for the trend");
     else if (args->operands.count)
-        rc = run_page(args, &arena, &store, &err);
+        rc = run_report(args, &arena, &store, &err);
     else
         rc = trend_page(args, &arena, &store, &err);
     as_store_close(store);

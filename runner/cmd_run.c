@@ -6,14 +6,16 @@
 #include "harness/base/clock.h"
 #include "harness/base/log.h"
 #include "harness/base/thread.h"
+#include "harness/target/remote.h"
 #include "reports/report.h"
+#include "runner/bench/arrivals.h"
 #include "runner/commands.h"
 #include "runner/evaluate.h"
 #include "runner/git.h"
 #include "runner/judge.h"
 #include "runner/outputs.h"
 
-enum { RUN_ID_LEN = 23 };
+enum { RUN_ID_LEN = 23, OPEN_CONCURRENCY = 512 };
 
 // One suite against one target.
 typedef struct run {
@@ -25,6 +27,9 @@ typedef struct run {
     const as_target_ops *ops;
     as_target *target;
     const char *dir;
+    double per_s; // --rate
+    as_prices prices;
+    const as_price *price; // NULL: no price book
     as_store **store;
     as_scorer *scorer;
     as_summary summary;
@@ -101,9 +106,8 @@ static as_rc prepare_dir(const run *r, as_run_header *header, bool *resume, as_e
 
 // A finished run's files must not outlive its journal.
 static void drop_old_results(const run *r) {
-    const char *const names[] = {"summary.json", "report.html", "junit.xml", "summary.md"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        as_file_drop(as_strf(r->arena, "%s/%s", r->dir, names[i]).ptr);
+    for (size_t i = 0; as_output_names[i]; i++)
+        as_file_drop(as_strf(r->arena, "%s/%s", r->dir, as_output_names[i]).ptr);
 }
 
 static void fill_identity(run *r, const as_run_header *header) {
@@ -127,22 +131,7 @@ static void fill_identity(run *r, const as_run_header *header) {
     s->git_branch = git.branch;
     s->git_dirty = git.dirty;
     s->started = header->started;
-    s->currency = AS_STR("USD");
-}
-
-// Which options a metric had, so that the run can be scored again from its summary.
-static void fill_specs(run *r) {
-    const as_plan *plan = r->plan;
-    for (size_t i = 0; i < plan->suite.metric_count; i++) {
-        const as_yaml *options = plan->metrics[i].options;
-        if (!options || options->kind != AS_YAML_MAP) continue;
-        const as_yaml *as_name = as_yaml_get(options, "as");
-        as_str label = as_name ? as_name->text : plan->metrics[i].name;
-        for (size_t v = 0; v < r->summary.metric_count; v++) {
-            as_value *value = (as_value *)(uintptr_t)&r->summary.metrics[v];
-            if (as_str_eq(value->name, label)) value->spec = as_yaml_json(r->arena, options);
-        }
-    }
+    s->currency = r->price ? r->prices.currency : AS_STR("USD");
 }
 
 static as_rc evaluate(run *r, as_err *err) {
@@ -153,6 +142,7 @@ static as_rc evaluate(run *r, as_err *err) {
     if (!resume) drop_old_results(r);
     const as_target_info *info = r->ops->info(r->target);
     size_t workers = info->workers ? info->workers : as_thread_cpus();
+    if (r->per_s > 0) workers = OPEN_CONCURRENCY;
     if (r->args->concurrency) workers = (size_t)r->args->concurrency;
     as_evaluation evaluation = {
         .plan = r->plan,
@@ -161,6 +151,10 @@ static as_rc evaluate(run *r, as_err *err) {
         .dir = r->dir,
         .header = header,
         .workers = workers,
+        .per_s = r->per_s,
+        .poisson = r->args->poisson,
+        .prices = r->price ? &r->prices : NULL,
+        .price = r->price,
         .resume = resume,
         .show_progress = !r->args->quiet,
     };
@@ -169,7 +163,6 @@ static as_rc evaluate(run *r, as_err *err) {
     if (!rc) rc = as_evaluate(&evaluation, r->arena, r->scorer, &r->summary, err);
     if (rc) return rc;
     as_scorer_summarize(r->scorer, r->arena, &r->summary);
-    fill_specs(r);
     return AS_OK;
 }
 
@@ -239,12 +232,45 @@ static as_rc check_history(const run *r, as_err *err) {
     return rc;
 }
 
+// Not every endpoint can do every task, nor be asked at a rate.
+static as_rc check_task(run *r, as_err *err) {
+    const as_suite *suite = &r->plan->suite;
+    as_request request = {.task =
+                              suite->task == AS_SUITE_CHOICE ? AS_TASK_CHOICE : AS_TASK_GENERATE,
+                          .raw = !suite->chat};
+    as_rc rc = r->args->rate.len ? as_arrivals_rate(r->args->rate, &r->per_s, err) : AS_OK;
+    if (!rc && r->args->poisson && !r->args->rate.len)
+        rc = as_fail(err, AS_INVALID, "--poisson says how --rate is spread: give one");
+    if (!rc && r->per_s > 0 && !r->ops->begin)
+        rc = as_fail(err, AS_INVALID, "--rate needs a target behind HTTP, not '%.*s'",
+                     AS_STR_ARG(r->uri));
+    if (rc) return rc;
+    return r->ops->accepts ? r->ops->accepts(r->target, &request, err) : AS_OK;
+}
+
+// --prices: the book must have the model, or costs would be silently 0.
+static as_rc check_prices(run *r, as_err *err) {
+    if (!r->args->prices.len) return AS_OK;
+    const char *path = as_str_copy(r->arena, r->args->prices).ptr;
+    as_rc rc = as_prices_read(r->arena, path, &r->prices, err);
+    if (rc) return rc;
+    as_str model = r->ops->info(r->target)->model_name;
+    r->price = as_prices_find(&r->prices, model);
+    if (!r->price)
+        return as_fail(err, AS_INVALID, "price book '%s' (version %.*s) has no price for '%.*s'",
+                       path, AS_STR_ARG(r->prices.version), AS_STR_ARG(model));
+    as_log_debug("prices of version %.*s", AS_STR_ARG(r->prices.version));
+    return AS_OK;
+}
+
 static int run_target(run *r) {
     as_err err = {0};
     as_rc rc = as_target_resolve(r->uri, &r->ops, &err);
     if (!rc) rc = r->ops->open(r->uri, r->base_dir, &r->target, &err);
     if (rc) return as_command_fail(&err);
-    rc = check_history(r, &err);
+    rc = check_task(r, &err);
+    if (!rc) rc = check_prices(r, &err);
+    if (!rc) rc = check_history(r, &err);
     if (!rc) rc = evaluate(r, &err);
     if (!rc) rc = judge_and_write(r, &err);
     int code = rc ? as_command_fail(&err) : finish(r);
@@ -340,6 +366,7 @@ int as_cmd_run(const as_args *args) {
         as_fail(&err, AS_INVALID, "run: name a suite file (see: assay help run)");
         return as_command_fail(&err);
     }
+    if (args->cache.len && as_remote_cache(args->cache.ptr, &err)) return as_command_fail(&err);
     as_arena arena = {0};
     as_store *store = NULL;
     suite_work *works = AS_NEW_ARRAY(&arena, suite_work, args->operands.count);

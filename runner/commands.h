@@ -16,10 +16,14 @@ typedef struct as_command {
 extern const as_command as_commands[]; // ends with name NULL
 
 int as_cmd_run(const as_args *args);
+int as_cmd_score(const as_args *args);
 int as_cmd_gate(const as_args *args);
 int as_cmd_compare(const as_args *args);
+int as_cmd_plan(const as_args *args);
 int as_cmd_report(const as_args *args);
 int as_cmd_history(const as_args *args);
+int as_cmd_bench(const as_args *args);
+int as_cmd_init(const as_args *args);
 int as_cmd_help(const as_args *args);
 
 // Says the error on stderr and returns its exit code.

@@ -6,6 +6,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/map.h"
 #include "harness/record/digest.h"
+#include "runner/bench/arrivals.h"
 #include "runner/progress.h"
 #include "runner/scheduler.h"
 
@@ -54,6 +55,12 @@ static as_rc open_journal(evaluation *v, as_err *err) {
     return as_journal_resume(&v->journal, e->dir, take_finished, v, err);
 }
 
+// What the cache answers has been paid for before.
+static double cost_of(const as_evaluation *e, const as_answer *a) {
+    if (!e->prices || a->cached) return 0;
+    return as_prices_cost(e->prices, e->price, a->tokens_in, a->tokens_out);
+}
+
 static as_sample sample_of(const evaluation *v, const as_job *job) {
     const as_answer *a = &job->answer;
     const as_case *c = &job->case_;
@@ -68,8 +75,10 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
         .ttft_ms = a->ttft_ms,
         .tokens_in = a->tokens_in,
         .tokens_out = a->tokens_out,
+        .cost = cost_of(v->e, a),
         .attempts = a->attempts,
         .target = v->e->header.target_uri,
+        .reasoning = a->reasoning,
         .choice_logprobs = a->choice_logprobs,
         .choices = job->request.choices,
         .choice_count = job->request.choice_count,
@@ -101,6 +110,7 @@ typedef struct feed {
     as_dataset *dataset;
     uint64_t left; // cases of the dataset that are still to be looked at
     bool more;
+    as_arrivals arrivals;
 } feed;
 
 // The next case that is not finished yet, into `job`. *filled false at the end.
@@ -130,13 +140,17 @@ static as_rc feed_workers(evaluation *v, as_scheduler *scheduler, feed *f, as_er
             as_scheduler_give_back(scheduler, job);
             return rc;
         }
+        job->due_ns = as_arrivals_next(&f->arrivals, as_clock_ns());
         as_scheduler_submit(scheduler, job);
     }
     return AS_OK;
 }
 
 static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, as_err *err) {
-    feed f = {.dataset = dataset, .left = v->e->plan->case_count, .more = true};
+    feed f = {.dataset = dataset,
+              .left = v->e->plan->case_count,
+              .more = true,
+              .arrivals = as_arrivals_of(v->e->per_s, v->e->poisson, v->e->plan->suite.seed)};
     as_rc rc = AS_OK;
     while (!rc && as_interrupts < 2) {
         rc = feed_workers(v, scheduler, &f, err);
@@ -145,7 +159,7 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
         if (job) rc = consume(v, scheduler, job, err);
         as_progress_draw(&v->progress);
     }
-    if (!rc && as_interrupts && f.more)
+    if (!rc && as_interrupts && (f.more || as_scheduler_under_way(scheduler)))
         rc = as_fail(err, AS_INTERRUPTED,
                      "interrupted; %llu of %llu cases are in '%s' (continue with --resume)",
                      (unsigned long long)v->progress.done, (unsigned long long)v->progress.total,
@@ -164,6 +178,7 @@ static as_rc run_cases(evaluation *v, as_err *err) {
         as_progress_start(&v->progress, e->show_progress, e->plan->case_count, v->finished.count);
         rc = pump(v, scheduler, dataset, err);
         as_progress_end(&v->progress);
+        if (rc) as_scheduler_stop(scheduler);
         as_scheduler_free(scheduler);
     }
     as_dataset_close(dataset);

@@ -5,6 +5,7 @@
 #define AS_EVALUATE_H
 
 #include "harness/record/journal.h"
+#include "harness/suite/prices.h"
 #include "runner/plan.h"
 
 typedef struct as_evaluation {
@@ -14,6 +15,10 @@ typedef struct as_evaluation {
     const char *dir;      // where the journal is
     as_run_header header; // written, or checked when resuming
     size_t workers;
+    double per_s; // open loop: cases started a second; 0: a closed loop
+    bool poisson;
+    const as_prices *prices; // NULL: nothing has a cost
+    const as_price *price;
     bool resume, show_progress;
 } as_evaluation;
 

@@ -3,9 +3,12 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "harness/base/file.h"
 
 enum { OUTPUT_MAX = 4096 };
 
@@ -55,4 +58,24 @@ as_git as_git_here(as_arena *arena, const char *dir) {
     if (ask(arena, branch, &text)) git.branch = text;
     git.dirty = !ask(arena, dirty, &text);
     return git;
+}
+
+as_str as_git_path(as_arena *arena, const char *path) {
+    char *whole = realpath(path, NULL);
+    char *here = realpath(".", NULL);
+    as_str full = as_str_of(whole ? whole : path), base = as_str_of(here), name = full;
+    while (name.ptr && as_str_find(name, AS_STR("/"), 0) != SIZE_MAX) as_str_cut(&name, '/');
+    bool below =
+        base.len && as_str_starts(full, base) && full.len > base.len && full.ptr[base.len] == '/';
+    as_str found = as_str_copy(arena, below ? as_str_sub(full, base.len + 1, full.len) : name);
+    for (size_t at = full.len; at-- > 0;) {
+        if (full.ptr[at] != '/') continue;
+        as_str top = as_str_sub(full, 0, at);
+        if (!as_file_exists(as_strf(arena, "%.*s/.git", AS_STR_ARG(top)).ptr)) continue;
+        found = as_str_copy(arena, as_str_sub(full, at + 1, full.len));
+        break;
+    }
+    free(whole);
+    free(here);
+    return found;
 }

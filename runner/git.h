@@ -13,4 +13,8 @@ typedef struct as_git {
 
 as_git as_git_here(as_arena *arena, const char *dir);
 
+// A file's path from the top of the repository that holds it. Outside of one from the current
+// directory, or its bare name when it is not below that: never an absolute path.
+as_str as_git_path(as_arena *arena, const char *path);
+
 #endif

@@ -2,12 +2,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/target/target.h"
+#include "harness/target/remote.h"
 #include "metrics/scorer.h"
 #include "runner/commands.h"
 #include "runner/outputs.h"
 
 const as_command as_commands[] = {
+    {"init", as_cmd_init, "[DIR]", "a suite that runs as it is, and CI files for it",
+     "Writes evals/ (a suite, ten golden cases, recorded answers), .github/workflows/assay.yml,\n"
+     ".gitlab-ci.yml, Jenkinsfile and deploy/assay-cronjob.yaml into DIR (default: here). When "
+     "one\n"
+     "of them is already there, nothing is written.\n"},
     {"run", as_cmd_run, "SUITE...", "evaluate: dataset -> target -> scores -> history -> gate",
      "Asks the target every case of the suite's dataset, scores the answers, stores the run,\n"
      "writes the report and judges the gates. Everything is checked before the first case is\n"
@@ -17,6 +22,28 @@ const as_command as_commands[] = {
      "Drop gates compare with --baseline; without it with the newest run of the same suite on the\n"
      "same cases in the history that did not fail. A first run has no baseline: its drop gates\n"
      "say so and do not fail.\n"},
+    {"score", as_cmd_score, "FILE...", "score recorded answers: no suite, no target",
+     "FILE holds JSON Lines ('-' is stdin), a case a line:\n"
+     "  expected              what is right: a string, a number, a list of either (any is right)\n"
+     "  prediction, output    the answer; prediction is taken where both are there\n"
+     "  probabilities         of the choices: {\"yes\": 0.9, \"no\": 0.1}, or a list in the order\n"
+     "                        of `choices` (without them of the classes 0, 1, ...), or one "
+     "number,\n"
+     "                        that of 1 or true; without an answer the likeliest choice is it\n"
+     "  ranking               ids, best first, for the retrieval metrics\n"
+     "  logprob, tokens, bytes, words   of a text, for the perplexities\n"
+     "  choices, choice_logprobs        as in results.jsonl, for acc and its kin\n"
+     "  id, weight, cluster, tags, slices   as in a golden case; all optional\n"
+     "results.jsonl of a run is such a file. --format json prints the `metrics` of summary.json.\n"
+     "Exit codes: 0, 2 for a wrong file, 3 for no cases.\n"},
+    {"plan", as_cmd_plan, "SUITE", "before anything is spent: tokens, time, cost, what it can show",
+     "Checks the suite like run does and says how many cases there are, what they will take, and\n"
+     "for each gate and slice the smallest drop that these cases find 8 times in 10, and how many\n"
+     "cases its margin needs. Tokens, time and cost come from the suite's last run in the "
+     "history;\n"
+     "without one from a few cases asked of a target in this process, or from the prompts' sizes.\n"
+     "How many cases turn between two runs comes from the last runs too, else 1 in 10 is "
+     "assumed.\n"},
     {"gate", as_cmd_gate, "RUN", "judge a stored run again, against --baseline REF",
      "RUN is a run id, latest, tag:NAME, branch:NAME, or the path of a run's directory,\n"
      "summary.json or results.jsonl. Uses the gates of the run's suite and those of --gate.\n"},
@@ -25,8 +52,11 @@ const as_command as_commands[] = {
      "smallest drop these cases would show, and the cases that flipped. --gate 'EXPR' judges it\n"
      "with the exit codes of run.\n"},
     {"report", as_cmd_report, "[RUN]", "HTML: one run, or the trend of a suite over the history",
-     "Without RUN: the trend of --suite (default: the one run last), since --since. Writes\n"
-     "report.html or trend.html, or --out, and prints the path.\n"},
+     "Without RUN: the trend of --suite (default: the one run last), since --since: every metric\n"
+     "with its interval, gates, changes of level, slices, speed, the cases that broke. Writes\n"
+     "report.html or trend.html, or --out, and prints the path.\n"
+     "With RUN and --format NAME, on stdout or to --out: json (summary), markdown, junit, sarif,\n"
+     "codequality (GitLab), openmetrics, csv, jsonl, lm-eval, lm-eval-samples, promptfoo.\n"},
     {"history", as_cmd_history, "VERB",
      "list, show RUN, tag RUN NAME, import FILE, export RUN, prune",
      "  list                  runs, newest first (--suite, --since, --limit)\n"
@@ -36,6 +66,18 @@ const as_command as_commands[] = {
      "                        is the same as once\n"
      "  export RUN --out DIR  writes results.jsonl and summary.json again\n"
      "  prune --keep N        deletes all but the newest N runs of each suite; tagged runs stay\n"},
+    {"bench", as_cmd_bench, "TARGET", "load on a target: latency, throughput, saturation",
+     "Closed loop: --concurrency requests at once, each followed by the next. Open loop (--rate):\n"
+     "requests start when they are meant to, whether earlier ones were answered or not, and\n"
+     "latency counts from the intended start. Percentiles are by nearest rank; one that fewer\n"
+     "than one request lies beyond is withheld.\n"
+     "\n"
+     "  e2e      to the last byte of the attempt that was answered\n"
+     "  ttft     to the first piece of text\n"
+     "  tpot     (e2e - ttft) / (tokens out - 1), as vLLM defines it\n"
+     "  itl      between one piece of a stream and the next, over all requests\n"
+     "  late     sent so much after the intended start (open loop)\n"
+     "  goodput  answers a second that keep every bound of --slo\n"},
     {"help", as_cmd_help, "[TOPIC]", "this, a command, or: metrics, targets, gates, exit-codes",
      ""},
     {NULL, NULL, NULL, NULL, NULL},
@@ -81,22 +123,35 @@ static void put_metrics(as_buf *out) {
 }
 
 static void put_targets(as_buf *out) {
-    const as_target_ops *const all[] = {&as_target_gguf, &as_target_replay, &as_target_mock};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) as_buff(out, "  %s\n", all[i]->syntax);
+    for (size_t i = 0; as_targets[i]; i++) as_buff(out, "  %s\n", as_targets[i]->syntax);
+    as_buf_text(out, "\nkeys of every target behind HTTP:\n  " AS_REMOTE_KEYS "\n");
 }
 
 static void put_gates(as_buf *out) {
     as_buf_text(
         out,
         "  accuracy >= 0.89                      the value itself against a threshold\n"
+        "  accuracy >= 0.89 prove                its one-sided 95 % bound: proven to keep the\n"
+        "                                        limit, proven to miss it (1), or undecided (4)\n"
         "  accuracy[tag=critical] >= 0.95        on a slice\n"
+        "  accuracy[channel=*] >= 0.8            on every slice of a field, a check each\n"
+        "  accuracy[tag=canary] every >= 1       must-pass cases: each by itself, no statistics;\n"
+        "                                        0.5 is the majority of several samples a case\n"
         "  latency.p95 <= 100 ms                 units: ms, s, %\n"
         "  accuracy drop <= 0.01                 against the baseline, case by case: fails on a\n"
         "                                        proven drop, unless it is proven to stay within\n"
         "                                        0.01; cannot tell: warns (--strict: exit code 4)\n"
         "  accuracy drop <= 0.02 prove           fails unless no larger drop is proven; cannot\n"
         "                                        tell: exit code 4, and says how many cases it\n"
-        "                                        would take\n");
+        "                                        would take\n"
+        "  latency.mean rise <= 5%               times and costs: rise is the drop of a metric\n"
+        "                                        where lower is better; with % the geometric mean\n"
+        "                                        of the cases' ratios (p50 to p99: of the runs'\n"
+        "                                        quantiles), without it the difference\n"
+        "\n"
+        "  Missing answers (target errors) never help: a gate that would not hold had each been\n"
+        "  the worst possible is not measured (exit code 3).\n"
+        "  Several drop gates are corrected for one another by Holm's method.\n");
 }
 
 static void put_exit_codes(as_buf *out) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "harness/base/log.h"
+#include "harness/net/http.h"
 #include "runner/commands.h"
 #include "runner/evaluate.h"
 #include "runner/outputs.h"
@@ -37,8 +38,7 @@ static const as_command *find(as_str name) {
 }
 
 static int unknown_command(as_str name) {
-    static const char *const planned[] = {"init",  "score",   "plan",   "bench", "watch",
-                                          "serve", "dataset", "attack", "model", NULL};
+    static const char *const planned[] = {"watch", "serve", "dataset", "attack", "model", NULL};
     as_err err = {0};
     const char *names[24];
     size_t count = 0;
@@ -61,6 +61,7 @@ int main(int argc, char **argv) {
     catch_signals();
     if (as_args_parse(argc, argv, &args, &err)) return as_command_fail(&err);
     as_log_limit(args.quiet ? AS_LOG_ERROR : args.verbose ? AS_LOG_DEBUG : AS_LOG_INFO);
+    if (args.offline) as_http_go_offline();
     if (args.version) {
         if (as_outputs_print(AS_STR("assay " ASSAY_VERSION "\n"), &err))
             return as_command_fail(&err);

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "harness/base/file.h"
+#include "reports/ci/ci.h"
 #include "reports/report.h"
+#include "runner/git.h"
 
 static as_rc write_one(const char *dir, const char *name, as_buf *content, as_err *err) {
     as_arena arena = {0};
@@ -19,9 +21,57 @@ static as_rc write_one(const char *dir, const char *name, as_buf *content, as_er
     return rc;
 }
 
+const char *const as_output_names[] = {"summary.json", "report.html", "junit.xml",
+                                       "summary.md",   "sarif.json",  "codequality.json",
+                                       "metrics.txt",  NULL};
+
+static as_rc write_for_servers(const char *dir, const as_summary *summary,
+                               const as_findings *findings, as_str suite_file, as_err *err) {
+    as_buf buf = {0};
+    as_ci_sarif(&buf, summary, findings, suite_file);
+    as_rc rc = write_one(dir, "sarif.json", &buf, err);
+    if (!rc) {
+        as_ci_codequality(&buf, summary, findings, suite_file);
+        rc = write_one(dir, "codequality.json", &buf, err);
+    }
+    if (!rc) {
+        as_ci_openmetrics(&buf, summary, 1);
+        rc = write_one(dir, "metrics.txt", &buf, err);
+    }
+    as_buf_free(&buf);
+    return rc;
+}
+
+// The step's summary is a file that steps append to; the annotations are lines on either stream.
+static as_rc tell_github(const as_summary *summary, const as_summary *baseline,
+                         const as_findings *findings, as_str suite_file, as_err *err) {
+    const char *actions = getenv("GITHUB_ACTIONS"), *path = getenv("GITHUB_STEP_SUMMARY");
+    if (!actions || strcmp(actions, "true") != 0) return AS_OK;
+    as_buf buf = {0};
+    as_rc rc = AS_OK;
+    as_ci_annotations(&buf, summary, findings, suite_file);
+    if (buf.len) fwrite(buf.ptr, 1, buf.len, stderr);
+    as_buf_clear(&buf);
+    if (path && *path) {
+        as_appender file = {.fd = -1};
+        as_report_markdown(&buf, summary, baseline, findings);
+        as_buf_char(&buf, '\n');
+        rc = as_append_open(&file, path, SIZE_MAX, err);
+        if (!rc) rc = as_append_add(&file, as_buf_view(&buf), err);
+        as_append_close(&file);
+        if (rc) err->rc = rc = AS_UNMEASURED;
+    }
+    as_buf_free(&buf);
+    return rc;
+}
+
 as_rc as_outputs_write(const char *dir, const as_summary *summary, const as_summary *baseline,
                        const as_findings *findings, as_err *err) {
     as_buf buf = {0};
+    as_arena arena = {0};
+    as_str suite_file = summary->suite_path.len
+                            ? as_git_path(&arena, as_str_copy(&arena, summary->suite_path).ptr)
+                            : AS_STR("");
     as_report_html(&buf, summary, baseline, findings);
     as_rc rc = write_one(dir, "report.html", &buf, err);
     if (!rc) {
@@ -32,6 +82,9 @@ as_rc as_outputs_write(const char *dir, const as_summary *summary, const as_summ
         as_report_markdown(&buf, summary, baseline, findings);
         rc = write_one(dir, "summary.md", &buf, err);
     }
+    if (!rc) rc = write_for_servers(dir, summary, findings, suite_file, err);
+    if (!rc) rc = tell_github(summary, baseline, findings, suite_file, err);
+    as_arena_free(&arena);
     if (!rc) { // last: where it is, the run is complete
         as_summary_write(&buf, summary);
         rc = write_one(dir, "summary.json", &buf, err);

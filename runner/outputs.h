@@ -6,7 +6,11 @@
 #include "harness/record/findings.h"
 #include "harness/record/summary.h"
 
-// summary.json, report.html, junit.xml, summary.md in `dir`, each written whole or not at all.
+// The names of all files that as_outputs_write leaves; ends with NULL.
+extern const char *const as_output_names[];
+
+// Each of them in `dir`, written whole or not at all. Under GitHub Actions also the annotations, on
+// stderr, and the step's summary.
 as_rc as_outputs_write(const char *dir, const as_summary *summary, const as_summary *baseline,
                        const as_findings *findings, as_err *err) AS_MUST_USE;
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/map.h"
 #include "metrics/gate.h"
+#include "runner/git.h"
 
 // Failing cases in the byte order of their ids, the first AS_REVIEW_FAILURES_MAX kept.
 typedef struct reading {
@@ -136,39 +136,58 @@ static int flip_order(const void *a, const void *b) {
     return as_str_cmp(x->id, y->id);
 }
 
-// The last user turn of each case that is shown, from the dataset.
-static as_rc fetch_inputs(reading *r, const as_plan *plan, as_err *err) {
-    as_map wanted = {0};
-    for (size_t i = 0; i < r->failure_count; i++) as_map_add(&wanted, r->failures[i].id, i, NULL);
-    size_t flips_from = AS_REVIEW_FAILURES_MAX;
-    as_map wanted_flips = {0};
-    for (size_t i = 0; i < r->flip_count; i++)
-        as_map_add(&wanted_flips, r->flips[i].id, flips_from + i, NULL);
-
+as_rc as_review_cases(as_arena *arena, const as_plan *plan, const as_map *wanted,
+                      as_review_case *out, as_err *err) {
     as_dataset *dataset;
     as_rc rc = as_dataset_open(&plan->dataset, &dataset, err);
-    as_arena arena = {0};
+    as_arena scratch = {0};
     bool more = !rc;
+    as_str file = AS_STR(""), place = AS_STR("");
     while (!rc && more) {
         as_case c;
         as_request request;
-        rc = as_dataset_next(dataset, &arena, &c, &more, err);
+        uint64_t at;
+        rc = as_dataset_next(dataset, &scratch, &c, &more, err);
         if (rc || !more) break;
-        uint64_t failure, flip;
-        bool failed = as_map_get(&wanted, c.id, &failure);
-        bool flipped = as_map_get(&wanted_flips, c.id, &flip);
-        if (failed || flipped) rc = as_plan_request(plan, &arena, &c, &request, err);
-        if (!rc && (failed || flipped)) {
-            as_str input = clip(r->arena, request.messages[request.message_count - 1].content);
-            if (failed) r->failures[failure].input = input;
-            if (flipped) r->flips[flip - flips_from].input = input;
+        if (as_map_get(wanted, c.id, &at)) {
+            rc = as_plan_request(plan, &scratch, &c, &request, err);
+            if (rc) break;
+            if (!as_str_eq(c.file, file)) {
+                file = as_str_copy(arena, c.file);
+                place = as_git_path(arena, file.ptr);
+            }
+            as_str input = clip(arena, request.messages[request.message_count - 1].content);
+            out[at] = (as_review_case){input, place, c.line};
         }
-        as_arena_reset(&arena);
+        as_arena_reset(&scratch);
     }
     if (dataset) as_dataset_close(dataset);
-    as_arena_free(&arena);
+    as_arena_free(&scratch);
+    return rc;
+}
+
+// Inputs and places of the cases that are shown.
+static as_rc fetch_cases(reading *r, const as_plan *plan, as_err *err) {
+    as_map wanted = {0};
+    as_review_case *cases =
+        AS_NEW_ARRAY(r->arena, as_review_case, r->failure_count + r->flip_count);
+    for (size_t i = 0; i < r->failure_count; i++)
+        as_map_add(&wanted, r->failures[i].id, wanted.count, NULL);
+    for (size_t i = 0; i < r->flip_count; i++)
+        as_map_add(&wanted, r->flips[i].id, wanted.count, NULL);
+    as_rc rc = as_review_cases(r->arena, plan, &wanted, cases, err);
+    uint64_t at;
+    for (size_t i = 0; i < r->failure_count; i++) {
+        as_failure *f = &r->failures[i];
+        if (!as_map_get(&wanted, f->id, &at)) continue;
+        f->input = cases[at].input, f->file = cases[at].file, f->line = cases[at].line;
+    }
+    for (size_t i = 0; i < r->flip_count; i++) {
+        as_flip *f = &r->flips[i];
+        if (!as_map_get(&wanted, f->id, &at)) continue;
+        f->input = cases[at].input, f->file = cases[at].file, f->line = cases[at].line;
+    }
     as_map_free(&wanted);
-    as_map_free(&wanted_flips);
     return rc;
 }
 
@@ -181,7 +200,7 @@ as_rc as_review(as_arena *arena, const as_source *source, as_scorer *now,
     as_rc rc = base_source ? as_source_visit(base_source, read_base, &r, err) : AS_OK;
     if (!rc) rc = as_source_visit(source, read_now, &r, err);
     if (!rc && r.flip_count) qsort(r.flips, r.flip_count, sizeof *r.flips, flip_order);
-    if (!rc && plan) rc = fetch_inputs(&r, plan, err);
+    if (!rc && plan) rc = fetch_cases(&r, plan, err);
     if (!rc) {
         *out = (as_findings){.failures = r.failures,
                              .failure_count = r.failure_count,

@@ -4,11 +4,22 @@
 #ifndef AS_REVIEW_H
 #define AS_REVIEW_H
 
+#include "harness/base/map.h"
 #include "harness/record/findings.h"
 #include "runner/plan.h"
 #include "runner/source.h"
 
 enum { AS_REVIEW_FAILURES_MAX = 200, AS_REVIEW_FLIPS_MAX = 500, AS_REVIEW_INPUT_MAX = 4000 };
+
+// What the dataset says of a case: its last user turn and where it stands.
+typedef struct as_review_case {
+    as_str input, file; // from the top of its repository
+    size_t line;
+} as_review_case;
+
+// Of the cases that are wanted (id -> index in `out`).
+as_rc as_review_cases(as_arena *arena, const as_plan *plan, const as_map *wanted,
+                      as_review_case *out, as_err *err) AS_MUST_USE;
 
 // `now` and `base` are the scorers filled from the two sources; base and base_source may be NULL.
 // `plan` may be NULL: then inputs stay empty.

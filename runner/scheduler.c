@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/scheduler.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "harness/base/thread.h"
@@ -21,6 +22,9 @@ struct as_scheduler {
     size_t worker_count;
     as_job *jobs, **idle;
     size_t job_count, idle_count, under_way;
+    size_t slots; // requests that a waiting target keeps going
+    atomic_bool stop;
+    atomic_bool hungry; // the driving thread has room and may be asleep: a job has to wake it
 };
 
 static void work(void *worker_in) {
@@ -32,6 +36,41 @@ static void work(void *worker_in) {
     }
 }
 
+// Hands jobs over while there is room. False once no more will come.
+static bool begin_jobs(worker *w, size_t *out) {
+    as_scheduler *s = w->scheduler;
+    while (*out < s->slots) {
+        bool timed_out = false;
+        // Sleeps here only when there is nothing else to wait for.
+        as_job *job = *out ? as_queue_pop_within(s->todo, 0, &timed_out) : as_queue_pop(s->todo);
+        if (!job) return timed_out;
+        s->ops->begin(w->target_worker, &job->arena, &job->request, &job->answer, job, job->due_ns);
+        ++*out;
+    }
+    return true;
+}
+
+// Like work, for a target that waits: many requests, one thread.
+static void drive(void *worker_in) {
+    worker *w = worker_in;
+    as_scheduler *s = w->scheduler;
+    size_t out = 0;
+    bool more = true;
+    while (more || out) {
+        atomic_store(&s->hungry, false);
+        if (more) more = begin_jobs(w, &out);
+        if (more && out < s->slots) {
+            atomic_store(&s->hungry, true);
+            more = begin_jobs(w, &out); // one may have come before it said so
+        }
+        if (atomic_load(&s->stop)) s->ops->cancel(w->target_worker);
+        as_job *job = out ? s->ops->next(w->target_worker, UINT64_MAX) : NULL;
+        if (!job) continue;
+        as_queue_push(s->done, job);
+        out--;
+    }
+}
+
 static as_rc start_workers(as_scheduler *s, as_target *target, size_t count, as_err *err) {
     for (size_t i = 0; i < count; i++) {
         worker *w = &s->workers[i];
@@ -39,7 +78,7 @@ static as_rc start_workers(as_scheduler *s, as_target *target, size_t count, as_
         as_rc rc = s->ops->worker_new(target, &w->target_worker, err);
         if (rc) return rc;
         s->worker_count++;
-        rc = as_thread_start(work, w, &w->thread, err);
+        rc = as_thread_start(s->ops->begin ? drive : work, w, &w->thread, err);
         if (rc) return rc;
     }
     return AS_OK;
@@ -49,7 +88,9 @@ as_rc as_scheduler_new(const as_target_ops *ops, as_target *target, size_t worke
                        as_scheduler **out, as_err *err) {
     as_scheduler *s = as_mem_new(sizeof *s);
     s->ops = ops;
-    s->job_count = s->idle_count = workers * JOBS_PER_WORKER;
+    s->job_count = s->idle_count = as_size_mul(workers, JOBS_PER_WORKER);
+    s->slots = workers;
+    if (ops->begin) workers = 1;
     s->todo = as_queue_new(s->job_count);
     s->done = as_queue_new(s->job_count);
     s->workers = as_mem_new(as_size_mul(workers, sizeof *s->workers));
@@ -71,6 +112,7 @@ as_job *as_scheduler_take(as_scheduler *s) {
 void as_scheduler_submit(as_scheduler *s, as_job *job) {
     s->under_way++;
     as_queue_push(s->todo, job);
+    if (s->ops->wake && atomic_load(&s->hungry)) s->ops->wake(s->workers[0].target_worker);
 }
 
 as_job *as_scheduler_finished(as_scheduler *s, uint64_t wait_ns) {
@@ -83,6 +125,7 @@ as_job *as_scheduler_finished(as_scheduler *s, uint64_t wait_ns) {
 
 void as_scheduler_give_back(as_scheduler *s, as_job *job) {
     as_arena_reset(&job->arena);
+    job->due_ns = 0;
     s->idle[s->idle_count++] = job;
 }
 
@@ -90,9 +133,15 @@ size_t as_scheduler_under_way(const as_scheduler *s) {
     return s->under_way;
 }
 
+void as_scheduler_stop(as_scheduler *s) {
+    atomic_store(&s->stop, true);
+    if (s->ops->wake) s->ops->wake(s->workers[0].target_worker);
+}
+
 void as_scheduler_free(as_scheduler *s) {
     if (!s) return;
     as_queue_close(s->todo);
+    if (s->ops->wake && s->worker_count) s->ops->wake(s->workers[0].target_worker);
     for (size_t i = 0; i < s->worker_count; i++) {
         as_thread_join(s->workers[i].thread);
         s->ops->worker_free(s->workers[i].target_worker);

@@ -13,11 +13,13 @@ typedef struct as_job {
     as_case case_;
     as_request request;
     as_answer answer;
+    uint64_t due_ns; // intended start (as_clock_ns), for targets that take one; 0: at once
 } as_job;
 
 typedef struct as_scheduler as_scheduler;
 
-// Starts `workers` threads with a worker of the target each.
+// Starts `workers` threads with a worker of the target each; for a target that waits rather than
+// computes, one thread that keeps `workers` requests going.
 as_rc as_scheduler_new(const as_target_ops *ops, as_target *target, size_t workers,
                        as_scheduler **out, as_err *err) AS_MUST_USE;
 
@@ -30,6 +32,9 @@ as_job *as_scheduler_finished(as_scheduler *scheduler, uint64_t wait_ns);
 void as_scheduler_give_back(as_scheduler *scheduler, as_job *job);
 
 size_t as_scheduler_under_way(const as_scheduler *scheduler);
+
+// Cancels what a waiting target has under way; a computing one finishes its cases.
+void as_scheduler_stop(as_scheduler *scheduler);
 
 // Waits for the answers under way, then ends the workers.
 void as_scheduler_free(as_scheduler *scheduler);

@@ -197,13 +197,24 @@ void as_append_close(as_appender *file) {
     *file = (as_appender){.fd = -1};
 }
 
+static void begin_lines(as_lines *out, int fd, const char *path, size_t line_max) {
+    size_t len = strlen(path);
+    *out = (as_lines){.fd = fd, .path = as_mem_new(len + 1), .line_max = line_max};
+    memcpy(out->path, path, len);
+}
+
 as_rc as_lines_open(as_lines *out, const char *path, size_t line_max, as_err *err) {
     int fd;
     size_t size;
     if (open_regular(path, &fd, &size, err)) return AS_INVALID;
-    size_t len = strlen(path);
-    *out = (as_lines){.fd = fd, .path = as_mem_new(len + 1), .line_max = line_max};
-    memcpy(out->path, path, len);
+    begin_lines(out, fd, path, line_max);
+    return AS_OK;
+}
+
+as_rc as_lines_stream(as_lines *out, const char *path, size_t line_max, as_err *err) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return as_fail(err, AS_INVALID, "cannot read '%s': %s", path, strerror(errno));
+    begin_lines(out, fd, path, line_max); // of a directory the first read says what is wrong
     return AS_OK;
 }
 

@@ -65,6 +65,8 @@ typedef struct as_lines {
 } as_lines;
 
 as_rc as_lines_open(as_lines *out, const char *path, size_t line_max, as_err *err) AS_MUST_USE;
+// The same for what is no regular file too: a pipe, a terminal.
+as_rc as_lines_stream(as_lines *out, const char *path, size_t line_max, as_err *err) AS_MUST_USE;
 // The next line without its end ("\n" or "\r\n"), valid until the next call; *more is false at the
 // end of the file. AS_INVALID, naming the line, when it is longer than line_max.
 as_rc as_lines_next(as_lines *lines, as_str *line, bool *more, as_err *err) AS_MUST_USE;

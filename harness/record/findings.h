@@ -33,6 +33,8 @@ typedef struct as_flip {
     as_str expected;
     as_str before, after; // predictions
     double before_score, after_score;
+    as_str file; // of the golden case, from the top of its repository; empty: not known
+    size_t line; // in it, from 1
 } as_flip;
 
 // A case that scored below 1 on the first metric, to be read.
@@ -43,6 +45,8 @@ typedef struct as_failure {
     double margin; // choice: log-probability of the prediction minus that of the reference
     const as_str *slices;
     size_t slice_count;
+    as_str file; // of the golden case, as of a flip
+    size_t line;
 } as_failure;
 
 typedef struct as_findings {

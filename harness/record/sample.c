@@ -88,6 +88,7 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     as_jo_key(&out, "cost"), as_jo_f64(&out, sample->cost);
     as_jo_key(&out, "attempts"), as_jo_i64(&out, sample->attempts);
     as_jo_key(&out, "target"), as_jo_str(&out, sample->target);
+    if (sample->reasoning.len) as_jo_key(&out, "reasoning"), as_jo_str(&out, sample->reasoning);
     write_choices(&out, sample);
     write_case_facts(&out, sample);
     as_jo_close(&out, '}');
@@ -131,14 +132,11 @@ static uint64_t read_count(const as_json *line, const char *key, uint64_t otherw
     return value >= 0 && value < 0x1p53 ? (uint64_t)value : otherwise;
 }
 
-as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) {
-    const as_json *line;
-    if (as_json_parse(arena, text, &line, err)) return AS_INVALID;
+as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err *err) {
     if (line->kind != AS_JSON_OBJECT)
         return as_fail(err, AS_INVALID, "expected an object, found %s",
                        as_json_kind_name(line->kind));
-    as_sample s = {.id = as_json_str(line, "id", (as_str){NULL, 0})};
-    if (!s.id.len) return as_fail(err, AS_INVALID, "'id' is missing or no string");
+    as_sample s = {.id = as_json_str(line, "id", AS_STR("")), .line = line};
     as_str outcome = as_json_str(line, "outcome", AS_STR("ok"));
     if (!as_outcome_of(outcome, &s.outcome))
         return as_fail(err, AS_INVALID, "unknown outcome '%.*s'", AS_STR_ARG(outcome));
@@ -156,6 +154,7 @@ as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) 
     s.cost = as_json_f64(line, "cost", 0);
     s.attempts = (unsigned)read_count(line, "attempts", 1);
     s.target = as_json_str(line, "target", AS_STR(""));
+    s.reasoning = as_json_str(line, "reasoning", AS_STR(""));
     s.cluster = as_json_str(line, "cluster", AS_STR(""));
     s.weight = as_json_f64(line, "weight", 1);
     s.slices = read_strings(arena, as_json_get(line, "slices"), &s.slice_count);
@@ -163,6 +162,14 @@ as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) 
     read_choices(arena, line, &s);
     *out = s;
     return AS_OK;
+}
+
+as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) {
+    const as_json *line;
+    if (as_json_parse(arena, text, &line, err)) return AS_INVALID;
+    as_rc rc = as_sample_of(arena, line, out, err);
+    if (!rc && !out->id.len) rc = as_fail(err, AS_INVALID, "'id' is missing or no string");
+    return rc;
 }
 
 static const as_str *copy_strings(as_arena *arena, const as_str *from, size_t count) {
@@ -190,11 +197,13 @@ static const as_json *copy_json(as_arena *arena, const as_json *from) {
 as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
     as_sample *copy = AS_NEW(arena, as_sample);
     *copy = *sample;
-    as_str *const strings[] = {&copy->id,    &copy->prompt_sha256, &copy->output, &copy->prediction,
-                               &copy->error, &copy->target,        &copy->cluster};
+    as_str *const strings[] = {&copy->id,         &copy->prompt_sha256, &copy->output,
+                               &copy->prediction, &copy->error,         &copy->target,
+                               &copy->cluster,    &copy->reasoning};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         *strings[i] = as_str_copy(arena, *strings[i]);
     if (sample->expected) copy->expected = copy_json(arena, sample->expected);
+    if (sample->line) copy->line = copy_json(arena, sample->line);
     as_score *scores = AS_NEW_ARRAY(arena, as_score, sample->score_count);
     for (size_t i = 0; i < sample->score_count; i++)
         scores[i] = (as_score){as_str_copy(arena, sample->scores[i].name), sample->scores[i].value};

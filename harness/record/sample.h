@@ -19,6 +19,7 @@ typedef struct as_case {
     const as_str *slices;    // "tag=edge", "channel=chat": the slices this case belongs to
     size_t slice_count;
     size_t line; // in its file, from 1
+    as_str file; // path
 } as_case;
 
 // What became of one case. What the model did wrong is data; so is what the target did wrong.
@@ -64,6 +65,7 @@ typedef struct as_sample {
     double cost;                   // in the run's currency
     unsigned attempts;             // at least 1
     as_str target;                 // URI
+    as_str reasoning;              // thought aloud by the model, not part of the output; or empty
     const double *choice_logprobs; // [choice_count], in the order of the suite's choices
     const as_str *choices;         // [choice_count]
     size_t choice_count;
@@ -71,6 +73,7 @@ typedef struct as_sample {
     double weight;
     const as_str *slices;
     size_t slice_count;
+    const as_json *line; // the object it was read from; NULL for one that a target just gave
 } as_sample;
 
 // Appends the sample's line, newline included.
@@ -78,6 +81,9 @@ void as_sample_write(as_buf *buf, const as_sample *sample);
 
 // Reads one line. Unknown keys are ignored (a newer assay may have written them).
 as_rc as_sample_read(as_arena *arena, as_str line, as_sample *out, as_err *err) AS_MUST_USE;
+
+// The same of a line that is parsed already and need not have an id (empty then).
+as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err *err) AS_MUST_USE;
 
 // A copy that owns nothing outside `arena`.
 as_sample *as_sample_copy(as_arena *arena, const as_sample *sample);

@@ -75,8 +75,15 @@ static void put_values(as_json_out *out, const as_value *values, size_t count) {
         put_f64(out, "stderr", v->stderr_);
         put_str(out, "method", v->method);
         if (v->spec.len) put_str(out, "spec", v->spec);
+        if (v->signature.len) put_str(out, "signature", v->signature);
         close_flat(out, indent);
     }
+}
+
+void as_values_write(as_json_out *out, const as_value *values, size_t count) {
+    as_jo_open(out, '{');
+    put_values(out, values, count);
+    as_jo_close(out, '}');
 }
 
 static void put_latency(as_json_out *out, const char *key, const as_latency *l) {
@@ -112,6 +119,10 @@ static void put_check(as_json_out *out, const as_check *c) {
     put_u64(out, "needed", c->needed);
     as_jo_key(out, "prove");
     as_jo_bool(out, c->prove);
+    if (c->relative) {
+        as_jo_key(out, "relative");
+        as_jo_bool(out, true);
+    }
     put_str(out, "method", c->method);
     put_str(out, "verdict", as_str_of(as_verdict_name(c->verdict)));
     if (c->note.len) put_str(out, "note", c->note);
@@ -254,6 +265,7 @@ static const as_value *get_values(as_arena *arena, const as_json *object, size_t
             .stderr_ = get_f64(m, "stderr"),
             .method = get_str(m, "method"),
             .spec = get_str(m, "spec"),
+            .signature = get_str(m, "signature"),
         };
     return values;
 }
@@ -281,6 +293,7 @@ static as_check get_check(const as_json *c) {
         .n = get_u64(c, "n"),
         .needed = get_u64(c, "needed"),
         .prove = as_json_bool(c, "prove", false),
+        .relative = as_json_bool(c, "relative", false),
         .method = get_str(c, "method"),
         .verdict = verdict_of(get_str(c, "verdict")),
         .note = get_str(c, "note"),

@@ -17,10 +17,11 @@ typedef struct as_value {
     as_str name; // "accuracy", "f1_macro", "latency.p95"
     double value;
     as_interval ci;
-    double stderr_; // NaN where the method gives none
-    uint64_t n;     // cases behind it
-    as_str method;  // how the interval was made: "wilson", "cluster t", "bootstrap bca", ...
-    as_str spec;    // JSON of the suite's map when the metric has options; empty for a bare name
+    double stderr_;   // NaN where the method gives none
+    uint64_t n;       // cases behind it
+    as_str method;    // how the interval was made: "wilson", "cluster t", "bootstrap bca", ...
+    as_str spec;      // JSON of the suite's map when the metric has options; empty for a bare name
+    as_str signature; // what else decides the value: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"
 } as_value;
 
 typedef struct as_slice_values {
@@ -54,6 +55,7 @@ typedef struct as_check {
     uint64_t n;            // paired cases, or cases
     uint64_t needed;       // cases that would decide it; 0 when decided or not known
     bool prove;            // a `prove` gate: undecided is exit code 4
+    bool relative;         // delta, ci, limit and mde are shares of the baseline
     as_verdict verdict;
     as_str method; // "mcnemar mid-p", "cluster t", "sign flip", "randomisation", "threshold"
     as_str note;   // one sentence for a person, for example why it is undecided
@@ -101,6 +103,9 @@ typedef struct as_summary {
 // The JSON of contract.md; indented, newline at the end.
 void as_summary_write(as_buf *buf, const as_summary *summary);
 as_rc as_summary_read(as_arena *arena, as_str text, as_summary *out, as_err *err) AS_MUST_USE;
+
+// The object of metrics alone, for `assay score`.
+void as_values_write(as_json_out *out, const as_value *values, size_t count);
 
 // The gate object alone, for `assay gate` and `assay compare`.
 void as_gate_write(as_json_out *out, const as_gate *gate);

@@ -58,6 +58,16 @@ as_rc as_store_samples(as_store *store, as_str run, as_sample_visit *each, void 
     return store->ops->samples(store->state, run, each, context, err);
 }
 
+as_rc as_store_scores(as_store *store, as_str run, as_score_visit *each, void *context,
+                      as_err *err) {
+    return store->ops->scores(store->state, run, each, context, err);
+}
+
+as_rc as_store_case(as_store *store, as_str suite, as_str case_id, size_t limit,
+                    as_case_visit *each, void *context, as_err *err) {
+    return store->ops->one_case(store->state, suite, case_id, limit, each, context, err);
+}
+
 as_rc as_store_list(as_store *store, as_arena *arena, as_str suite, as_str since, size_t limit,
                     const as_store_run **out, size_t *count, as_err *err) {
     return store->ops->list(store->state, arena, suite, since, limit, out, count, err);

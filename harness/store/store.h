@@ -33,6 +33,18 @@ as_rc as_store_summary(as_store *store, as_arena *arena, as_str run, as_summary 
 as_rc as_store_samples(as_store *store, as_str run, as_sample_visit *each, void *context,
                        as_err *err) AS_MUST_USE;
 
+// How each case of a run fared, without its text, in byte order of the ids: for many runs at once.
+// NaN: no score.
+typedef as_rc as_score_visit(void *context, as_str case_id, as_outcome outcome, double score,
+                             as_err *err);
+as_rc as_store_scores(as_store *store, as_str run, as_score_visit *each, void *context,
+                      as_err *err) AS_MUST_USE;
+
+// One case in the newest `limit` runs of a suite that have it, newest first.
+typedef as_rc as_case_visit(void *context, as_str run, const as_sample *sample, as_err *err);
+as_rc as_store_case(as_store *store, as_str suite, as_str case_id, size_t limit,
+                    as_case_visit *each, void *context, as_err *err) AS_MUST_USE;
+
 // Runs, newest first; `suite` empty: all. Summaries as stored. Tags comma-separated.
 typedef struct as_store_run {
     as_summary summary;

@@ -15,6 +15,9 @@ typedef struct as_store_ops {
                   as_str dataset_sha256, as_str not_run, as_str *out, as_err *err);
     as_rc (*summary)(void *state, as_arena *arena, as_str run, as_summary *out, as_err *err);
     as_rc (*samples)(void *state, as_str run, as_sample_visit *each, void *context, as_err *err);
+    as_rc (*scores)(void *state, as_str run, as_score_visit *each, void *context, as_err *err);
+    as_rc (*one_case)(void *state, as_str suite, as_str case_id, size_t limit, as_case_visit *each,
+                      void *context, as_err *err);
     as_rc (*list)(void *state, as_arena *arena, as_str suite, as_str since, size_t limit,
                   const as_store_run **out, size_t *count, as_err *err);
     as_rc (*tag)(void *state, as_str run, as_str name, as_err *err);

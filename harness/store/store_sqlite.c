@@ -322,6 +322,58 @@ static as_rc sqlite_samples(void *state, as_str run, as_sample_visit *each, void
     return rc;
 }
 
+static as_rc sqlite_scores(void *state, as_str run, as_score_visit *each, void *context,
+                           as_err *err) {
+    sqlite_state *s = state;
+    sqlite3_stmt *q;
+    if (prepare(s, "SELECT case_id, outcome, score FROM samples WHERE run = ?1 ORDER BY case_id",
+                &q, err))
+        return AS_UNMEASURED;
+    bind_str(q, 1, run);
+    as_rc rc = AS_OK;
+    int code;
+    while (!rc && (code = sqlite3_step(q)) == SQLITE_ROW) {
+        as_str id = {(const char *)sqlite3_column_text(q, 0), (size_t)sqlite3_column_bytes(q, 0)};
+        as_str name = {(const char *)sqlite3_column_text(q, 1), (size_t)sqlite3_column_bytes(q, 1)};
+        bool scored = sqlite3_column_type(q, 2) != SQLITE_NULL;
+        as_outcome outcome;
+        if (!as_outcome_of(name, &outcome)) outcome = AS_OUT_BAD_RESPONSE;
+        rc = each(context, id, outcome, scored ? sqlite3_column_double(q, 2) : NAN, err);
+    }
+    if (!rc && code != SQLITE_DONE) rc = db_fail(s, "read scores", err);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static as_rc sqlite_case(void *state, as_str suite, as_str case_id, size_t limit,
+                         as_case_visit *each, void *context, as_err *err) {
+    sqlite_state *s = state;
+    sqlite3_stmt *q;
+    if (prepare(
+            s,
+            "SELECT samples.run, line FROM samples JOIN runs ON runs.run = samples.run"
+            " WHERE case_id = ?1 AND (?2 = '' OR suite = ?2) ORDER BY samples.run DESC LIMIT ?3",
+            &q, err))
+        return AS_UNMEASURED;
+    bind_str(q, 1, case_id);
+    bind_str(q, 2, suite);
+    sqlite3_bind_int64(q, 3, limit ? (sqlite3_int64)limit : -1);
+    as_arena arena = {0};
+    as_rc rc = AS_OK;
+    int code;
+    while (!rc && (code = sqlite3_step(q)) == SQLITE_ROW) {
+        as_sample sample;
+        as_str run = column_str(&arena, q, 0);
+        rc = as_sample_read(&arena, column_str(&arena, q, 1), &sample, err);
+        if (!rc) rc = each(context, run, &sample, err);
+        as_arena_reset(&arena);
+    }
+    if (!rc && code != SQLITE_DONE) rc = db_fail(s, "read a case", err);
+    sqlite3_finalize(q);
+    as_arena_free(&arena);
+    return rc;
+}
+
 static as_rc sqlite_list(void *state, as_arena *arena, as_str suite, as_str since, size_t limit,
                          const as_store_run **out, size_t *count, as_err *err) {
     sqlite_state *s = state;
@@ -398,6 +450,8 @@ const as_store_ops as_store_sqlite = {
     .find = sqlite_find,
     .summary = sqlite_summary,
     .samples = sqlite_samples,
+    .scores = sqlite_scores,
+    .one_case = sqlite_case,
     .list = sqlite_list,
     .tag = sqlite_tag,
     .prune = sqlite_prune,

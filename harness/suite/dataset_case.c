@@ -165,6 +165,7 @@ as_rc as_dataset_case_make(as_arena *arena, const as_dataset_options *options,
     if (!rc) rc = take_slices(&m, options, &c);
     if (rc) return rc;
     if (!c.id.len) c.id = content_id(&m);
+    c.file = as_str_copy(arena, as_str_of(path));
     *out = c;
     return AS_OK;
 }

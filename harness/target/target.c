@@ -1,31 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/target/target.h"
 
-static const as_target_ops *const all_targets[] = {&as_target_gguf, &as_target_replay,
-                                                   &as_target_mock};
-enum { TARGET_COUNT = sizeof all_targets / sizeof *all_targets };
-
-// In the contract, not built yet: known by name, so that the answer is not "unknown".
-static const char *const planned[] = {"openai", "ollama", "tgi", "kserve", "http", "cmd", NULL};
+const as_target_ops *const as_targets[] = {
+    &as_target_gguf, &as_target_openai, &as_target_ollama, &as_target_tgi,  &as_target_kserve,
+    &as_target_http, &as_target_cmd,    &as_target_replay, &as_target_mock, NULL};
+enum { TARGET_COUNT = sizeof as_targets / sizeof *as_targets - 1 };
 
 as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) {
-    as_str rest = uri, scheme = as_str_cut(&rest, ':');
+    as_str rest = uri, scheme = as_str_cut(&rest, ':'), variant = scheme;
     const char *names[TARGET_COUNT + 1] = {0};
+    scheme = as_str_cut(&variant, '+'); // "openai+completions"
     for (size_t i = 0; i < TARGET_COUNT; i++) {
-        names[i] = all_targets[i]->scheme;
+        names[i] = as_targets[i]->scheme;
         if (!rest.ptr || !as_str_is(scheme, names[i])) continue;
-        *out = all_targets[i];
+        if (variant.ptr && (!as_str_is(scheme, "openai") || !as_str_is(variant, "completions")))
+            return as_fail(err, AS_INVALID,
+                           "target '%.*s': '+%.*s' means nothing; there is "
+                           "openai+completions:",
+                           AS_STR_ARG(uri), AS_STR_ARG(variant));
+        *out = as_targets[i];
         return AS_OK;
     }
-    for (size_t i = 0; rest.ptr && planned[i]; i++)
-        if (as_str_is(scheme, planned[i]))
-            return as_fail(err, AS_INVALID, "target '%.*s': '%s:' is not available yet",
-                           AS_STR_ARG(uri), planned[i]);
     const char *near = rest.ptr ? as_str_nearest(scheme, names) : NULL;
-    return as_fail(
-        err, AS_INVALID, "target '%.*s' is no URI that assay knows%s%s%s; there are %s, %s, %s",
-        AS_STR_ARG(uri), near ? " (did you mean '" : "", near ? near : "", near ? ":'?)" : "",
-        as_target_gguf.syntax, as_target_replay.syntax, as_target_mock.syntax);
+    as_buf all = {0};
+    for (size_t i = 0; i < TARGET_COUNT; i++) as_buff(&all, "%s%s:", i ? ", " : "", names[i]);
+    as_fail(err, AS_INVALID,
+            "target '%.*s' is no URI that assay knows%s%s%s; there are %s (see: assay help "
+            "targets)",
+            AS_STR_ARG(uri), near ? " (did you mean '" : "", near ? near : "", near ? ":'?)" : "",
+            all.ptr);
+    as_buf_free(&all);
+    return AS_INVALID;
 }
 
 static as_rc parse_pair(as_str uri, as_str pair, const char *const *allowed, as_target_uri *out,

@@ -45,6 +45,12 @@ typedef struct as_answer {
     uint64_t tokens_in, tokens_out;
     double latency_ms, ttft_ms; // ttft NaN where it has no meaning
     unsigned attempts;
+    as_str reasoning;      // what a model thought aloud, kept apart from the answer; or empty
+    const double *gaps_ms; // [gap_count] between one piece of a stream and the next
+    size_t gap_count;
+    double late_ms; // sent so much after due_ns
+    bool cached;    // taken from the cache: the times are those of the recording
+    bool estimated; // tokens_out is a count of pieces: the server gave no usage
 } as_answer;
 
 // What is known of a target once it is open. Strings live as long as the target.
@@ -71,6 +77,19 @@ typedef struct as_target_ops {
                    as_answer *out);
     void (*worker_free)(as_target_worker *worker);
     void (*close)(as_target *target);
+    // A target that waits for others rather than computes has these instead of `answer`: its one
+    // worker keeps any number of requests going on one thread. `begin` hands one over; request,
+    // arena and answer stay the caller's and must live until `next` has given `tag` back. Not sent
+    // before `due_ns` (as_clock_ns; 0: at once), from which its latency then counts.
+    void (*begin)(as_target_worker *worker, as_arena *arena, const as_request *request,
+                  as_answer *out, void *tag, uint64_t due_ns);
+    // The tag of one that is answered; NULL after `wait_ns` without one, or when woken.
+    void *(*next)(as_target_worker *worker, uint64_t wait_ns);
+    void (*wake)(as_target_worker *worker);   // from any thread
+    void (*cancel)(as_target_worker *worker); // all under way: AS_OUT_CANCELLED
+    // Whether it can do what the request asks (task, raw) at all; NULL: it can. AS_INVALID says
+    // what it can do instead.
+    as_rc (*accepts)(const as_target *target, const as_request *request, as_err *err);
 } as_target_ops;
 
 // The table for a URI's scheme. AS_INVALID names the schemes there are.
@@ -80,7 +99,7 @@ as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) AS_M
 // that name the nearest one.
 typedef struct as_target_uri {
     as_str rest;
-    as_str keys[16], values[16];
+    as_str keys[32], values[32];
     size_t count;
 } as_target_uri;
 as_rc as_target_uri_parse(as_arena *arena, as_str uri, const char *const *allowed,
@@ -91,6 +110,10 @@ as_str as_target_uri_value(const as_target_uri *uri, const char *key, as_str oth
 as_rc as_target_uri_count(as_str uri, const as_target_uri *parsed, const char *key, int64_t least,
                           int64_t most, int64_t *out, as_err *err) AS_MUST_USE;
 
-extern const as_target_ops as_target_gguf, as_target_replay, as_target_mock;
+extern const as_target_ops as_target_gguf, as_target_replay, as_target_mock, as_target_openai,
+    as_target_ollama, as_target_tgi, as_target_kserve, as_target_http, as_target_cmd;
+
+// All of them, in the order of the help. Ends with NULL.
+extern const as_target_ops *const as_targets[];
 
 #endif

@@ -254,6 +254,165 @@ static void test_missing(void **state) {
     }
 }
 
+// A gate must not hold because the answers that would break it are missing.
+static void test_missing_for_thresholds(void **state) {
+    (void)state;
+    static const struct {
+        const char *gate;
+        as_verdict verdict;
+    } cases[] = {
+        {"accuracy >= 0.94", AS_PASS},
+        {"accuracy >= 0.95", AS_UNMEASURABLE}, // 1 without the 60, 0.943 with them as wrong
+        {"accuracy > 1", AS_FAIL},
+        {"f1_macro >= 0.98", AS_UNMEASURABLE},
+        {"f1_macro >= 0.95", AS_PASS},
+        {"latency.p95 <= 10", AS_UNMEASURABLE}, // the slowest are those that never came
+        {"latency.p90 <= 10", AS_PASS},
+        {"errors <= 6%", AS_PASS},
+    };
+    duel d = duel_new(three);
+    for (size_t i = 0; i < 1000; i++) {
+        as_sample b = answer(&d, RIGHT, "");
+        b.latency_ms = i == 0 ? 60 : 10;
+        fixture_add(d.b, &d.arena, b);
+        d.count++;
+    }
+    for (size_t i = 0; i < 60; i++) {
+        fixture_add(d.b, &d.arena, answer(&d, ERROR, ""));
+        d.count++;
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *gates[] = {cases[i].gate, NULL};
+        as_check c = judge(&d, gates, false).checks[0];
+        if (c.verdict != cases[i].verdict)
+            fail_msg("%s: %s (%.*s)", cases[i].gate, as_verdict_name(c.verdict),
+                     AS_STR_ARG(c.note));
+    }
+    duel_free(&d);
+}
+
+static void test_every(void **state) {
+    (void)state;
+    duel d = duel_new(accuracy_only);
+    static const char *const gates[] = {"accuracy[tag=canary] every >= 1",
+                                        "accuracy[tag=other] every >= 1", "accuracy every >= 0",
+                                        "accuracy[tag=none] every >= 1", NULL};
+    static const as_str canary[] = {{"tag=canary", 10}}, other[] = {{"tag=other", 9}};
+    for (size_t i = 0; i < 20; i++) {
+        as_sample b = answer(&d, i == 7 ? WRONG : RIGHT, "");
+        b.slices = i < 10 ? canary : other;
+        b.slice_count = 1;
+        if (i == 15) b.outcome = AS_OUT_TIMEOUT;
+        fixture_add(d.b, &d.arena, b);
+        d.count++;
+    }
+    as_gate gate = judge(&d, gates, false);
+    assert_int_equal(gate.checks[0].verdict, AS_FAIL);
+    assert_string_equal(gate.checks[0].note.ptr, "1 of 10 cases miss the limit: c000007");
+    assert_int_equal(gate.checks[1].verdict, AS_UNMEASURABLE);
+    assert_string_equal(gate.checks[1].note.ptr, "1 of 10 cases have no score: c000015");
+    assert_int_equal(gate.checks[2].verdict, AS_UNMEASURABLE);
+    assert_int_equal(gate.checks[3].verdict, AS_UNMEASURABLE);
+    assert_int_equal(as_gate_exit_code(&gate, false), 3);
+    duel_free(&d);
+}
+
+static void test_every_slice(void **state) {
+    (void)state;
+    duel d = duel_new(accuracy_only);
+    static const as_str slices[3][1] = {{{"tag=a", 5}}, {{"tag=b", 5}}, {{"lang=a", 6}}};
+    for (size_t i = 0; i < 900; i++) {
+        as_sample a = answer(&d, RIGHT, ""),
+                  b = answer(&d, i % 3 == 1 && i < 90 ? WRONG : RIGHT, "");
+        a.slices = b.slices = slices[i % 3];
+        a.slice_count = b.slice_count = 1;
+        fixture_add(d.a, &d.arena, a);
+        fixture_add(d.b, &d.arena, b);
+        d.count++;
+    }
+    static const char *const gates[] = {"accuracy[tag=*] drop <= 0.02", "accuracy[x=*] >= 0", NULL};
+    as_gate gate = judge(&d, gates, true);
+    assert_int_equal(gate.count, 3);
+    assert_string_equal(gate.checks[0].gate.ptr, "accuracy[tag=a] drop <= 0.02");
+    assert_int_equal(gate.checks[0].verdict, AS_PASS);
+    assert_string_equal(gate.checks[1].gate.ptr, "accuracy[tag=b] drop <= 0.02");
+    assert_int_equal(gate.checks[1].verdict, AS_FAIL);
+    assert_int_equal(gate.checks[1].n, 300);
+    assert_int_equal(gate.checks[2].verdict, AS_UNMEASURABLE);
+    duel_free(&d);
+}
+
+static void test_proven_thresholds(void **state) {
+    (void)state;
+    static const struct {
+        size_t n, wrong;
+        const char *gate;
+        as_verdict verdict;
+        uint64_t needed;
+    } cases[] = {
+        // No failure in 59 says "below 5 %" and in 299 "below 1 %"; not in one fewer.
+        {59, 0, "accuracy >= 0.95 prove", AS_PASS, 0},
+        {58, 0, "accuracy >= 0.95 prove", AS_UNDECIDED, 59},
+        {299, 0, "accuracy >= 0.99 prove", AS_PASS, 0},
+        {298, 0, "accuracy >= 0.99 prove", AS_UNDECIDED, 299},
+        {1000, 100, "accuracy >= 0.88 prove", AS_PASS, 0},
+        {1000, 100, "accuracy >= 0.89 prove", AS_UNDECIDED, 5570}, // 6.183 0.09 / 0.01^2
+        {1000, 100, "accuracy >= 0.93 prove", AS_FAIL, 0},
+        {1000, 100, "accuracy <= 0.92 prove", AS_PASS, 0},
+        {1000, 0, "latency.p95 <= 11 prove", AS_PASS, 0},
+        {20, 0, "latency.p95 <= 11 prove", AS_UNDECIDED, 0}, // no 20 times hold that bound
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        duel d = duel_new(accuracy_only);
+        for (size_t k = 0; k < cases[i].n; k++)
+            duel_add(&d, RIGHT, k < cases[i].wrong ? WRONG : RIGHT, "");
+        const char *gates[] = {cases[i].gate, NULL};
+        as_gate gate = judge(&d, gates, false);
+        as_check c = gate.checks[0];
+        if (c.verdict != cases[i].verdict)
+            fail_msg("%s: %s (%.*s)", cases[i].gate, as_verdict_name(c.verdict),
+                     AS_STR_ARG(c.note));
+        assert_in_range(c.needed, cases[i].needed, cases[i].needed + 5);
+        assert_int_equal(as_gate_exit_code(&gate, false), c.verdict == AS_PASS   ? 0
+                                                          : c.verdict == AS_FAIL ? 1
+                                                                                 : 4);
+        duel_free(&d);
+    }
+}
+
+static void test_ratios(void **state) {
+    (void)state;
+    static const char *const metrics[] = {"accuracy", NULL};
+    duel d = duel_new(metrics);
+    as_rng rng = as_rng_of(5, 1);
+    double logs = 0;
+    for (int i = 0; i < 300; i++) {
+        as_sample a = answer(&d, RIGHT, ""), b = a;
+        double ratio = 1.02 + 0.06 * as_rng_unit(&rng);
+        a.latency_ms = 20 * exp(3 * as_rng_unit(&rng)); // from 20 to 400 ms
+        b.latency_ms = a.latency_ms * ratio;
+        a.cost = i < 100 ? 0 : 0.01;
+        b.cost = a.cost * 1.2;
+        logs += log(ratio);
+        fixture_add(d.a, &d.arena, a);
+        fixture_add(d.b, &d.arena, b);
+        d.count++;
+    }
+    as_check c = judge_one(&d, "latency.mean rise <= 3%");
+    assert_int_equal(c.verdict, AS_FAIL);
+    assert_true(c.relative && as_str_is(c.method, "paired t"));
+    fixture_near(c.delta, exp(logs / 300) - 1, 1e-9, "geometric mean of the ratios");
+    assert_true(c.ci.lo > 0.047 && c.ci.hi < 0.053 && c.value > 100);
+    assert_int_equal(judge_one(&d, "latency.mean rise <= 6% prove").verdict, AS_PASS);
+    c = judge_one(&d, "latency.p95 rise <= 10%");
+    assert_int_equal(c.verdict, AS_PASS);
+    fixture_near(c.delta, c.value / c.baseline - 1, 1e-9, "ratio of quantiles");
+    c = judge_one(&d, "cost.per_case rise <= 10%"); // 100 pairs cost nothing: ratio 1
+    fixture_near(c.delta, pow(1.2, 2.0 / 3) - 1, 1e-9, "cost");
+    assert_int_equal(c.verdict, AS_FAIL);
+    duel_free(&d);
+}
+
 static void test_changed_expectation(void **state) {
     (void)state;
     duel d = duel_new(accuracy_only);
@@ -386,6 +545,11 @@ int main(void) {
         cmocka_unit_test(test_thresholds),
         cmocka_unit_test(test_overall),
         cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_missing_for_thresholds),
+        cmocka_unit_test(test_every),
+        cmocka_unit_test(test_every_slice),
+        cmocka_unit_test(test_proven_thresholds),
+        cmocka_unit_test(test_ratios),
         cmocka_unit_test(test_changed_expectation),
         cmocka_unit_test(test_lower_is_better),
         cmocka_unit_test(test_corpus_gate),

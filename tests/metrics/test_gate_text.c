@@ -32,6 +32,15 @@ static void test_good(void **state) {
         {"errors == 0", "errors", "", AS_EQ, 0, false},
         {"errors <= 1%", "errors", "", AS_LE, 0.01, false},
         {"mcc >= -0.5", "mcc", "", AS_GE, -0.5, false},
+        {"accuracy >= 0.9 prove", "accuracy", "", AS_GE, 0.9, true},
+        {"errors <= 1% prove", "errors", "", AS_LE, 0.01, true},
+        {"accuracy[tag=canary] every >= 1", "accuracy", "tag=canary", AS_GE, 1, false},
+        {"accuracy[tag=*] drop <= 2%", "accuracy", "tag=*", AS_DROP, 0.02, false},
+        {"accuracy[note=a[1]] drop <= 2%", "accuracy", "note=a[1]", AS_DROP, 0.02, false},
+        {"latency.p95 drop <= 10 %", "latency.p95", "", AS_DROP, 0.1, false},
+        {"latency.mean rise <= 5% prove", "latency.mean", "", AS_DROP, 0.05, true},
+        {"cost.total rise <= 5%", "cost.total", "", AS_DROP, 0.05, false},
+        {"errors rise <= 1%", "errors", "", AS_DROP, 0.01, false},
     };
     as_arena arena = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -44,6 +53,9 @@ static void test_good(void **state) {
         assert_int_equal(spec.op, cases[i].op);
         fixture_near(spec.limit, cases[i].limit, 1e-15, cases[i].text);
         assert_int_equal(spec.prove, cases[i].prove);
+        assert_int_equal(spec.every, strstr(cases[i].text, "every") != NULL);
+        bool of_run = strstr(cases[i].text, "latency") || strstr(cases[i].text, "cost");
+        assert_int_equal(spec.relative, of_run && strchr(cases[i].text, '%'));
     }
     as_arena_free(&arena);
 }
@@ -57,7 +69,8 @@ static void test_bad(void **state) {
         {">= 0.9", "column 1: expected the name of a metric, found '>='"},
         {"acuracy >= 0.9", "column 1: unknown metric 'acuracy'; did you mean 'accuracy'?"},
         {"latency.p96 <= 9", "column 1: unknown metric 'latency.p96'; did you mean 'latency.p90'?"},
-        {"bleu >= 30", "column 1: metric 'bleu' is known, but not available yet"},
+        {"semantic_similarity >= 30",
+         "column 1: metric 'semantic_similarity' is known, but not available yet"},
         {"accuracy", "column 9: expected '>=', '>', '<=', '<', '==' or 'drop <=', found the end"},
         {"accuracy 0.9",
          "column 10: expected '>=', '>', '<=', '<', '==' or 'drop <=', found '0.9'"},
@@ -72,15 +85,32 @@ static void test_bad(void **state) {
         {"accuracy >= 0.9.1", "column 13: expected a number, found '0.9.1'"},
         {"accuracy >= -", "column 13: expected a number, found '-'"},
         {"accuracy >= nan", "column 13: expected a number, found 'nan'"},
-        {"accuracy >= 0x1", "column 14: expected a unit (ms, s, %) or the end, found 'x1'"},
-        {"accuracy >= 0.9 0.8", "column 17: expected a unit (ms, s, %) or the end, found '0.8'"},
-        {"accuracy >= 0.9 prove",
-         "column 17: expected the end ('prove' belongs to 'drop'), found 'prove'"},
+        {"accuracy >= 0x1",
+         "column 14: expected a unit (ms, s, %), 'prove' or the end, found 'x1'"},
+        {"accuracy >= 0.9 0.8",
+         "column 17: expected a unit (ms, s, %), 'prove' or the end, found '0.8'"},
+        {"accuracy == 0.9 prove",
+         "column 17: expected the end ('prove' belongs to >=, >, <=, < and 'drop'), found "
+         "'prove'"},
+        {"accuracy every >= 1 prove",
+         "column 21: expected the end ('prove' belongs to >=, >, <=, < and 'drop'), found "
+         "'prove'"},
+        {"accuracy every", "column 15: expected '>=', '>', '<=', '<' or '==', found the end"},
+        {"accuracy every drop <= 1",
+         "column 16: expected '>=', '>', '<=', '<' or '==', found 'drop'"},
+        {"f1_macro every >= 1",
+         "column 10: expected no 'every' on a metric without a score for each case, found "
+         "'every'"},
+        {"accuracy rise <= 0.1",
+         "column 10: expected 'drop': this metric is better when it rises, found 'rise'"},
+        {"errors rise >= 0.1", "column 13: expected '<=' after 'rise', found '>='"},
+        {"cost.per_correct drop <= 9%", "column 27: expected no '%' on this metric, found '%'"},
         {"accuracy >= 9 ms", "column 15: expected no unit of time on this metric, found 'ms'"},
         {"accuracy drop <= 1 s", "column 20: expected no unit of time on this metric, found 's'"},
         {"latency.p95 <= 9 %", "column 18: expected no '%' on this metric, found '%'"},
         {"cost.total <= 9%", "column 16: expected no '%' on this metric, found '%'"},
-        {"latency.p95 <= 9 min", "column 18: expected a unit (ms, s, %) or the end, found 'min'"},
+        {"latency.p95 <= 9 min",
+         "column 18: expected a unit (ms, s, %), 'prove' or the end, found 'min'"},
         {"accuracy drop", "column 14: expected '<=' after 'drop', found the end"},
         {"accuracy drop >= 0.1", "column 15: expected '<=' after 'drop', found '>='"},
         {"accuracy drop < 0.1", "column 15: expected '<=' after 'drop', found '<'"},

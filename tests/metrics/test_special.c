@@ -211,9 +211,9 @@ static void test_order_statistics(void **state) {
     double sorted[100];
     for (int i = 0; i < 100; i++) sorted[i] = i + 1;
     // The classical interval of a median of 100: 40th and 61st.
-    as_interval median = as_latency_interval(sorted, 100, 0.5);
+    as_interval median = as_latency_interval(sorted, 100, 0.5, 0.025);
     assert_true(median.lo == 40 && median.hi == 61);
-    as_interval p99 = as_latency_interval(sorted, 100, 0.99);
+    as_interval p99 = as_latency_interval(sorted, 100, 0.99, 0.025);
     assert_true(p99.lo == 97 && isnan(p99.hi));
     assert_true(as_latency_rank(sorted, 100, 0.95) == 95);
     assert_true(as_latency_rank(sorted, 100, 1) == 100 && isnan(as_latency_rank(sorted, 0, 0.5)));
@@ -229,17 +229,43 @@ static void test_needed(void **state) {
     assert_true(as_paired_needed(0.1, 0) == 0);
 }
 
+static void test_skewed_interval(void **state) {
+    (void)state;
+    as_arena arena = {0};
+    double values[40], weights[40];
+    uint32_t clusters[40];
+    for (uint32_t i = 0; i < 40; i++)
+        values[i] = i < 4 ? -3 - (double)i : 0.5, weights[i] = 1, clusters[i] = i;
+    as_column column = {values, weights, clusters, 40, 40};
+    as_mean mean = as_interval_mean(&arena, &column);
+    double sum3 = 0, sum2 = 0;
+    for (size_t i = 0; i < 40; i++) {
+        double d = values[i] - mean.value;
+        sum2 += d * d / 40, sum3 += d * d * d / 40;
+    }
+    fixture_near(mean.skew, sum3 / pow(sum2, 1.5), 1e-12, "skewness");
+    as_interval t = as_interval_t(&mean, 0.1), hall = as_interval_skewed(&mean, 0.1);
+    // The end on the side of the tail is where Hall's statistic equals t's quantile; the other one
+    // stays with t.
+    double end = as_interval_unskewed((mean.value - hall.lo) / mean.stderr_, &mean);
+    fixture_near(end, (mean.value - t.lo) / mean.stderr_, 1e-12, "Hall's end");
+    assert_true(hall.lo < t.lo);
+    fixture_near(hall.hi, t.hi, 1e-12, "the other end");
+    for (size_t i = 0; i < 40; i++) values[i] = -values[i];
+    mean = as_interval_mean(&arena, &column);
+    as_interval mirror = as_interval_skewed(&mean, 0.1);
+    fixture_near(mirror.hi, -hall.lo, 1e-12, "mirrored");
+    fixture_near(mirror.lo, -hall.hi, 1e-12, "mirrored");
+    as_arena_free(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scipy),
-        cmocka_unit_test(test_exp_log),
-        cmocka_unit_test(test_sum),
-        cmocka_unit_test(test_statsmodels),
-        cmocka_unit_test(test_tango_published),
-        cmocka_unit_test(test_mcnemar_size),
-        cmocka_unit_test(test_sign_flip_drawn),
-        cmocka_unit_test(test_order_statistics),
-        cmocka_unit_test(test_needed),
+        cmocka_unit_test(test_skewed_interval),  cmocka_unit_test(test_scipy),
+        cmocka_unit_test(test_exp_log),          cmocka_unit_test(test_sum),
+        cmocka_unit_test(test_statsmodels),      cmocka_unit_test(test_tango_published),
+        cmocka_unit_test(test_mcnemar_size),     cmocka_unit_test(test_sign_flip_drawn),
+        cmocka_unit_test(test_order_statistics), cmocka_unit_test(test_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

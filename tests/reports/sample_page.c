@@ -24,7 +24,8 @@ int main(int argc, char **argv) {
     as_buf text = {0};
     as_report_html(&text, &s.run, &s.baseline, &s.findings);
     int failed = save(argv[1], "run.html", &text);
-    as_report_trend_html(&text, s.run.suite, s.history, s.history_count);
+    as_timeline line = {.suite = s.run.suite, .runs = s.history, .count = s.history_count};
+    as_report_trend_html(&text, &line);
     failed |= save(argv[1], "trend.html", &text);
     as_report_junit(&text, &s.run, &s.findings);
     failed |= save(argv[1], "junit.xml", &text);

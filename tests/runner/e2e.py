@@ -104,7 +104,7 @@ class Contract(Case):
         self.assertIn("did you mean 'run'", self.assay("rnu", code=2).stderr)
         self.assertIn("did you mean '--baseline'",
                       self.assay("run", "--baselin", "x", code=2).stderr)
-        self.assertIn("not available yet", self.assay("bench", "x", code=2).stderr)
+        self.assertIn("not available yet", self.assay("watch", "x", code=2).stderr)
         self.assay(code=2)
         self.refused("run", says=["name a suite file"])
         self.refused("run", "nowhere.yaml", says=["nowhere.yaml"])
@@ -703,17 +703,22 @@ class Shipped(Case):
             self.assertLessEqual(len(data), 6_000_000)
 
 
-if __name__ == "__main__":
+def main(module):
+    """Runs the classes of the module that the command line names, or all of them."""
+    global BINARY
     BINARY = str(pathlib.Path(sys.argv[1]).resolve())
     names = sys.argv[2:]
     suite = unittest.TestSuite()
     loader = unittest.defaultTestLoader
-    module = sys.modules[__name__]
     for name in names:
         suite.addTests(loader.loadTestsFromName(name, module))
     if not names:
         suite = loader.loadTestsFromModule(module)
     result = unittest.TextTestRunner(verbosity=1).run(suite)
     if result.wasSuccessful() and result.skipped and result.testsRun == len(result.skipped):
-        sys.exit(77)
-    sys.exit(0 if result.wasSuccessful() else 1)
+        return 77
+    return 0 if result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.modules[__name__]))

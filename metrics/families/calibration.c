@@ -34,6 +34,10 @@ static as_rc score_proper(const as_metric *metric, const as_scoring *scoring, do
     return AS_OK;
 }
 
+static size_t bin_count(const as_metric *metric) {
+    return (size_t)metric->settings[0].number;
+}
+
 // Bins (lo, hi] of the best choice's probability (Guo et al. 2017).
 static as_rc score_ece(const as_metric *metric, const as_scoring *scoring, double *score,
                        double *stats, as_err *err) {
@@ -42,7 +46,8 @@ static as_rc score_ece(const as_metric *metric, const as_scoring *scoring, doubl
     double sure = scoring->probabilities[scoring->best_choice];
     bool hit = scoring->best_choice == scoring->gold_choice;
     size_t bin = 0;
-    while (bin + 1 < metric->bins && sure > (double)(bin + 1) / (double)metric->bins) bin++;
+    while (bin + 1 < bin_count(metric) && sure > (double)(bin + 1) / (double)bin_count(metric))
+        bin++;
     stats[bin * BIN_WIDTH + BIN_CASES] = 1;
     stats[bin * BIN_WIDTH + BIN_HITS] = hit;
     stats[bin * BIN_WIDTH + BIN_SURE] = sure;
@@ -53,14 +58,23 @@ static as_rc score_ece(const as_metric *metric, const as_scoring *scoring, doubl
 static double value_of_ece(const as_metric *metric, const double *tally, size_t label_count) {
     (void)label_count;
     as_num_sum gap = {0}, cases = {0};
-    for (size_t i = 0; i < metric->bins; i++, tally += BIN_WIDTH) {
+    for (size_t i = 0; i < bin_count(metric); i++, tally += BIN_WIDTH) {
         as_num_add(&gap, fabs(tally[BIN_HITS] - tally[BIN_SURE]));
         as_num_add(&cases, tally[BIN_CASES]);
     }
     return as_num_total(&cases) > 0 ? as_num_total(&gap) / as_num_total(&cases) : NAN;
 }
 
-static const char *const ece_options[] = {"bins", NULL};
+static const as_setting_spec ece_settings[] = {
+    {.name = "bins", .kind = AS_SETTING_COUNT, .low = 1, .high = BINS_MAX, .otherwise = 15},
+    {.name = NULL},
+};
+
+static as_rc prepare_ece(as_arena *arena, as_metric *metric, as_err *err) {
+    (void)arena, (void)err;
+    metric->width = BIN_WIDTH * bin_count(metric);
+    return AS_OK;
+}
 
 const as_metric_ops as_calibration_metrics[] = {
     {.name = "brier",
@@ -79,8 +93,8 @@ const as_metric_ops as_calibration_metrics[] = {
      .text = "expected calibration error in equal bins of probability; lower is better",
      .kind = AS_METRIC_CORPUS,
      .flags = AS_METRIC_LOWER | AS_METRIC_BOUNDED,
-     .width = BIN_WIDTH * BINS_MAX,
-     .options = ece_options,
+     .settings = ece_settings,
+     .prepare = prepare_ece,
      .score = score_ece,
      .value = value_of_ece},
     {.name = NULL},

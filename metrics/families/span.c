@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics/metric.h"
-#include "metrics/text.h"
+#include "metrics/families/text.h"
 
 enum { SPANS_MAX = 10000 };
+
+typedef enum span_match { EXACT, PARTIAL, LABEL } span_match; // in the order of `matches`
 
 typedef struct span {
     as_str label, text; // squeezed
@@ -80,11 +81,11 @@ static spans spans_of_prediction(as_arena *arena, const as_scoring *scoring) {
     return spans_of_lines(arena, text);
 }
 
-static double credit(as_arena *arena, as_span_match match, const span *gold, const span *pred) {
+static double credit(as_arena *arena, span_match match, const span *gold, const span *pred) {
     if (!as_str_eq(gold->label, pred->label)) return 0;
-    if (match == AS_SPAN_LABEL || as_str_eq(gold->text, pred->text)) return 1;
+    if (match == LABEL || as_str_eq(gold->text, pred->text)) return 1;
     size_t words = gold->word_count + pred->word_count;
-    if (match == AS_SPAN_EXACT || !words) return 0;
+    if (match == EXACT || !words) return 0;
     return 2 *
            (double)as_text_common(arena, gold->words, gold->word_count, pred->words,
                                   pred->word_count) /
@@ -92,7 +93,7 @@ static double credit(as_arena *arena, as_span_match match, const span *gold, con
 }
 
 // Pairs of spans by falling credit, the earlier one first among equals; each span once.
-static double match_spans(as_arena *arena, as_span_match match, spans gold, spans pred) {
+static double match_spans(as_arena *arena, span_match match, spans gold, spans pred) {
     double total = 0;
     double *credits = AS_NEW_ARRAY(arena, double, as_size_mul(gold.count, pred.count) + 1);
     for (size_t g = 0; g < gold.count; g++)
@@ -128,7 +129,8 @@ static as_rc score_spans(const as_metric *metric, const as_scoring *scoring, dou
                        : expected->kind == AS_JSON_ARRAY ? "a list of something else"
                                                          : as_json_kind_name(expected->kind));
     spans pred = spans_of_prediction(arena, scoring);
-    stats[AS_LABEL_HIT] = match_spans(arena, metric->match, gold, pred);
+    span_match match = (span_match)metric->settings[0].number;
+    stats[AS_LABEL_HIT] = match_spans(arena, match, gold, pred);
     stats[AS_LABEL_GOLD] = (double)gold.count;
     stats[AS_LABEL_PRED] = (double)pred.count;
     *score = f1(stats[AS_LABEL_HIT], stats[AS_LABEL_GOLD], stats[AS_LABEL_PRED]);
@@ -142,7 +144,11 @@ static double value_of_spans(const as_metric *metric, const double *tally, size_
     return f1(tally[AS_LABEL_HIT], tally[AS_LABEL_GOLD], tally[AS_LABEL_PRED]);
 }
 
-static const char *const span_options[] = {"match", NULL};
+static const char *const matches[] = {"exact", "partial", "label", NULL};
+static const as_setting_spec span_settings[] = {
+    {.name = "match", .kind = AS_SETTING_CHOICE, .choices = matches},
+    {.name = NULL},
+};
 
 const as_metric_ops as_span_metrics[] = {
     {.name = "span_f1",
@@ -150,7 +156,7 @@ const as_metric_ops as_span_metrics[] = {
      .kind = AS_METRIC_CORPUS,
      .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED,
      .width = AS_LABEL_WIDTH,
-     .options = span_options,
+     .settings = span_settings,
      .score = score_spans,
      .value = value_of_spans},
     {.name = NULL},

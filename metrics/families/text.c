@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scores take the best over all expected texts; a case without a prediction scores 0.
-#include "metrics/text.h"
+#include "metrics/families/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/letter.h"
 #include "harness/base/utf8.h"
-#include "metrics/metric.h"
 
 as_str as_text_strip(as_str s) {
     size_t from = 0, to = 0;
@@ -114,15 +113,6 @@ static double quasi_exact(const as_metric *metric, const as_scoring *scoring, as
                      as_text_squad(arena, scoring->articles, scoring->prediction));
 }
 
-static double contains(const as_metric *metric, const as_scoring *scoring, as_str gold) {
-    as_str needle = as_text_strip(gold), hay = scoring->prediction;
-    if (metric->ignore_case) {
-        needle = as_letter_lower_str(scoring->arena, needle);
-        hay = as_letter_lower_str(scoring->arena, hay);
-    }
-    return needle.len == 0 || as_str_find(hay, needle, 0) != SIZE_MAX;
-}
-
 // SQuAD 2.0's F1: words counted as often as they occur; two empty texts agree.
 static double token_f1(const as_metric *metric, const as_scoring *scoring, as_str gold) {
     (void)metric;
@@ -137,17 +127,21 @@ static double token_f1(const as_metric *metric, const as_scoring *scoring, as_st
 }
 
 static double (*const comparisons[])(const as_metric *, const as_scoring *,
-                                     as_str) = {exact, quasi_exact, contains, token_f1};
+                                     as_str) = {exact, quasi_exact, token_f1};
+
+as_rc as_text_need(const as_metric *metric, const as_scoring *scoring, as_err *err) {
+    if (scoring->gold_count) return AS_OK;
+    const as_json *expected = scoring->sample->expected;
+    return as_fail(err, AS_INVALID,
+                   "metric '%s' needs 'expected' to be a text or a list of texts, not %s",
+                   metric->ops->name, expected ? as_json_kind_name(expected->kind) : "missing");
+}
 
 static as_rc score_text(const as_metric *metric, const as_scoring *scoring, double *score,
                         double *stats, as_err *err) {
     (void)stats;
-    if (!scoring->gold_count)
-        return as_fail(
-            err, AS_INVALID, "metric '%s' needs 'expected' to be a text or a list of texts, not %s",
-            metric->ops->name,
-            scoring->sample->expected ? as_json_kind_name(scoring->sample->expected->kind)
-                                      : "missing");
+    as_rc rc = as_text_need(metric, scoring, err);
+    if (rc) return rc;
     *score = 0;
     if (!scoring->sample->has_prediction) return AS_OK;
     for (size_t i = 0; i < scoring->gold_count; i++) {
@@ -157,8 +151,6 @@ static as_rc score_text(const as_metric *metric, const as_scoring *scoring, doub
     return AS_OK;
 }
 
-static const char *const contains_options[] = {"ignore_case", NULL};
-
 #define TEXT(metric_name, number, line)                                                            \
     .name = metric_name, .text = line, .kind = AS_METRIC_MEAN,                                     \
     .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED, .score = score_text, .variant = number
@@ -167,8 +159,6 @@ const as_metric_ops as_text_metrics[] = {
     {TEXT("exact_match", 0, "share of answers equal to an expected text, outer blanks aside")},
     {TEXT("quasi_exact_match", 1,
           "the same after SQuAD's normalisation: lower case, no punctuation, no articles")},
-    {TEXT("contains", 2, "share of answers in which an expected text stands"),
-     .options = contains_options},
-    {TEXT("token_f1", 3, "mean overlap of answer and expected text in words (SQuAD F1)")},
+    {TEXT("token_f1", 2, "mean overlap of answer and expected text in words (SQuAD F1)")},
     {.name = NULL},
 };

@@ -22,13 +22,15 @@ static double ratio(double above, double below, double zero_division) {
 
 // One class, or the sums over all of them.
 static double prf(const as_metric *metric, double hit, double gold, double pred) {
+    static const double undefined[] = {0, 1, NAN};
+    double zero_division = undefined[(int)metric->settings[0].number];
     switch (metric->ops->variant & 15) {
     case PRECISION:
-        return ratio(hit, pred, metric->zero_division);
+        return ratio(hit, pred, zero_division);
     case RECALL:
-        return ratio(hit, gold, metric->zero_division);
+        return ratio(hit, gold, zero_division);
     default:
-        return ratio(2 * hit, gold + pred, metric->zero_division);
+        return ratio(2 * hit, gold + pred, zero_division);
     }
 }
 
@@ -128,13 +130,18 @@ static as_rc score_label(const as_metric *metric, const as_scoring *scoring, dou
     return AS_OK;
 }
 
-static const char *const prf_options[] = {"zero_division", NULL};
+// What 0/0 is.
+static const char *const zero_divisions[] = {"0", "1", "nan", NULL};
+static const as_setting_spec prf_settings[] = {
+    {.name = "zero_division", .kind = AS_SETTING_CHOICE, .choices = zero_divisions},
+    {.name = NULL},
+};
 
 #define LABELS (AS_METRIC_UNIT | AS_METRIC_LABELS | AS_METRIC_CLASSES)
 #define PRF(metric_name, what, average, function, line)                                            \
     {                                                                                              \
         .name = metric_name, .text = line, .kind = AS_METRIC_CORPUS,                               \
-        .flags = LABELS | AS_METRIC_BOUNDED, .options = prf_options, .score = score_label,         \
+        .flags = LABELS | AS_METRIC_BOUNDED, .settings = prf_settings, .score = score_label,       \
         .value = function, .variant = what | average                                               \
     }
 

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/net/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "harness/base/clock.h"
+#include "harness/net/url.h"
+
+enum { HOPS_MAX = 5, EVENTS = 64, BODY_KEPT = 256 * 1024 };
+static const size_t BODY_MAX = 8 * 1024 * 1024;
+static const uint64_t NEVER = UINT64_MAX, SWEEP_NS = 20000000, MS = 1000000;
+
+static atomic_bool offline;
+
+void as_http_go_offline(void) {
+    atomic_store(&offline, true);
+}
+
+// One request and its response. `reply` is first: as_http_release gets that pointer back.
+typedef struct exchange {
+    as_http_reply reply;
+    as_http *http;
+    CURL *easy;
+    struct curl_slist *headers;
+    as_http_request request;
+    as_buf url; // as asked now: redirects change it
+    char curl_error[CURL_ERROR_SIZE];
+    bool too_large, late, get; // get: a redirect made it a GET
+    unsigned hops;
+    struct exchange *before, *next; // in the list of active ones; next also in the other lists
+} exchange;
+
+struct as_http {
+    CURLM *multi;
+    int epoll, wake;
+    uint64_t timer_ns, sweep_ns; // when libcurl, and when our deadlines, want to be looked at
+    exchange *active, *done_first, *done_last, *idle;
+    size_t active_count, done_count;
+    as_str ca_file;
+    as_arena arena;
+};
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *http_in, void *known) {
+    (void)easy;
+    as_http *http = http_in;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL);
+        return 0;
+    }
+    struct epoll_event event = {.data.fd = fd};
+    if (what & CURL_POLL_IN) event.events |= EPOLLIN;
+    if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+    if (epoll_ctl(http->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event))
+        epoll_ctl(http->epoll, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+    curl_multi_assign(http->multi, fd, http);
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *http_in) {
+    (void)multi;
+    as_http *http = http_in;
+    http->timer_ns = timeout_ms < 0 ? NEVER : as_clock_ns() + (uint64_t)timeout_ms * MS;
+    return 0;
+}
+
+as_rc as_http_new(const as_http_options *options, as_http **out, as_err *err) {
+    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+        return as_fail(err, AS_UNMEASURED, "cannot start libcurl");
+    as_http *http = as_mem_new(sizeof *http);
+    http->timer_ns = http->sweep_ns = NEVER;
+    http->multi = curl_multi_init();
+    http->epoll = epoll_create1(EPOLL_CLOEXEC);
+    http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = http->wake};
+    if (!http->multi || http->epoll < 0 || http->wake < 0 ||
+        epoll_ctl(http->epoll, EPOLL_CTL_ADD, http->wake, &event)) {
+        as_fail(err, AS_UNMEASURED, "cannot start an HTTP engine: %s", strerror(errno));
+        as_http_free(http);
+        return AS_UNMEASURED;
+    }
+    if (options->ca_file) http->ca_file = as_str_copy(&http->arena, as_str_of(options->ca_file));
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS,
+                      (long)(options->connections_max ? options->connections_max : 1024));
+    *out = http;
+    return AS_OK;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *exchange_in) {
+    exchange *x = exchange_in;
+    size_t len = size * count;
+    size_t most = x->request.limits.body_max ? x->request.limits.body_max : BODY_MAX;
+    if (len > most - x->reply.body.len) {
+        x->too_large = true;
+        return 0;
+    }
+    if (!x->reply.first_byte_ns) x->reply.first_byte_ns = as_clock_ns();
+    as_buf_add(&x->reply.body, bytes, len);
+    if (x->request.on_piece)
+        x->request.on_piece(x->request.context, &x->reply, (as_str){bytes, len});
+    return len;
+}
+
+static bool header_is(as_str name, const char *wanted) {
+    return name.len == strlen(wanted) && !strncasecmp(name.ptr, wanted, name.len);
+}
+
+static void clear_response(as_http_reply *reply) {
+    as_buf_clear(&reply->body);
+    as_buf_clear(&reply->retry_after);
+    as_buf_clear(&reply->date);
+    as_buf_clear(&reply->content_type);
+    as_buf_clear(&reply->location);
+    reply->first_byte_ns = 0;
+    reply->status = 0;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *exchange_in) {
+    exchange *x = exchange_in;
+    as_str value = {bytes, size * count};
+    long status = 0;
+    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    x->reply.status = (int)status;
+    as_str name = as_str_cut(&value, ':');
+    as_buf *into = header_is(name, "retry-after")    ? &x->reply.retry_after
+                   : header_is(name, "date")         ? &x->reply.date
+                   : header_is(name, "content-type") ? &x->reply.content_type
+                   : header_is(name, "location")     ? &x->reply.location
+                                                     : NULL;
+    if (into && value.ptr) {
+        as_buf_clear(into);
+        as_buf_str(into, as_str_trim(value));
+    }
+    return size * count;
+}
+
+static void put_headers(exchange *x, bool with_secrets) {
+    curl_slist_free_all(x->headers);
+    x->headers = NULL;
+    as_buf line = {0};
+    for (size_t i = 0; i < x->request.header_count; i++) {
+        const as_http_header *h = &x->request.headers[i];
+        if (h->secret && !with_secrets) continue;
+        as_buf_clear(&line);
+        as_buff(&line, "%.*s: %.*s", AS_STR_ARG(h->name), AS_STR_ARG(h->value));
+        x->headers = curl_slist_append(x->headers, line.ptr);
+    }
+    // Without it libcurl would ask before it sends a large body, and wait for an answer that few
+    // servers give.
+    x->headers = curl_slist_append(x->headers, "Expect:");
+    as_buf_free(&line);
+    curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
+}
+
+static void put_method(exchange *x) {
+    as_str method = x->get ? AS_STR("GET") : x->request.method, body = x->request.body;
+    if (as_str_is(method, "GET") && (x->get || !body.ptr)) {
+        curl_easy_setopt(x->easy, CURLOPT_HTTPGET, 1L);
+        return;
+    }
+    curl_easy_setopt(x->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body.ptr ? body.ptr : "");
+    if (as_str_is(method, "POST")) return;
+    char name[16];
+    snprintf(name, sizeof name, "%.*s", AS_STR_ARG(method));
+    curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, name);
+}
+
+static void put_options(exchange *x) {
+    CURL *easy = x->easy;
+    const as_http_limits *limits = &x->request.limits;
+    curl_easy_reset(easy);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
+    curl_easy_setopt(easy, CURLOPT_URL, x->url.ptr);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "assay");
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_error);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    if (x->http->ca_file.len) curl_easy_setopt(easy, CURLOPT_CAINFO, x->http->ca_file.ptr);
+    if (limits->connect_ms)
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)limits->connect_ms);
+    if (limits->total_ms) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)limits->total_ms);
+    put_method(x);
+}
+
+static exchange *take_exchange(as_http *http) {
+    exchange *x = http->idle;
+    if (x) {
+        http->idle = x->next;
+    } else {
+        x = as_mem_new(sizeof *x);
+        x->http = http;
+        x->easy = curl_easy_init();
+    }
+    x->next = x->before = NULL;
+    x->hops = 0;
+    x->too_large = x->late = x->get = false;
+    x->reply.end = AS_HTTP_DONE;
+    x->reply.error[0] = x->curl_error[0] = '\0';
+    x->reply.end_ns = 0;
+    clear_response(&x->reply);
+    return x;
+}
+
+static void push_done(exchange *x) {
+    as_http *http = x->http;
+    x->reply.end_ns = as_clock_ns();
+    x->next = NULL;
+    *(http->done_last ? &http->done_last->next : &http->done_first) = x;
+    http->done_last = x;
+    http->done_count++;
+}
+
+static void fail(exchange *x, as_http_end end, const char *text) {
+    x->reply.end = end;
+    snprintf(x->reply.error, sizeof x->reply.error, "%.*s", (int)sizeof x->reply.error - 1, text);
+}
+
+static void activate(exchange *x) {
+    as_http *http = x->http;
+    x->before = NULL;
+    x->next = http->active;
+    if (http->active) http->active->before = x;
+    http->active = x;
+    http->active_count++;
+    if (x->request.limits.first_byte_ms && http->sweep_ns == NEVER)
+        http->sweep_ns = as_clock_ns() + SWEEP_NS;
+}
+
+static void deactivate(exchange *x) {
+    as_http *http = x->http;
+    curl_multi_remove_handle(http->multi, x->easy);
+    *(x->before ? &x->before->next : &http->active) = x->next;
+    if (x->next) x->next->before = x->before;
+    http->active_count--;
+}
+
+static void launch(exchange *x, bool with_secrets) {
+    put_options(x);
+    put_headers(x, with_secrets);
+    activate(x);
+    CURLMcode code = curl_multi_add_handle(x->http->multi, x->easy);
+    if (!code) return;
+    fail(x, AS_HTTP_INVALID, curl_multi_strerror(code));
+    deactivate(x);
+    push_done(x);
+}
+
+void as_http_start(as_http *http, const as_http_request *request) {
+    exchange *x = take_exchange(http);
+    x->request = *request;
+    x->reply.context = request->context;
+    x->reply.start_ns = as_clock_ns();
+    as_buf_clear(&x->url);
+    as_buf_str(&x->url, request->url);
+    as_url url;
+    as_err err = {0};
+    if (as_url_parse(request->url, &url, &err)) {
+        fail(x, AS_HTTP_INVALID, err.text);
+        push_done(x);
+    } else if (!x->easy) {
+        fail(x, AS_HTTP_INVALID, "libcurl has no memory left");
+        push_done(x);
+    } else if (atomic_load(&offline)) {
+        fail(x, AS_HTTP_OFFLINE, "offline: no connection is opened");
+        push_done(x);
+    } else {
+        launch(x, true);
+    }
+}
+
+size_t as_http_under_way(const as_http *http) {
+    return http->active_count + http->done_count;
+}
+
+static as_http_end end_of(CURLcode code) {
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+        return AS_HTTP_REFUSED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return AS_HTTP_TIMEOUT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+        return AS_HTTP_TLS;
+    case CURLE_URL_MALFORMAT:
+        return AS_HTTP_INVALID;
+    default:
+        return AS_HTTP_BROKEN;
+    }
+}
+
+// True when the exchange goes on at another place; false: it is finished.
+static bool follow(exchange *x) {
+    int status = x->reply.status;
+    char *to_text = NULL;
+    if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
+        return false;
+    curl_easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &to_text);
+    if (!to_text) return false;
+    as_url from, to;
+    as_err err = {0};
+    if (as_url_parse(as_buf_view(&x->url), &from, &err) ||
+        as_url_parse(as_str_of(to_text), &to, &err)) {
+        fail(x, AS_HTTP_REDIRECT, err.text);
+        return false;
+    }
+    bool stays = as_url_keeps_origin(&from, &to);
+    if (++x->hops > HOPS_MAX) {
+        fail(x, AS_HTTP_REDIRECT, "redirected more than 5 times");
+        return false;
+    }
+    if (!stays && (x->request.body.ptr || !as_str_is(x->request.method, "GET"))) {
+        as_str host = to.host;
+        snprintf(
+            x->reply.error, sizeof x->reply.error,
+            "redirected to another host, '%.*s': neither the request nor its key is sent there",
+            AS_STR_ARG(host));
+        x->reply.end = AS_HTTP_REDIRECT;
+        return false;
+    }
+    if (status == 303) x->get = true;
+    as_buf_clear(&x->url);
+    as_buf_text(&x->url, to_text);
+    clear_response(&x->reply);
+    launch(x, stays);
+    return true;
+}
+
+static void finish(exchange *x, CURLcode code) {
+    long status = 0, version = 0, connects = 0;
+    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(x->easy, CURLINFO_HTTP_VERSION, &version);
+    curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connects);
+    x->reply.status = status >= 100 ? (int)status : 0;
+    x->reply.reused = connects == 0;
+    x->reply.http_version = version == CURL_HTTP_VERSION_1_0   ? 10
+                            : version == CURL_HTTP_VERSION_2_0 ? 20
+                                                               : 11;
+    deactivate(x);
+    if (x->late) {
+        fail(x, AS_HTTP_TIMEOUT, "no answer began within the limit");
+    } else if (x->too_large) {
+        char text[96];
+        size_t most = x->request.limits.body_max ? x->request.limits.body_max : BODY_MAX;
+        snprintf(text, sizeof text, "the response is larger than %zu bytes", most);
+        fail(x, AS_HTTP_TOO_LARGE, text);
+    } else if (code) {
+        fail(x, end_of(code), x->curl_error[0] ? x->curl_error : curl_easy_strerror(code));
+    } else if (follow(x)) {
+        return;
+    }
+    push_done(x);
+}
+
+static void collect(as_http *http) {
+    int left;
+    CURLMsg *message;
+    while ((message = curl_multi_info_read(http->multi, &left))) {
+        if (message->msg != CURLMSG_DONE) continue;
+        exchange *x;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&x);
+        finish(x, message->data.result);
+    }
+}
+
+// Ends what got no first byte in time. libcurl has no such limit of its own.
+static void sweep(as_http *http, uint64_t now) {
+    if (now < http->sweep_ns) return;
+    http->sweep_ns = NEVER;
+    for (exchange *x = http->active, *next; x; x = next) {
+        next = x->next;
+        uint64_t limit = x->request.limits.first_byte_ms;
+        if (!limit || x->reply.first_byte_ns) continue;
+        if (now - x->reply.start_ns >= limit * MS) {
+            x->late = true;
+            finish(x, CURLE_OPERATION_TIMEDOUT);
+        } else {
+            http->sweep_ns = now + SWEEP_NS;
+        }
+    }
+}
+
+static int wait_events(as_http *http, struct epoll_event *events, uint64_t wait_ns) {
+    // epoll counts in milliseconds; shorter waits, and the rest of longer ones, need more.
+    if (wait_ns && wait_ns < 2 * MS) {
+        struct pollfd fd = {.fd = http->epoll, .events = POLLIN};
+        struct timespec time = {0, (long)wait_ns};
+        if (ppoll(&fd, 1, &time, NULL) <= 0) return 0;
+        wait_ns = 0;
+    }
+    uint64_t wait_ms = wait_ns / MS;
+    return epoll_wait(http->epoll, events, EVENTS, wait_ms > 60000 ? 60000 : (int)wait_ms);
+}
+
+// One round: waits at most until `until_ns`. False when somebody woke the engine.
+static bool turn(as_http *http, uint64_t until_ns) {
+    struct epoll_event events[EVENTS];
+    uint64_t now = as_clock_ns(), until = until_ns;
+    if (http->timer_ns < until) until = http->timer_ns;
+    if (http->sweep_ns < until) until = http->sweep_ns;
+    int running, count = wait_events(http, events, until > now ? until - now : 0);
+    bool woken = false;
+    for (int i = 0; i < count; i++) {
+        int fd = events[i].data.fd, what = 0;
+        if (fd == http->wake) {
+            uint64_t times;
+            woken = read(fd, &times, sizeof times) == sizeof times;
+            continue;
+        }
+        if (events[i].events & (EPOLLIN | EPOLLHUP)) what |= CURL_CSELECT_IN;
+        if (events[i].events & EPOLLOUT) what |= CURL_CSELECT_OUT;
+        if (events[i].events & EPOLLERR) what |= CURL_CSELECT_ERR;
+        curl_multi_socket_action(http->multi, fd, what, &running);
+    }
+    now = as_clock_ns();
+    if (now >= http->timer_ns) {
+        http->timer_ns = NEVER;
+        curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    collect(http);
+    sweep(http, now);
+    return !woken;
+}
+
+as_http_reply *as_http_next(as_http *http, uint64_t wait_ns) {
+    uint64_t now = as_clock_ns(), until = wait_ns > NEVER - now ? NEVER : now + wait_ns;
+    while (!http->done_first) {
+        if (!turn(http, until) && !http->done_first) return NULL;
+        if (!http->done_first && as_clock_ns() >= until) return NULL;
+    }
+    exchange *x = http->done_first;
+    http->done_first = x->next;
+    if (!x->next) http->done_last = NULL;
+    http->done_count--;
+    return &x->reply;
+}
+
+void as_http_release(as_http *http, as_http_reply *reply) {
+    exchange *x = (exchange *)reply;
+    if (x->reply.body.cap > BODY_KEPT) as_buf_free(&x->reply.body);
+    x->next = http->idle;
+    http->idle = x;
+}
+
+void as_http_wake(as_http *http) {
+    uint64_t once = 1;
+    ssize_t written = write(http->wake, &once, sizeof once);
+    (void)written; // full: it is awake already
+}
+
+void as_http_cancel(as_http *http) {
+    while (http->active) {
+        exchange *x = http->active;
+        deactivate(x);
+        fail(x, AS_HTTP_CANCELLED, "cancelled");
+        push_done(x);
+    }
+}
+
+static void free_list(exchange *x) {
+    while (x) {
+        exchange *next = x->next;
+        curl_easy_cleanup(x->easy);
+        curl_slist_free_all(x->headers);
+        as_buf *const buffers[] = {&x->reply.body,         &x->reply.retry_after, &x->reply.date,
+                                   &x->reply.content_type, &x->reply.location,    &x->url};
+        for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) as_buf_free(buffers[i]);
+        free(x);
+        x = next;
+    }
+}
+
+void as_http_free(as_http *http) {
+    if (!http) return;
+    as_http_cancel(http);
+    free_list(http->done_first);
+    free_list(http->idle);
+    if (http->multi) curl_multi_cleanup(http->multi);
+    if (http->epoll >= 0) close(http->epoll);
+    if (http->wake >= 0) close(http->wake);
+    as_arena_free(&http->arena);
+    free(http);
+}

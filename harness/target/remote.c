@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/target/remote.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/file.h"
+#include "harness/base/log.h"
+#include "harness/net/retry.h"
+#include "harness/net/sse.h"
+#include "harness/net/url.h"
+#include "harness/target/pace.h"
+#include "harness/target/recall.h"
+#include "harness/target/reply.h"
+
+enum { WORKERS = 16, KEYS_MAX = 40 };
+static as_recall cache; // dir NULL: none
+static const uint64_t MS = 1000000, REFUSED_NS = 1200000000;
+
+struct as_target {
+    as_arena arena;
+    const as_wire_ops *ops;
+    as_wire_setup setup;
+    as_target_info info;
+    as_target_uri parsed;
+    int64_t timeout_s, connect_s, first_byte_s, retries, max_wait_s, patience_s, rpm, tpm, max_mb;
+    const char *ca_file;
+};
+
+// One case on its way.
+typedef struct asked {
+    as_target_worker *worker;
+    as_arena *arena;
+    const as_request *request;
+    as_answer *answer;
+    void *tag;
+    size_t call, calls;
+    unsigned attempt; // of this call, from 0
+    as_wire_call wire_call;
+    as_wire_take take;
+    as_sse sse;
+    bool streams;
+    char key[65]; // in the cache
+    double token_guess;
+    uint64_t due_ns, at_ns; // intended start or 0; not before
+    uint64_t first_ns, last_ns;
+    as_buf gaps; // doubles, ms
+    as_rng rng;
+    struct asked *next; // in the lists of done and idle ones
+} asked;
+
+struct as_target_worker {
+    as_target *target;
+    as_http *http;
+    as_pace pace;
+    asked **heap; // waiting, by at_ns
+    size_t heap_count, heap_capacity;
+    size_t out_count; // at the HTTP engine
+    asked *done, *idle;
+    bool reached;      // something has answered, whatever it said
+    uint64_t first_ns; // of the first attempt
+    as_str given_up;   // why nothing is asked any more; in the target's arena
+};
+
+as_rc as_remote_cache(const char *dir, as_err *err) {
+    if (dir) return as_recall_open(dir, &cache, err);
+    cache.dir = NULL;
+    return AS_OK;
+}
+
+// ---- the target
+
+static const char *const common_keys[] = {"timeout",  "connect",  "first_byte", "retries",
+                                          "max_wait", "patience", "rpm",        "tpm",
+                                          "max_mb",   "key_env",  "key_file",   "ca_file"};
+
+static as_rc read_common(as_target *t, as_str uri, as_str base_dir, as_err *err) {
+    const as_target_uri *p = &t->parsed;
+    const struct {
+        const char *key;
+        int64_t least, most, *value;
+    } counts[] = {{"timeout", 1, 86400, &t->timeout_s},
+                  {"connect", 1, 600, &t->connect_s},
+                  {"first_byte", 1, 86400, &t->first_byte_s},
+                  {"retries", 0, 100, &t->retries},
+                  {"max_wait", 0, 86400, &t->max_wait_s},
+                  {"patience", 0, 86400, &t->patience_s},
+                  {"rpm", 1, 100000000, &t->rpm},
+                  {"tpm", 1, 1000000000000, &t->tpm},
+                  {"max_mb", 1, 1024, &t->max_mb}};
+    t->timeout_s = 120, t->connect_s = 10, t->retries = 3;
+    t->max_wait_s = 120, t->patience_s = 60, t->max_mb = 8;
+    as_rc rc = AS_OK;
+    for (size_t i = 0; !rc && i < sizeof counts / sizeof *counts; i++)
+        rc = as_target_uri_count(uri, p, counts[i].key, counts[i].least, counts[i].most,
+                                 counts[i].value, err);
+    as_str ca = as_target_uri_value(p, "ca_file", (as_str){0});
+    if (ca.ptr) t->ca_file = as_path_join(&t->arena, base_dir, ca).ptr;
+    if (!rc && ca.ptr && !as_file_exists(t->ca_file))
+        rc = as_fail(err, AS_INVALID, "target '%.*s': there is no ca_file '%s'", AS_STR_ARG(uri),
+                     t->ca_file);
+    return rc;
+}
+
+static void warn_plain_key(const as_target *t) {
+    as_url url;
+    if (t->setup.has_key && !as_url_parse(t->setup.endpoint, &url, NULL) && !url.tls &&
+        !as_url_is_loopback(&url))
+        as_log_warning("the key in %.*s goes to '%.*s' unencrypted: http, not https",
+                       AS_STR_ARG(t->setup.key_hint), AS_STR_ARG(url.host));
+}
+
+as_rc as_remote_open(const as_wire_ops *ops, as_str uri, as_str base_dir, as_target **out,
+                     as_err *err) {
+    as_target *t = as_mem_new(sizeof *t);
+    const char *allowed[KEYS_MAX] = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof common_keys / sizeof *common_keys; i++)
+        allowed[count++] = common_keys[i];
+    for (size_t i = 0; ops->keys && ops->keys[i]; i++) allowed[count++] = ops->keys[i];
+    t->ops = ops;
+    as_rc rc = as_target_uri_parse(&t->arena, uri, allowed, &t->parsed, err);
+    if (!rc) rc = read_common(t, uri, base_dir, err);
+    t->setup = (as_wire_setup){.arena = &t->arena,
+                               .uri = as_str_copy(&t->arena, uri),
+                               .base_dir = as_str_copy(&t->arena, base_dir),
+                               .parsed = &t->parsed};
+    as_wire_header(&t->setup, AS_STR("Content-Type"), AS_STR("application/json"), false);
+    if (!rc) rc = ops->open(&t->setup, err);
+    if (rc) {
+        as_remote_close(t);
+        return rc;
+    }
+    t->info = (as_target_info){.uri = t->setup.uri,
+                               .model_sha256 = AS_STR(""),
+                               .model_name = t->setup.model_name,
+                               .device = AS_STR("remote"),
+                               .engine = t->setup.endpoint,
+                               .workers = WORKERS};
+    warn_plain_key(t);
+    *out = t;
+    return AS_OK;
+}
+
+const as_target_info *as_remote_info(const as_target *t) {
+    return &t->info;
+}
+
+as_rc as_remote_accepts(const as_target *t, const as_request *request, as_err *err) {
+    as_rc rc = t->ops->accepts ? t->ops->accepts(t->setup.wire, request, err) : AS_OK;
+    if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(t->info.uri));
+    return rc;
+}
+
+void as_remote_close(as_target *t) {
+    as_arena_free(&t->arena);
+    free(t);
+}
+
+// ---- the worker
+
+as_rc as_remote_worker_new(as_target *t, as_target_worker **out, as_err *err) {
+    as_target_worker *w = as_mem_new(sizeof *w);
+    w->target = t;
+    as_rc rc = as_http_new(&(as_http_options){.ca_file = t->ca_file}, &w->http, err);
+    if (rc) {
+        free(w);
+        return rc;
+    }
+    as_pace_start(&w->pace, (double)t->rpm, (double)t->tpm, (uint64_t)t->patience_s * 1000000000u,
+                  as_clock_ns());
+    *out = w;
+    return AS_OK;
+}
+
+static void free_asked(asked *a) {
+    as_buf *const buffers[] = {&a->take.text, &a->take.reasoning, &a->take.tools, &a->gaps};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) as_buf_free(buffers[i]);
+    as_sse_free(&a->sse);
+    free(a);
+}
+
+static void free_asked_list(asked *a) {
+    while (a) {
+        asked *next = a->next;
+        free_asked(a);
+        a = next;
+    }
+}
+
+void as_remote_worker_free(as_target_worker *w) {
+    as_remote_cancel(w);
+    as_http_free(w->http);
+    free_asked_list(w->done);
+    free_asked_list(w->idle);
+    free(w->heap);
+    free(w);
+}
+
+// ---- waiting, by time
+
+static void heap_swap(asked **heap, size_t a, size_t b) {
+    asked *kept = heap[a];
+    heap[a] = heap[b];
+    heap[b] = kept;
+}
+
+static void wait_until(asked *a, uint64_t at_ns) {
+    as_target_worker *w = a->worker;
+    a->at_ns = at_ns;
+    if (w->heap_count == w->heap_capacity) {
+        w->heap_capacity = w->heap_capacity ? w->heap_capacity * 2 : 64;
+        w->heap = as_mem_grow(w->heap, as_size_mul(w->heap_capacity, sizeof *w->heap));
+    }
+    size_t i = w->heap_count++;
+    w->heap[i] = a;
+    for (; i && w->heap[(i - 1) / 2]->at_ns > w->heap[i]->at_ns; i = (i - 1) / 2)
+        heap_swap(w->heap, i, (i - 1) / 2);
+}
+
+static asked *take_waiting(as_target_worker *w) {
+    asked *top = w->heap[0];
+    w->heap[0] = w->heap[--w->heap_count];
+    for (size_t i = 0;;) {
+        size_t least = i, left = 2 * i + 1;
+        for (size_t c = left; c < left + 2 && c < w->heap_count; c++)
+            if (w->heap[c]->at_ns < w->heap[least]->at_ns) least = c;
+        if (least == i) return top;
+        heap_swap(w->heap, i, least);
+        i = least;
+    }
+}
+
+// ---- one case
+
+static void reset_take(asked *a) {
+    as_buf_clear(&a->take.text);
+    as_buf_clear(&a->take.reasoning);
+    as_buf_clear(&a->take.tools);
+    as_buf_clear(&a->gaps);
+    as_sse_clear(&a->sse);
+    as_wire_take *t = &a->take;
+    *t = (as_wire_take){.arena = a->arena,
+                        .request = a->request,
+                        .call = a->call,
+                        .text = t->text,
+                        .reasoning = t->reasoning,
+                        .tools = t->tools,
+                        .choice_logprobs = t->choice_logprobs,
+                        .outcome = AS_OUT_OK,
+                        .error = AS_STR("")};
+    a->streams = false;
+    a->first_ns = a->last_ns = 0;
+}
+
+static as_str redacted(as_arena *arena, as_str text) {
+    if (!text.len) return AS_STR("");
+    as_buf copy = {0};
+    as_buf_str(&copy, text);
+    as_log_redact(&copy, 0);
+    as_str out = as_str_copy(arena, as_buf_view(&copy));
+    as_buf_free(&copy);
+    return out;
+}
+
+// The answer is made: `next` will give it out.
+static void finish(asked *a) {
+    as_answer *out = a->answer;
+    out->output = redacted(a->arena, out->output);
+    out->reasoning = redacted(a->arena, out->reasoning);
+    out->error = redacted(a->arena, out->error);
+    if (out->outcome == AS_OUT_OK) out->error = AS_STR("");
+    a->next = a->worker->done;
+    a->worker->done = a;
+}
+
+static void fail_case(asked *a, as_outcome outcome, as_str error) {
+    a->answer->outcome = outcome;
+    a->answer->error = error;
+    finish(a);
+}
+
+static void cancel_case(asked *a) {
+    const as_str why = a->worker->given_up;
+    fail_case(a, AS_OUT_CANCELLED,
+              why.len ? as_strf(a->arena, "not asked: %.*s", AS_STR_ARG(why))
+                      : AS_STR("not asked: the run was stopped"));
+}
+
+// Nothing is asked from now on; what waits is cancelled.
+static void give_up(as_target_worker *w, as_str why) {
+    if (w->given_up.len) return;
+    w->given_up = redacted(&w->target->arena, why);
+    as_log_error("target '%.*s' is given up: %.*s", AS_STR_ARG(w->target->info.uri),
+                 AS_STR_ARG(w->given_up));
+    while (w->heap_count) cancel_case(take_waiting(w));
+}
+
+static void build_call(asked *a) {
+    const as_target *t = a->worker->target;
+    as_str sha = AS_STR("");
+    t->ops->build(t->setup.wire, a->arena, a->request, a->call, &a->wire_call, &sha);
+    if (a->call == 0) a->answer->prompt_sha256 = sha;
+    // A guess for the limit on tokens: four bytes each, and all that may be generated.
+    a->token_guess = (double)a->wire_call.body.len / 4 + (double)a->request->max_tokens;
+}
+
+void as_remote_begin(as_target_worker *w, as_arena *arena, const as_request *request,
+                     as_answer *out, void *tag, uint64_t due_ns) {
+    const as_target *t = w->target;
+    asked *a = w->idle;
+    if (a)
+        w->idle = a->next;
+    else
+        a = as_mem_new(sizeof *a);
+    *a = (asked){
+        .worker = w,
+        .arena = arena,
+        .request = request,
+        .answer = out,
+        .tag = tag,
+        .calls = t->ops->calls ? t->ops->calls(t->setup.wire, request) : 1,
+        .take = {.text = a->take.text, .reasoning = a->take.reasoning, .tools = a->take.tools},
+        .sse = a->sse,
+        .gaps = a->gaps,
+        .due_ns = due_ns,
+        .rng = as_rng_of(as_clock_ns(), as_str_hash(request->id))};
+    *out = (as_answer){.outcome = AS_OUT_OK, .error = AS_STR(""), .ttft_ms = NAN, .attempts = 1};
+    build_call(a);
+    if (w->given_up.len)
+        cancel_case(a);
+    else if (a->wire_call.error.len)
+        fail_case(a, AS_OUT_BAD_RESPONSE, a->wire_call.error);
+    else
+        wait_until(a, due_ns);
+}
+
+static void take_event(void *asked_in, as_str event, as_str data) {
+    asked *a = asked_in;
+    const as_target *t = a->worker->target;
+    t->ops->event(t->setup.wire, &a->take, event, data);
+    if (!a->take.piece) return;
+    a->take.piece = false;
+    a->take.pieces++;
+    uint64_t now = as_clock_ns();
+    if (a->last_ns) {
+        double gap_ms = (double)(now - a->last_ns) / 1e6;
+        as_buf_add(&a->gaps, &gap_ms, sizeof gap_ms);
+    } else {
+        a->first_ns = now;
+    }
+    a->last_ns = now;
+}
+
+// A server that does not stream sends JSON instead.
+static bool expects_events(asked *a, as_str content_type) {
+    a->streams = a->wire_call.lines ||
+                 (a->wire_call.stream && !as_str_starts(content_type, AS_STR("application/json")));
+    a->sse.lines = a->wire_call.lines;
+    return a->streams;
+}
+
+static void on_piece(void *asked_in, const as_http_reply *reply, as_str piece) {
+    asked *a = asked_in;
+    if (reply->status / 100 == 2 && expects_events(a, as_buf_view(&reply->content_type)))
+        as_sse_feed(&a->sse, piece, take_event, a);
+}
+
+// ---- what a reply means
+
+// A 2xx: what the wire made of it.
+static as_reply judge_body(asked *a, as_str body) {
+    const as_target *t = a->worker->target;
+    as_wire_take *take = &a->take;
+    if (a->streams)
+        as_sse_end(&a->sse, take_event, a);
+    else if (!body.len)
+        as_wire_bad(take, "the response is empty");
+    else
+        t->ops->body(t->setup.wire, take, body);
+    if (take->outcome == AS_OUT_HTTP_ERROR && take->status)
+        return as_reply_status(&t->setup, a->arena, NULL, take->status, AS_STR(""), take->error);
+    if (take->outcome != AS_OUT_OK)
+        return (as_reply){.what = AS_REPLY_FAILED, .outcome = take->outcome, .error = take->error};
+    if (a->streams && !take->ended && take->finish == AS_WIRE_OPEN)
+        return (as_reply){
+            .what = AS_REPLY_RETRY,
+            .outcome = AS_OUT_HTTP_ERROR,
+            .error = as_strf(a->arena, "the stream ended in the middle of the answer (%zu bytes)",
+                             body.len),
+            .targets_fault = true,
+            .wait_ms = -1};
+    return (as_reply){.what = AS_REPLY_ANSWERED};
+}
+
+static as_reply judge(asked *a, const as_http_reply *r) {
+    if (r->end != AS_HTTP_DONE) return as_reply_broken(a->arena, r);
+    if (r->status / 100 == 2) return judge_body(a, as_buf_view(&r->body));
+    as_str kind, words = as_wire_error(a->arena, as_buf_view(&r->body), &kind);
+    return as_reply_status(&a->worker->target->setup, a->arena, r, r->status, kind, words);
+}
+
+static void take_times(asked *a, const as_http_reply *r) {
+    as_answer *out = a->answer;
+    uint64_t start = r->start_ns;
+    if (a->due_ns && a->call == 0 && a->due_ns < start) start = a->due_ns;
+    if (a->due_ns && a->call == 0) out->latency_ms = 0;
+    out->latency_ms += (double)(r->end_ns - start) / 1e6;
+    if (a->call == 0 && a->first_ns) out->ttft_ms = (double)(a->first_ns - start) / 1e6;
+    if (a->gaps.len && !out->gaps_ms) {
+        out->gap_count = a->gaps.len / sizeof(double);
+        double *gaps = AS_NEW_ARRAY(a->arena, double, out->gap_count);
+        memcpy(gaps, a->gaps.ptr, a->gaps.len);
+        out->gaps_ms = gaps;
+    }
+}
+
+static void keep_response(const asked *a, const as_http_reply *r) {
+    as_recalled kept = {.status = r->status,
+                        .content_type = as_buf_view(&r->content_type),
+                        .body = as_buf_view(&r->body),
+                        .latency_ms = (double)(r->end_ns - r->start_ns) / 1e6,
+                        .ttft_ms = a->first_ns ? (double)(a->first_ns - r->start_ns) / 1e6 : NAN};
+    as_recall_put(&cache, a->key, &kept);
+}
+
+// One call is answered: the next one, or the case is done.
+static void take_answer(asked *a) {
+    const as_target *t = a->worker->target;
+    as_answer *out = a->answer;
+    out->tokens_in += a->take.tokens_in;
+    out->tokens_out += a->take.has_usage ? a->take.tokens_out : a->take.pieces;
+    if (!a->take.has_usage && a->take.pieces) out->estimated = true;
+    if (++a->call < a->calls) {
+        a->attempt = 0;
+        build_call(a);
+        wait_until(a, 0);
+        return;
+    }
+    (t->ops->answer ? t->ops->answer : as_wire_answer)(t->setup.wire, &a->take, out);
+    finish(a);
+}
+
+static void retry(asked *a, as_reply j) {
+    as_target_worker *w = a->worker;
+    const as_target *t = w->target;
+    uint64_t now = as_clock_ns();
+    if (j.wait_ms > t->max_wait_s * 1000) {
+        fail_case(a, j.outcome,
+                  as_strf(a->arena, "%.*s; asked to wait %.0f s, more than max_wait (%lld s)",
+                          AS_STR_ARG(j.error), (double)j.wait_ms / 1000, (long long)t->max_wait_s));
+        return;
+    }
+    uint64_t wait_ms;
+    if (j.wait_ms >= 0) {
+        wait_ms = (uint64_t)j.wait_ms;
+        as_pace_pause(&w->pace, now + wait_ms * MS);
+    } else {
+        // While nothing has ever answered, waiting long helps nobody.
+        wait_ms = as_retry_backoff_ms(a->attempt, 250, w->reached ? 8000 : 300, &a->rng);
+    }
+    as_log_debug("case '%.*s': %.*s; again in %llu ms", AS_STR_ARG(a->request->id),
+                 AS_STR_ARG(j.error), (unsigned long long)wait_ms);
+    a->attempt++;
+    a->answer->attempts++;
+    wait_until(a, now + wait_ms * MS);
+}
+
+static void take_reply(as_target_worker *w, as_http_reply *r) {
+    asked *a = r->context;
+    w->out_count--;
+    if (r->status) w->reached = true;
+    as_reply j = judge(a, r);
+    uint64_t now = as_clock_ns();
+    if (j.what == AS_REPLY_ANSWERED) {
+        take_times(a, r);
+        as_pace_ok(&w->pace);
+        if (a->take.has_usage)
+            as_pace_correct(&w->pace,
+                            (double)(a->take.tokens_in + a->take.tokens_out) - a->token_guess);
+        if (cache.dir) keep_response(a, r);
+        take_answer(a);
+    } else {
+        bool refused = r->end == AS_HTTP_REFUSED && !w->reached;
+        bool last = j.what == AS_REPLY_RETRY && a->attempt >= (unsigned)w->target->retries;
+        a->answer->latency_ms += (double)(r->end_ns - r->start_ns) / 1e6;
+        if (j.what == AS_REPLY_RETRY && j.targets_fault && !refused &&
+            as_pace_failed(&w->pace, now, w->out_count))
+            give_up(w,
+                    as_strf(a->arena, "no request succeeds any more: %.*s", AS_STR_ARG(j.error)));
+        if (refused && (last || now - w->first_ns > REFUSED_NS))
+            give_up(w, as_strf(a->arena, "nothing answers at %.*s: %.*s",
+                               AS_STR_ARG(w->target->setup.endpoint), AS_STR_ARG(j.error)));
+        if (j.what == AS_REPLY_FATAL) give_up(w, j.error);
+        if (j.what == AS_REPLY_RETRY && !last && !w->given_up.len) {
+            a->answer->latency_ms = 0;
+            retry(a, j);
+        } else {
+            fail_case(a, j.outcome, j.error);
+        }
+    }
+    as_http_release(w->http, r);
+}
+
+// Answers from the cache. What was kept was understood once; what no longer is, is asked.
+static bool answer_from_cache(asked *a) {
+    const as_wire_setup *setup = &a->worker->target->setup;
+    as_recalled kept;
+    as_recall_key(&a->wire_call, setup->headers, setup->header_count, a->key);
+    if (!as_recall_get(&cache, a->arena, a->key, &kept)) return false;
+    reset_take(a);
+    if (expects_events(a, kept.content_type)) as_sse_feed(&a->sse, kept.body, take_event, a);
+    if (judge_body(a, kept.body).what != AS_REPLY_ANSWERED) return false;
+    as_answer *out = a->answer;
+    out->latency_ms += kept.latency_ms;
+    if (!a->call) out->ttft_ms = kept.ttft_ms;
+    out->cached = a->call ? out->cached : true;
+    take_answer(a);
+    return true;
+}
+
+static void send(asked *a) {
+    as_target_worker *w = a->worker;
+    const as_target *t = w->target;
+    reset_take(a);
+    as_http_request request = {
+        .method = a->wire_call.method.len ? a->wire_call.method : AS_STR("POST"),
+        .url = a->wire_call.url,
+        .headers = t->setup.headers,
+        .header_count = t->setup.header_count,
+        .body = a->wire_call.body,
+        .limits = {.connect_ms = (uint64_t)t->connect_s * 1000,
+                   .first_byte_ms = (uint64_t)t->first_byte_s * 1000,
+                   .total_ms = (uint64_t)t->timeout_s * 1000,
+                   .body_max = (size_t)t->max_mb << 20},
+        .on_piece = on_piece,
+        .context = a,
+    };
+    uint64_t now = as_clock_ns();
+    if (!w->first_ns) w->first_ns = now;
+    if (a->due_ns && !a->call && !a->attempt) a->answer->late_ms = (double)(now - a->due_ns) / 1e6;
+    as_pace_sent(&w->pace, a->token_guess);
+    w->out_count++;
+    as_http_start(w->http, &request);
+}
+
+// Sends what is due. Returns when to look again.
+static uint64_t send_due(as_target_worker *w) {
+    while (w->heap_count) {
+        uint64_t now = as_clock_ns(), at = w->heap[0]->at_ns;
+        uint64_t ready = as_pace_ready(&w->pace, now, w->out_count);
+        if (ready > at) at = ready;
+        if (at > now) return at;
+        asked *a = take_waiting(w);
+        if (!cache.dir || !answer_from_cache(a)) send(a);
+    }
+    return UINT64_MAX;
+}
+
+void *as_remote_next(as_target_worker *w, uint64_t wait_ns) {
+    uint64_t now = as_clock_ns();
+    uint64_t until = wait_ns > UINT64_MAX - now ? UINT64_MAX : now + wait_ns;
+    while (!w->done) {
+        uint64_t at = send_due(w), stop = at < until ? at : until;
+        if (w->done) break;
+        now = as_clock_ns();
+        as_http_reply *r = as_http_next(w->http, stop > now ? stop - now : 0);
+        if (r)
+            take_reply(w, r);
+        else if (as_clock_ns() >= until || as_clock_ns() < stop) // over, or woken
+            return NULL;
+    }
+    asked *a = w->done;
+    w->done = a->next;
+    a->next = w->idle;
+    w->idle = a;
+    return a->tag;
+}
+
+void as_remote_wake(as_target_worker *w) {
+    as_http_wake(w->http);
+}
+
+void as_remote_cancel(as_target_worker *w) {
+    as_http_cancel(w->http);
+    while (w->out_count) take_reply(w, as_http_next(w->http, 0));
+    while (w->heap_count) cancel_case(take_waiting(w));
+}

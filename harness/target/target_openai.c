@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// openai:BASE_URL#MODEL - the chat endpoint that most servers and clouds speak (OpenAI, vLLM,
+// llama.cpp, TGI, SGLang, LM Studio, LocalAI, TensorRT-LLM, Ray, KServe, Together, Groq, ...).
+// BASE_URL is what the vendor's clients call base_url; without a path "/v1" is added.
+//
+// `#MODEL+completions` uses the text endpoint: `choice` by log-probabilities of the prompt with
+// each choice after it (echo). At the chat endpoint a choice is generated and matched (pick.h); the
+// choices are listed at the end of the last message unless they all stand in the prompt already
+// (choice=bare never lists them).
+#include <math.h>
+#include <string.h>
+
+#include "harness/base/sha256.h"
+#include "harness/net/url.h"
+#include "harness/target/remote.h"
+#include "harness/target/wire_openai.h"
+
+static const char *const keys[] = {"stream", "choice", "api_version", "limit", "sampling", NULL};
+
+struct as_wire {
+    as_str url, model;
+    bool completions, bare, no_sampling;
+    as_wire_stream stream;
+    as_str limit; // the name of the token limit's field; empty: not sent
+};
+
+// The environment's name for the key of a host that has one of its own. A key for one vendor is
+// not sent to another by accident.
+static const char *key_env_of(as_str url) {
+    static const char *const vendors[][2] = {
+        {"api.together.xyz", "TOGETHER_API_KEY"},
+        {"api.groq.com", "GROQ_API_KEY"},
+        {"openrouter.ai", "OPENROUTER_API_KEY"},
+        {"api.mistral.ai", "MISTRAL_API_KEY"},
+        {"api.deepseek.com", "DEEPSEEK_API_KEY"},
+        {"api.fireworks.ai", "FIREWORKS_API_KEY"},
+        {"api.cerebras.ai", "CEREBRAS_API_KEY"},
+        {"api.x.ai", "XAI_API_KEY"},
+        {"integrate.api.nvidia.com", "NVIDIA_API_KEY"},
+        {"router.huggingface.co", "HF_TOKEN"},
+        {"api.runpod.ai", "RUNPOD_API_KEY"},
+        {"generativelanguage.googleapis.com", "GEMINI_API_KEY"},
+        {"openai.azure.com", "AZURE_OPENAI_API_KEY"},
+    };
+    as_url parsed;
+    if (as_url_parse(url, &parsed, NULL)) return "OPENAI_API_KEY";
+    for (size_t i = 0; i < sizeof vendors / sizeof *vendors; i++)
+        if (as_str_ends(parsed.host, as_str_of(vendors[i][0]))) return vendors[i][1];
+    return "OPENAI_API_KEY";
+}
+
+static as_rc read_keys(as_wire_setup *s, as_wire *w, as_err *err) {
+    static const char *const stream[] = {"yes", "no", "plain", NULL};
+    static const char *const choice[] = {"list", "bare", NULL};
+    static const char *const limit[] = {"max_tokens", "max_completion_tokens", "none", NULL};
+    static const char *const sampling[] = {"yes", "no", NULL};
+    size_t at[4];
+    as_rc rc = as_wire_word(s, "stream", stream, 0, &at[0], err);
+    if (!rc) rc = as_wire_word(s, "choice", choice, 0, &at[1], err);
+    if (!rc) rc = as_wire_word(s, "limit", limit, 0, &at[2], err);
+    if (!rc) rc = as_wire_word(s, "sampling", sampling, 0, &at[3], err);
+    if (rc) return rc;
+    w->stream = (as_wire_stream)at[0];
+    w->bare = at[1] == 1;
+    w->limit = as_str_of(at[2] == 2 ? "" : limit[at[2]]);
+    w->no_sampling = at[3] == 1;
+    return AS_OK;
+}
+
+static as_rc openai_open(as_wire_setup *s, as_err *err) {
+    as_wire *w = s->wire = AS_NEW(s->arena, as_wire);
+    as_str base, key;
+    as_rc rc = as_wire_url_model(s, true, &base, &w->model, err);
+    if (!rc) rc = read_keys(s, w, err);
+    if (!rc) rc = as_wire_key(s, key_env_of(base), &key, err);
+    if (rc) return rc;
+    as_str scheme = s->uri;
+    scheme = as_str_cut(&scheme, ':');
+    w->completions = as_str_ends(scheme, AS_STR("+completions"));
+    if (as_str_ends(w->model, AS_STR("+completions"))) {
+        w->completions = true;
+        w->model.len -= strlen("+completions");
+    }
+    as_url url;
+    if (as_url_parse(base, &url, err)) return AS_INVALID;
+    if (!url.path.len || as_str_is(url.path, "/")) base = as_url_join(s->arena, base, AS_STR("v1"));
+    as_str version = as_target_uri_value(s->parsed, "api_version", AS_STR(""));
+    if (version.len)
+        base = as_strf(s->arena, "%.*s?api-version=%.*s", AS_STR_ARG(base), AS_STR_ARG(version));
+    w->url = as_url_join(s->arena, base,
+                         w->completions ? AS_STR("completions") : AS_STR("chat/completions"));
+    if (key.ptr && version.len)
+        as_wire_header(s, AS_STR("api-key"), key, true);
+    else if (key.ptr)
+        as_wire_header(s, AS_STR("Authorization"),
+                       as_strf(s->arena, "Bearer %.*s", AS_STR_ARG(key)), true);
+    s->model_name = w->model;
+    s->endpoint = w->url;
+    return AS_OK;
+}
+
+static as_rc openai_accepts(const as_wire *w, const as_request *request, as_err *err) {
+    if (request->raw && !w->completions)
+        return as_fail(err, AS_INVALID,
+                       "the chat endpoint always applies the model's template, so it cannot do "
+                       "'chat: raw'; use the text endpoint: #%.*s+completions",
+                       AS_STR_ARG(w->model));
+    return AS_OK;
+}
+
+static bool by_echo(const as_wire *w, const as_request *request) {
+    return w->completions && request->task == AS_TASK_CHOICE;
+}
+
+static size_t openai_calls(const as_wire *w, const as_request *request) {
+    return by_echo(w, request) ? request->choice_count : 1;
+}
+
+// A choice needs room for its text, and for a model to think first.
+static size_t token_limit(const as_request *request) {
+    size_t most = request->max_tokens;
+    if (request->task != AS_TASK_CHOICE) return most;
+    for (size_t i = 0; i < request->choice_count; i++)
+        if (request->choices[i].len + 16 > most) most = request->choices[i].len + 16;
+    return most;
+}
+
+static void put_sampling(const as_wire *w, as_json_out *out, const as_request *request) {
+    if (!w->no_sampling) {
+        as_jo_key(out, "temperature"), as_jo_f64(out, request->temperature);
+        // At temperature 0 it changes nothing, and some servers refuse what they do not know.
+        if (request->temperature > 0)
+            as_jo_key(out, "seed"), as_jo_i64(out, (int64_t)request->seed);
+    }
+    if (!request->stop_count) return;
+    as_jo_key(out, "stop");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < request->stop_count; i++) as_jo_str(out, request->stops[i]);
+    as_jo_close(out, ']');
+}
+
+static as_str choice_text(as_arena *arena, as_str prompt, as_str choice) {
+    bool space = prompt.len && prompt.ptr[prompt.len - 1] != ' ' &&
+                 prompt.ptr[prompt.len - 1] != '\n' && choice.len && choice.ptr[0] != ' ';
+    return as_strf(arena, "%.*s%s%.*s", AS_STR_ARG(prompt), space ? " " : "", AS_STR_ARG(choice));
+}
+
+static void put_prompt(const as_wire *w, as_arena *arena, const as_request *request, size_t call,
+                       as_json_out *out, as_str *sha256) {
+    if (!w->completions) {
+        const as_message *messages = as_wire_messages(arena, request, w->bare, sha256);
+        as_jo_key(out, "messages");
+        as_wire_put_messages(out, messages, request->message_count);
+        return;
+    }
+    as_str prompt = as_wire_prompt(arena, request);
+    *sha256 = as_sha256_of(arena, prompt);
+    as_jo_key(out, "prompt");
+    as_jo_str(out,
+              by_echo(w, request) ? choice_text(arena, prompt, request->choices[call]) : prompt);
+}
+
+static void openai_build(const as_wire *w, as_arena *arena, const as_request *request, size_t call,
+                         as_wire_call *out, as_str *sha256) {
+    as_buf body = {0};
+    as_json_out jo = {.buf = &body};
+    as_jo_open(&jo, '{');
+    as_jo_key(&jo, "model"), as_jo_str(&jo, w->model);
+    put_prompt(w, arena, request, call, &jo, sha256);
+    bool stream = w->stream != AS_WIRE_STREAM_NO && request->task == AS_TASK_GENERATE;
+    if (by_echo(w, request)) {
+        // One token is generated and dropped: servers differ in what 0 means.
+        as_jo_key(&jo, "echo"), as_jo_bool(&jo, true);
+        as_jo_key(&jo, "logprobs"), as_jo_i64(&jo, 1);
+        as_jo_key(&jo, "max_tokens"), as_jo_i64(&jo, 1);
+        as_jo_key(&jo, "temperature"), as_jo_f64(&jo, 0);
+    } else {
+        if (w->limit.len) as_jo_keys(&jo, w->limit), as_jo_i64(&jo, (int64_t)token_limit(request));
+        put_sampling(w, &jo, request);
+    }
+    if (stream) as_jo_key(&jo, "stream"), as_jo_bool(&jo, true);
+    if (stream && w->stream == AS_WIRE_STREAM_USAGE) {
+        as_jo_key(&jo, "stream_options");
+        as_jo_open(&jo, '{');
+        as_jo_key(&jo, "include_usage"), as_jo_bool(&jo, true);
+        as_jo_close(&jo, '}');
+    }
+    as_jo_close(&jo, '}');
+    *out = (as_wire_call){
+        .url = w->url, .body = as_str_copy(arena, as_buf_view(&body)), .stream = stream};
+    as_buf_free(&body);
+}
+
+static void openai_event(const as_wire *w, as_wire_take *take, as_str event, as_str data) {
+    as_openai_event(take, w->completions, event, data);
+}
+
+static void openai_body(const as_wire *w, as_wire_take *take, as_str body) {
+    if (!by_echo(w, take->request)) {
+        as_openai_body(take, w->completions, body);
+        return;
+    }
+    as_str prompt = as_wire_prompt(take->arena, take->request);
+    as_str choice = take->request->choices[take->call];
+    as_str full = choice_text(take->arena, prompt, choice);
+    if (!take->choice_logprobs)
+        take->choice_logprobs = AS_NEW_ARRAY(take->arena, double, take->request->choice_count);
+    take->choice_logprobs[take->call] = as_openai_echo(take, body, prompt, full);
+}
+
+const as_wire_ops as_wire_openai = {.keys = keys,
+                                    .open = openai_open,
+                                    .accepts = openai_accepts,
+                                    .calls = openai_calls,
+                                    .build = openai_build,
+                                    .event = openai_event,
+                                    .body = openai_body};
+
+static as_rc open_target(as_str uri, as_str base_dir, as_target **out, as_err *err) {
+    return as_remote_open(&as_wire_openai, uri, base_dir, out, err);
+}
+
+const as_target_ops as_target_openai =
+    AS_REMOTE("openai",
+              "openai:BASE_URL#MODEL[+completions][?stream=yes|no|plain&choice=list|bare&"
+              "limit=max_tokens|max_completion_tokens|none&sampling=yes|no&api_version=V&...]",
+              open_target);

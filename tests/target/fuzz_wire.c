@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// libFuzzer entry of the wires: any bytes as a body and as a stream. Whatever is not understood
+// has a reason; whatever is, has an output that is valid UTF-8.
+#include <stdlib.h>
+
+#include "harness/base/utf8.h"
+#include "tests/target/wired.h"
+
+static const struct {
+    const as_wire_ops *ops;
+    const char *uri;
+} wires[] = {{&as_wire_openai, "openai:http://h#m"},
+             {&as_wire_openai, "openai:http://h#m+completions"},
+             {&as_wire_ollama, "ollama:m"},
+             {&as_wire_tgi, "tgi:http://h"},
+             {&as_wire_kserve, "kserve:http://h#m"}};
+
+static void check(const as_answer *a) {
+    if (a->outcome != AS_OUT_OK && !a->error.len) abort();
+    if (as_utf8_invalid_at(a->output) != SIZE_MAX) abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    static const as_message message = {{"user", 4}, {"a", 1}};
+    static const as_str choices[] = {{"b", 1}, {"c", 1}};
+    // Even no bytes are an input: without one that reaches the code there is nothing to vary.
+    uint8_t head[2] = {size > 0 ? bytes[0] : 0, size > 1 ? bytes[1] : 0};
+    as_request request = {.task = head[0] & 1 ? AS_TASK_CHOICE : AS_TASK_GENERATE,
+                          .messages = &message,
+                          .message_count = 1,
+                          .choices = choices,
+                          .choice_count = 2};
+    as_wired w;
+    as_err err;
+    size_t which = head[0] / 2u % (sizeof wires / sizeof *wires);
+    if (as_wired_open(&w, wires[which].ops, wires[which].uri, &err)) abort();
+    as_str input = {(const char *)bytes + (size > 1 ? 2 : size), size > 1 ? size - 2 : 0};
+    check(as_wired_body(&w, &request, input));
+    if (w.ops->event) check(as_wired_stream(&w, &request, input, head[1] % 32 + 1u));
+    as_wired_close(&w);
+    return 0;
+}
