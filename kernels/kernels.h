@@ -78,6 +78,9 @@ typedef struct as_kernels {
     // a' = a*c - b*s as fma(a, c, -(b*s)); b' = a*s + b*c as fma(a, s, b*c).
     void (*rope_pairs)(float *x, const float *cosines, const float *sines, size_t n);
 
+    // The same for pairs (x[i], x[i + n/2]).
+    void (*rope_halves)(float *x, const float *cosines, const float *sines, size_t n);
+
     // sum x[i]*y[i] in lanes with fma.
     float (*dot)(const float *x, const float *y, size_t n);
 
@@ -89,6 +92,13 @@ typedef struct as_kernels {
 
     // gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i].
     void (*silu_mul)(float *gate, const float *up, size_t n);
+
+    // gate[i] = gate[i] / (1 + exp(fma(C3, gate[i]*gate[i], C1) * gate[i])) * up[i], where
+    // C1 = -2 sqrt(2/pi) and C3 = 0.044715 C1: the GELU of the tanh form, times up.
+    void (*gelu_mul)(float *gate, const float *up, size_t n);
+
+    // x[i] = cap * tanh(x[i] / cap), tanh as in scalar.h.
+    void (*softcap)(float *x, float cap, size_t n);
 
     // x[i] = exp(x[i] - max) / sum, sum in lanes. n >= 1.
     void (*softmax)(float *x, size_t n);

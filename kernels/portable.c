@@ -160,6 +160,14 @@ static void rope_pairs(float *x, const float *cosines, const float *sines, size_
     }
 }
 
+static void rope_halves(float *x, const float *cosines, const float *sines, size_t n) {
+    for (size_t i = 0; i < n / 2; i++) {
+        float a = x[i], b = x[n / 2 + i], c = cosines[i], s = sines[i];
+        x[i] = fma_f32(a, c, -(b * s));
+        x[n / 2 + i] = fma_f32(a, s, b * c);
+    }
+}
+
 static void axpy(float *y, float a, const float *x, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = fma_f32(a, x[i], y[i]);
 }
@@ -172,6 +180,17 @@ static void silu_mul(float *gate, const float *up, size_t n) {
     for (size_t i = 0; i < n; i++) {
         gate[i] = gate[i] / (1.0f + exp_f32(-gate[i])) * up[i];
     }
+}
+
+static void gelu_mul(float *gate, const float *up, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float x = gate[i];
+        gate[i] = x / (1.0f + exp_f32(fma_f32(AS_GELU_C3, x * x, AS_GELU_C1) * x)) * up[i];
+    }
+}
+
+static void softcap(float *x, float cap, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = cap * tanh_f32(x[i] / cap);
 }
 
 // -inf when all are NaN.
@@ -216,10 +235,13 @@ const as_kernels as_kernels_portable = {
     .matmul_q8 = matmul_q8,
     .rms_norm = rms_norm,
     .rope_pairs = rope_pairs,
+    .rope_halves = rope_halves,
     .dot = dot,
     .axpy = axpy,
     .add = add,
     .silu_mul = silu_mul,
+    .gelu_mul = gelu_mul,
+    .softcap = softcap,
     .softmax = softmax,
     .exp_sum = exp_sum,
     .argmax = argmax,

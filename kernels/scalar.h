@@ -100,6 +100,32 @@ static inline float exp_f32(float x) {
     return x == x ? y : x;
 }
 
+// C1 and C3 of gelu_mul.
+#define AS_GELU_C1 (-0x1.988454p+0f)
+#define AS_GELU_C3 (-0x1.2444f2p-4f)
+
+// Near 0 an odd minimax polynomial (its own error is 0.08 ulp), since 1 - 2 / (exp(2x) + 1) cancels
+// there.
+#define AS_TANH_SMALL 0.625f
+#define AS_TANH_C3 (-0x1.555532p-2f)
+#define AS_TANH_C5 0x1.110726p-3f
+#define AS_TANH_C7 (-0x1.b83c5ap-5f)
+#define AS_TANH_C9 0x1.52269cp-6f
+#define AS_TANH_C11 (-0x1.75e1ccp-8f)
+
+static inline float tanh_f32(float x) {
+    float size = bits_float(float_bits(x) & 0x7fffffffu);
+    float z = x * x;
+    float q = fma_f32(AS_TANH_C11, z, AS_TANH_C9);
+    q = fma_f32(q, z, AS_TANH_C7);
+    q = fma_f32(q, z, AS_TANH_C5);
+    q = fma_f32(q, z, AS_TANH_C3);
+    float small = fma_f32(x * z, q, x);
+    float large = 1.0f - 2.0f / (exp_f32(size + size) + 1.0f);
+    large = bits_float(float_bits(large) | (float_bits(x) & 0x80000000u));
+    return size < AS_TANH_SMALL ? small : large;
+}
+
 // Exact: a half's exponent and fraction moved into place are the value times 2^-112, denormals
 // included; infinities and NaNs get the full exponent, and signalling NaNs turn quiet as the
 // hardware conversions make them.

@@ -22,7 +22,7 @@ typedef struct as_model_options {
 // Facts about a loaded model. Strings live as long as the model.
 typedef struct as_model_info {
     as_str name;          // general.name, else the file's name
-    as_str architecture;  // "llama"
+    as_str architecture;  // "llama", "qwen3", ...
     as_str tokenizer;     // "gpt2", "llama"
     as_str sha256;        // of the file
     as_str chat_template; // Jinja; empty when the file has none

@@ -3,61 +3,14 @@
 
 #include <float.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "harness/engine/forward_state.h"
 
 enum {
     ALIGNMENT = 64,
     TILE = 16, // rows of attention work taken together: query heads that share keys, times tokens
-};
-
-// Where all members of the team wait for each other. They spin, since a stage takes microseconds,
-// but give way soon: the machine may have fewer processors than the team has members.
-typedef struct barrier {
-    atomic_uint arrived, phase;
-} barrier;
-
-// Scratch of one member of the team, for one tile of attention.
-typedef struct tile {
-    float *queries; // [TILE][head_width], scaled
-    float *scores;  // [TILE][score_stride]
-    float *mixed;   // [TILE][head_room]
-    uint32_t *path; // [chunk] a row's chain of parents, oldest first
-} tile;
-
-struct as_forward {
-    const as_model *model;
-    as_team *team;
-    barrier barrier;
-    void *memory;
-
-    size_t slots, chunk;
-    size_t head_room;    // head_width up to a whole panel
-    size_t score_stride; // floats between rows of scores
-
-    // The cache. Both are packed as matrices are, so that attention is two matrix products.
-    float *keys;   // [layers][kv_heads][slots/16][head_width][16]
-    float *values; // [layers][kv_heads][head_room/16][slots][16]
-
-    // The batch. q = heads * head_width, kv = kv_heads * head_width.
-    const as_row *rows;
-    size_t count, base;
-    bool wanted;
-    uint32_t *depths;       // [chunk] rows of the batch that a row sees, itself included
-    float *cosines, *sines; // [chunk][rope_width/2]
-    float *x;               // [chunk][width] the residual stream
-    float *h;               // [chunk][width] normed
-    float *q, *k, *v;       // [chunk][q], [chunk][kv], [chunk][kv]
-    float *mixed;           // [chunk][q] attention's answer
-    float *y;               // [chunk][width] what a block adds to x
-    float *gate, *up;       // [chunk][ffn_width]
-    as_qrows quantized;     // [chunk][widest]
-    tile *tiles;            // [team]
-
-    // as_forward_logits
-    size_t from, logits_count;
-    float *logits;
 };
 
 static size_t round_up(size_t n, size_t to) {
@@ -84,6 +37,18 @@ static float *floats(layout *l, size_t rows, size_t cols) {
     return part(l, as_size_mul(rows, cols), sizeof(float));
 }
 
+static void lay_out_routing(as_routing *r, layout *l, const as_hparams *p, size_t chunk) {
+    size_t items = chunk * p->experts_used;
+    r->odds = floats(l, chunk, p->experts);
+    r->chosen = part(l, items, sizeof *r->chosen);
+    r->weights = floats(l, items, 1);
+    r->places = part(l, items, sizeof *r->places);
+    r->sources = part(l, items, sizeof *r->sources);
+    r->starts = part(l, p->experts + 1, sizeof *r->starts);
+    r->gathered = floats(l, items, p->width);
+    r->parts = floats(l, items, p->width);
+}
+
 static void lay_out(as_forward *f, layout *l, size_t threads) {
     const as_hparams *p = &f->model->hparams;
     size_t q = p->heads * p->head_width, kv = p->kv_heads * p->head_width;
@@ -91,8 +56,10 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
     f->keys = floats(l, heads, p->head_width);
     f->values = floats(l, heads, f->head_room);
     f->depths = part(l, f->chunk, sizeof *f->depths);
-    f->cosines = floats(l, f->chunk, p->rope_width / 2);
-    f->sines = floats(l, f->chunk, p->rope_width / 2);
+    for (size_t i = 0; i < 2; i++) {
+        f->cosines[i] = floats(l, f->rates[i] ? f->chunk : 0, p->rope.width / 2);
+        f->sines[i] = floats(l, f->rates[i] ? f->chunk : 0, p->rope.width / 2);
+    }
     f->x = floats(l, f->chunk, p->width);
     f->h = floats(l, f->chunk, p->width);
     f->q = floats(l, f->chunk, q);
@@ -100,26 +67,33 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
     f->v = floats(l, f->chunk, kv);
     f->mixed = floats(l, f->chunk, q);
     f->y = floats(l, f->chunk, p->width);
-    f->gate = floats(l, f->chunk, p->ffn_width);
-    f->up = floats(l, f->chunk, p->ffn_width);
-    size_t widest = round_up(larger(larger(p->width, q), p->ffn_width), AS_QBLOCK);
-    f->quantized.q = part(l, f->chunk, widest);
-    f->quantized.d = floats(l, f->chunk, widest / AS_QBLOCK);
-    f->quantized.offsets = part(l, f->chunk * (widest / AS_QBLOCK), sizeof(int32_t));
-    tile *tiles = f->tiles = part(l, threads, sizeof *tiles);
+    size_t items = f->chunk * larger(1, p->experts_used);
+    size_t ffn = larger(larger(p->ffn_width, p->shared_width), p->expert_width);
+    f->gate = floats(l, items, ffn);
+    f->up = floats(l, items, ffn);
+    size_t widest = round_up(larger(larger(p->width, q), ffn), AS_QBLOCK);
+    f->quantized.q = part(l, items, widest);
+    f->quantized.d = floats(l, items, widest / AS_QBLOCK);
+    f->quantized.offsets = part(l, items * (widest / AS_QBLOCK), sizeof(int32_t));
+    if (p->experts) lay_out_routing(&f->routing, l, p, f->chunk);
+    as_tile *tiles = f->tiles = part(l, threads, sizeof *tiles);
     for (size_t i = 0; i < threads; i++) {
-        tile t = {.queries = floats(l, TILE, p->head_width),
-                  .scores = floats(l, TILE, f->score_stride),
-                  .mixed = floats(l, TILE, f->head_room),
-                  .path = part(l, f->chunk, sizeof *t.path)};
+        as_tile t = {.queries = floats(l, TILE, p->head_width),
+                     .scores = floats(l, TILE, f->score_stride),
+                     .mixed = floats(l, TILE, f->head_room),
+                     .path = part(l, f->chunk, sizeof *t.path)};
         if (tiles) tiles[i] = t;
     }
 }
 
-as_rc as_forward_new(const as_model *model, size_t slots, size_t chunk, size_t threads,
-                     as_forward **out, as_err *err) {
+as_rc as_forward_new(const as_model *model, size_t context, size_t slots, size_t chunk,
+                     size_t threads, as_forward **out, as_err *err) {
     as_forward *f = as_mem_new(sizeof *f);
     f->model = model;
+    double *const *rates = model->weights.rates;
+    bool beyond = context > model->hparams.rope.original_context;
+    f->rates[0] = rates[beyond && rates[AS_RATES_LONG] ? AS_RATES_LONG : AS_RATES_USUAL];
+    f->rates[1] = rates[AS_RATES_LOCAL];
     f->slots = round_up(slots, AS_PANEL);
     f->chunk = chunk;
     f->head_room = round_up(model->hparams.head_width, AS_PANEL);
@@ -155,7 +129,7 @@ void as_forward_free(as_forward *forward) {
     free(forward);
 }
 
-static void wait_for_all(as_forward *f, size_t members) {
+void as_forward_wait(as_forward *f, size_t members) {
     if (members == 1) return;
     unsigned phase = atomic_load_explicit(&f->barrier.phase, memory_order_acquire);
     if (atomic_fetch_add(&f->barrier.arrived, 1) + 1 == members) {
@@ -168,21 +142,26 @@ static void wait_for_all(as_forward *f, size_t members) {
         if (++spins > 500) sched_yield();
 }
 
-// Member `index`'s share of n things: [*begin, *end).
-static void share(size_t n, size_t index, size_t members, size_t *begin, size_t *end) {
+void as_forward_share(size_t n, size_t index, size_t members, size_t *begin, size_t *end) {
     *begin = n * index / members;
     *end = n * (index + 1) / members;
 }
 
-// y[count][w->rows] = w x, this member's panels. `x` was quantized if w wants it so.
-static void multiply(as_forward *f, const as_matrix *w, const float *x, size_t count, float *y,
-                     size_t index, size_t members) {
+bool as_forward_quantizes(const as_matrix *w) {
+    return w->type == AS_W_Q8_0;
+}
+
+void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size_t from,
+                         size_t count, float *y, size_t index, size_t members) {
     const as_kernels *kernels = f->model->kernels;
     size_t begin, end;
-    share((w->rows + AS_PANEL - 1) / AS_PANEL, index, members, &begin, &end);
+    as_forward_share((w->rows + AS_PANEL - 1) / AS_PANEL, index, members, &begin, &end);
+    x += from * w->cols;
+    y += from * w->rows;
     if (w->type == AS_W_Q8_0) {
-        as_qrows rows = f->quantized;
-        rows.cols = w->cols;
+        size_t blocks = w->cols / AS_QBLOCK;
+        as_qrows rows = {f->quantized.q + from * w->cols, f->quantized.d + from * blocks,
+                         f->quantized.offsets + from * blocks, w->cols};
         kernels->matmul_q8(w, begin, end, &rows, count, y, w->rows);
     } else if (w->type == AS_W_F16) {
         kernels->matmul_f16(w, begin, end, x, w->cols, count, y, w->rows);
@@ -191,36 +170,59 @@ static void multiply(as_forward *f, const as_matrix *w, const float *x, size_t c
     }
 }
 
-// Quantizes row m for products with matrices of `cols` columns.
-static void quantize(as_forward *f, const float *x, size_t m, size_t cols) {
+void as_forward_quantize(as_forward *f, const float *x, size_t m, size_t cols) {
     as_qrows rows = f->quantized;
     rows.cols = cols;
     f->model->kernels->quantize_row(&rows, m, x + m * cols);
+}
+
+void as_forward_activate(as_forward *f, float *gate, const float *up, size_t n) {
+    if (f->model->hparams.arch->gelu)
+        f->model->kernels->gelu_mul(gate, up, n);
+    else
+        f->model->kernels->silu_mul(gate, up, n);
 }
 
 static void add_bias(as_forward *f, float *row, const float *bias, size_t n) {
     if (bias) f->model->kernels->add(row, bias, n);
 }
 
+static void scale_row(float *row, float scale, size_t n) {
+    for (size_t i = 0; i < n; i++) row[i] *= scale;
+}
+
+// Cosines and sines of the angles at a position.
+static void fill_angles(float *cosines, float *sines, const double *rates, size_t pairs,
+                        double position, double magnitude) {
+    for (size_t i = 0; i < pairs; i++) {
+        double sine, cosine;
+        as_sincos_f64(position * rates[i], &sine, &cosine);
+        sines[i] = (float)(sine * magnitude);
+        cosines[i] = (float)(cosine * magnitude);
+    }
+}
+
 // The embedding and the angles of row m.
 static void begin_row(as_forward *f, size_t m) {
     const as_model *model = f->model;
-    as_matrix_row(&model->weights.embedding, f->rows[m].token, f->x + m * model->hparams.width);
-    size_t pairs = model->hparams.rope_width / 2;
+    const as_hparams *p = &model->hparams;
+    float *x = f->x + m * p->width;
+    as_matrix_row(&model->weights.embedding, f->rows[m].token, x);
+    if (p->embedding_scale != 1.0f) scale_row(x, p->embedding_scale, p->width);
+    size_t pairs = p->rope.width / 2;
     double position = (double)(f->base + f->depths[m] - 1);
-    for (size_t i = 0; i < pairs; i++) {
-        double sine, cosine;
-        as_sincos_f64(position * model->weights.rope_rates[i], &sine, &cosine);
-        f->sines[m * pairs + i] = (float)sine;
-        f->cosines[m * pairs + i] = (float)cosine;
-    }
+    fill_angles(f->cosines[0] + m * pairs, f->sines[0] + m * pairs, f->rates[0], pairs, position,
+                p->rope.magnitude);
+    if (f->rates[1])
+        fill_angles(f->cosines[1] + m * pairs, f->sines[1] + m * pairs, f->rates[1], pairs,
+                    position, 1.0);
 }
 
 static void norm_row(as_forward *f, const float *norm, size_t m, bool quantized) {
     const as_hparams *p = &f->model->hparams;
     float *h = f->h + m * p->width;
     f->model->kernels->rms_norm(h, f->x + m * p->width, norm, p->width, p->norm_epsilon);
-    if (quantized) quantize(f, f->h, m, p->width);
+    if (quantized) as_forward_quantize(f, f->h, m, p->width);
 }
 
 // A masked value is multiplied by 0, which must leave nothing: so nothing infinite gets into the
@@ -247,50 +249,87 @@ static void store_row(as_forward *f, size_t layer, size_t m) {
     }
 }
 
-// Biases, rotation, and into the cache.
+// Norms and turns the heads of a row.
+static void place_heads(as_forward *f, float *heads, size_t count, const float *norm,
+                        const float *cosines, const float *sines) {
+    const as_hparams *p = &f->model->hparams;
+    const as_kernels *kernels = f->model->kernels;
+    for (size_t i = 0; i < count; i++) {
+        float *head = heads + i * p->head_width;
+        if (norm) kernels->rms_norm(head, head, norm, p->head_width, p->norm_epsilon);
+        if (p->arch->rope_halves)
+            kernels->rope_halves(head, cosines, sines, p->rope.width);
+        else
+            kernels->rope_pairs(head, cosines, sines, p->rope.width);
+    }
+}
+
+// Biases, norms, rotation, and into the cache.
 static void place_row(as_forward *f, const as_layer *layer, size_t number, size_t m) {
     const as_hparams *p = &f->model->hparams;
     size_t q = p->heads * p->head_width, kv = p->kv_heads * p->head_width;
-    size_t pairs = p->rope_width / 2;
+    size_t which = p->local[number] && f->rates[1], at = m * (p->rope.width / 2);
+    const float *cosines = f->cosines[which] + at, *sines = f->sines[which] + at;
     add_bias(f, f->q + m * q, layer->query_bias, q);
     add_bias(f, f->k + m * kv, layer->key_bias, kv);
     add_bias(f, f->v + m * kv, layer->value_bias, kv);
-    for (size_t head = 0; head < p->heads; head++)
-        f->model->kernels->rope_pairs(f->q + m * q + head * p->head_width, f->cosines + m * pairs,
-                                      f->sines + m * pairs, p->rope_width);
-    for (size_t head = 0; head < p->kv_heads; head++)
-        f->model->kernels->rope_pairs(f->k + m * kv + head * p->head_width, f->cosines + m * pairs,
-                                      f->sines + m * pairs, p->rope_width);
+    place_heads(f, f->q + m * q, p->heads, layer->query_norm, cosines, sines);
+    place_heads(f, f->k + m * kv, p->kv_heads, layer->key_norm, cosines, sines);
     store_row(f, number, m);
 }
 
-// Softmax over what row m sees of scores[0..n): the base and the path. The scores are moved
-// together first, so that a path gives the same bits wherever its slots lie; what the row does not
-// see becomes 0.
-static void softmax_row(const as_forward *f, float *scores, size_t m, size_t n, uint32_t *path) {
-    size_t depth = f->depths[m];
-    if (depth == m + 1) { // a text, not a tree: what it sees lies together already
-        f->model->kernels->softmax(scores, f->base + depth);
-        memset(scores + f->base + depth, 0, (n - f->base - depth) * sizeof *scores);
+// What row m sees of a layer, as a text: positions [*first, the row's own + 1), which is returned.
+static size_t sight(const as_forward *f, size_t layer, size_t m, size_t *first) {
+    const as_hparams *p = &f->model->hparams;
+    size_t end = f->base + f->depths[m];
+    *first = p->local[layer] && end > p->window ? end - p->window : 0;
+    return end;
+}
+
+// Weights from scores: caps and softmax over what row m sees of scores[begin..n), the base and the
+// path. The scores are moved together first, so that a path gives the same bits wherever its slots
+// lie; what the row does not see becomes 0.
+static void weigh_row(const as_forward *f, size_t layer, float *scores, size_t m, size_t begin,
+                      size_t n, uint32_t *path) {
+    const as_kernels *kernels = f->model->kernels;
+    float cap = f->model->hparams.attention_cap, *own = scores + f->base;
+    size_t depth = f->depths[m], first, end = sight(f, layer, m, &first);
+    bool text = depth == m + 1; // not a tree: what the row sees lies together already
+    if (!text) {
+        uint32_t at = (uint32_t)m;
+        for (size_t i = depth; i-- > 0; at = f->rows[at].parent) path[i] = at;
+        for (size_t i = 0; i < depth; i++) own[i] = own[path[i]];
+    }
+    if (cap > 0.0f) kernels->softcap(scores + first, cap, end - first);
+    kernels->softmax(scores + first, end - first);
+    if (first > begin) memset(scores + begin, 0, (first - begin) * sizeof *scores);
+    if (text) {
+        memset(scores + end, 0, (n - end) * sizeof *scores);
         return;
     }
-    uint32_t at = (uint32_t)m;
-    for (size_t i = depth; i-- > 0; at = f->rows[at].parent) path[i] = at;
-    float *own = scores + f->base;
-    for (size_t i = 0; i < depth; i++) own[i] = own[path[i]];
-    f->model->kernels->softmax(scores, f->base + depth);
-    size_t end = n - f->base;
-    for (size_t i = depth; i-- > 0; end = path[i]) {
+    size_t gap = n - f->base; // where the slots before it are still to be filled
+    for (size_t i = depth; i-- > 0; gap = path[i]) {
         float weight = own[i];
-        memset(own + path[i] + 1, 0, (end - path[i] - 1) * sizeof *own);
+        memset(own + path[i] + 1, 0, (gap - path[i] - 1) * sizeof *own);
         own[path[i]] = weight;
     }
-    memset(own, 0, end * sizeof *own);
+    memset(own, 0, gap * sizeof *own);
+}
+
+// The first slot that any of `rows` rows from `m` on sees, down to a whole panel.
+static size_t first_slot(const as_forward *f, size_t layer, size_t m, size_t rows) {
+    size_t least = f->base;
+    for (size_t i = m; i < m + rows; i++) {
+        size_t first;
+        sight(f, layer, i, &first);
+        if (first < least) least = first;
+    }
+    return least / AS_PANEL * AS_PANEL;
 }
 
 // Attention of `rows` rows from `m` on, for the query heads that share one head of keys; `first`
 // and `heads` say which of those.
-static void attend(as_forward *f, tile *t, size_t layer, size_t kv_head, size_t m, size_t rows,
+static void attend(as_forward *f, as_tile *t, size_t layer, size_t kv_head, size_t m, size_t rows,
                    size_t first, size_t heads) {
     const as_hparams *p = &f->model->hparams;
     const as_kernels *kernels = f->model->kernels;
@@ -301,19 +340,20 @@ static void attend(as_forward *f, tile *t, size_t layer, size_t kv_head, size_t 
         for (size_t j = 0; j < width; j++)
             t->queries[i * width + j] = query[j] * p->attention_scale;
     }
-    size_t n = f->base + m + rows, at = layer * p->kv_heads + kv_head;
+    size_t begin = first_slot(f, layer, m, rows), n = f->base + m + rows;
+    size_t at = layer * p->kv_heads + kv_head;
     as_matrix keys = {.type = AS_W_F32, .rows = n, .cols = width};
     keys.values = f->keys + at * f->slots * width;
-    kernels->matmul_f32(&keys, 0, (n + AS_PANEL - 1) / AS_PANEL, t->queries, width, rows * heads,
-                        t->scores, f->score_stride);
+    kernels->matmul_f32(&keys, begin / AS_PANEL, (n + AS_PANEL - 1) / AS_PANEL, t->queries, width,
+                        rows * heads, t->scores, f->score_stride);
     for (size_t i = 0; i < rows * heads; i++)
-        softmax_row(f, t->scores + i * f->score_stride, m + i / heads, n, t->path);
+        weigh_row(f, layer, t->scores + i * f->score_stride, m + i / heads, begin, n, t->path);
     for (size_t i = 0; i < width; i += AS_PANEL) {
-        as_matrix values = {.type = AS_W_F32, .cols = n};
+        as_matrix values = {.type = AS_W_F32, .cols = n - begin};
         values.rows = width - i < AS_PANEL ? width - i : AS_PANEL;
-        values.values = f->values + at * f->slots * f->head_room + i * f->slots;
-        kernels->matmul_f32(&values, 0, 1, t->scores, f->score_stride, rows * heads, t->mixed + i,
-                            f->head_room);
+        values.values = f->values + at * f->slots * f->head_room + i * f->slots + begin * AS_PANEL;
+        kernels->matmul_f32(&values, 0, 1, t->scores + begin, f->score_stride, rows * heads,
+                            t->mixed + i, f->head_room);
     }
     for (size_t i = 0; i < rows * heads; i++) {
         float *mixed = f->mixed + (m + i / heads) * q + (head + i % heads) * width;
@@ -338,63 +378,75 @@ static void attend_all(as_forward *f, size_t layer, size_t index, size_t members
     }
 }
 
-static bool is_q8(const as_matrix *w) {
-    return w->type == AS_W_Q8_0;
+// Adds f->y of row m to the residual stream.
+static void end_row(as_forward *f, const float *bias, const float *post_norm, size_t m) {
+    const as_hparams *p = &f->model->hparams;
+    float *y = f->y + m * p->width;
+    add_bias(f, y, bias, p->width);
+    if (post_norm) f->model->kernels->rms_norm(y, y, post_norm, p->width, p->norm_epsilon);
+    if (p->residual_scale != 1.0f) scale_row(y, p->residual_scale, p->width);
+    f->model->kernels->add(f->x + m * p->width, y, p->width);
 }
 
 static void run_attention(as_forward *f, size_t number, size_t index, size_t members) {
     const as_hparams *p = &f->model->hparams;
     const as_layer *layer = &f->model->weights.layers[number];
     size_t q = p->heads * p->head_width, begin, end;
-    share(f->count, index, members, &begin, &end);
-    bool quantized = is_q8(&layer->query) || is_q8(&layer->key) || is_q8(&layer->value);
+    as_forward_share(f->count, index, members, &begin, &end);
+    bool quantized = as_forward_quantizes(&layer->query) || as_forward_quantizes(&layer->key) ||
+                     as_forward_quantizes(&layer->value);
     for (size_t m = begin; m < end; m++) norm_row(f, layer->attention_norm, m, quantized);
-    wait_for_all(f, members);
-    multiply(f, &layer->query, f->h, f->count, f->q, index, members);
-    multiply(f, &layer->key, f->h, f->count, f->k, index, members);
-    multiply(f, &layer->value, f->h, f->count, f->v, index, members);
-    wait_for_all(f, members);
+    as_forward_wait(f, members);
+    as_forward_multiply(f, &layer->query, f->h, 0, f->count, f->q, index, members);
+    as_forward_multiply(f, &layer->key, f->h, 0, f->count, f->k, index, members);
+    as_forward_multiply(f, &layer->value, f->h, 0, f->count, f->v, index, members);
+    as_forward_wait(f, members);
     for (size_t m = begin; m < end; m++) place_row(f, layer, number, m);
-    wait_for_all(f, members);
+    as_forward_wait(f, members);
     if (number + 1 == p->layers && !f->wanted) return; // nobody looks at more than the cache
     attend_all(f, number, index, members);
-    wait_for_all(f, members);
-    if (is_q8(&layer->output)) {
-        for (size_t m = begin; m < end; m++) quantize(f, f->mixed, m, q);
-        wait_for_all(f, members);
+    as_forward_wait(f, members);
+    if (as_forward_quantizes(&layer->output)) {
+        for (size_t m = begin; m < end; m++) as_forward_quantize(f, f->mixed, m, q);
+        as_forward_wait(f, members);
     }
-    multiply(f, &layer->output, f->mixed, f->count, f->y, index, members);
-    wait_for_all(f, members);
-    for (size_t m = begin; m < end; m++) {
-        add_bias(f, f->y + m * p->width, layer->output_bias, p->width);
-        f->model->kernels->add(f->x + m * p->width, f->y + m * p->width, p->width);
-    }
+    as_forward_multiply(f, &layer->output, f->mixed, 0, f->count, f->y, index, members);
+    as_forward_wait(f, members);
+    for (size_t m = begin; m < end; m++)
+        end_row(f, layer->output_bias, layer->attention_post_norm, m);
 }
 
-static void run_ffn(as_forward *f, size_t number, size_t index, size_t members) {
-    const as_hparams *p = &f->model->hparams;
-    const as_layer *layer = &f->model->weights.layers[number];
-    size_t n = p->ffn_width, begin, end;
-    share(f->count, index, members, &begin, &end);
-    bool quantized = is_q8(&layer->gate) || is_q8(&layer->up);
-    for (size_t m = begin; m < end; m++) norm_row(f, layer->ffn_norm, m, quantized);
-    wait_for_all(f, members);
-    multiply(f, &layer->gate, f->h, f->count, f->gate, index, members);
-    multiply(f, &layer->up, f->h, f->count, f->up, index, members);
-    wait_for_all(f, members);
+static void run_dense(as_forward *f, const as_layer *layer, size_t index, size_t members) {
+    size_t n = f->model->hparams.ffn_width, begin, end;
+    as_forward_share(f->count, index, members, &begin, &end);
+    as_forward_multiply(f, &layer->gate, f->h, 0, f->count, f->gate, index, members);
+    as_forward_multiply(f, &layer->up, f->h, 0, f->count, f->up, index, members);
+    as_forward_wait(f, members);
     for (size_t m = begin; m < end; m++) {
         add_bias(f, f->gate + m * n, layer->gate_bias, n);
         add_bias(f, f->up + m * n, layer->up_bias, n);
-        f->model->kernels->silu_mul(f->gate + m * n, f->up + m * n, n);
-        if (is_q8(&layer->down)) quantize(f, f->gate, m, n);
+        as_forward_activate(f, f->gate + m * n, f->up + m * n, n);
+        if (as_forward_quantizes(&layer->down)) as_forward_quantize(f, f->gate, m, n);
     }
-    wait_for_all(f, members);
-    multiply(f, &layer->down, f->gate, f->count, f->y, index, members);
-    wait_for_all(f, members);
-    for (size_t m = begin; m < end; m++) {
-        add_bias(f, f->y + m * p->width, layer->down_bias, p->width);
-        f->model->kernels->add(f->x + m * p->width, f->y + m * p->width, p->width);
-    }
+    as_forward_wait(f, members);
+    as_forward_multiply(f, &layer->down, f->gate, 0, f->count, f->y, index, members);
+    as_forward_wait(f, members);
+}
+
+static void run_ffn(as_forward *f, size_t number, size_t index, size_t members) {
+    bool mixture = f->model->hparams.experts > 0;
+    const as_layer *layer = &f->model->weights.layers[number];
+    size_t begin, end;
+    as_forward_share(f->count, index, members, &begin, &end);
+    bool quantized =
+        !mixture && (as_forward_quantizes(&layer->gate) || as_forward_quantizes(&layer->up));
+    for (size_t m = begin; m < end; m++) norm_row(f, layer->ffn_norm, m, quantized);
+    as_forward_wait(f, members);
+    if (mixture)
+        as_experts_run(f, &layer->mixture, index, members);
+    else
+        run_dense(f, layer, index, members);
+    for (size_t m = begin; m < end; m++) end_row(f, layer->down_bias, layer->ffn_post_norm, m);
 }
 
 // Every member runs all of it and shares each stage. Rows are shared the same way in every stage,
@@ -402,7 +454,7 @@ static void run_ffn(as_forward *f, size_t number, size_t index, size_t members) 
 static void run_layers(void *forward, size_t index, size_t members) {
     as_forward *f = forward;
     size_t begin, end, layers = f->model->hparams.layers;
-    share(f->count, index, members, &begin, &end);
+    as_forward_share(f->count, index, members, &begin, &end);
     for (size_t m = begin; m < end; m++) begin_row(f, m);
     for (size_t layer = 0; layer < layers; layer++) {
         run_attention(f, layer, index, members);
@@ -425,16 +477,24 @@ void as_forward_run(as_forward *forward, const as_row *rows, size_t count, size_
 static void run_logits(void *forward, size_t index, size_t members) {
     as_forward *f = forward;
     const as_model *model = f->model;
+    const as_hparams *p = &model->hparams;
     const as_matrix *output = &model->weights.output;
-    size_t width = model->hparams.width, begin, end;
-    share(f->logits_count, index, members, &begin, &end);
+    size_t width = p->width, begin, end;
+    as_forward_share(f->logits_count, index, members, &begin, &end);
     for (size_t i = begin; i < end; i++) {
         model->kernels->rms_norm(f->h + i * width, f->x + (f->from + i) * width,
-                                 model->weights.output_norm, width, model->hparams.norm_epsilon);
-        if (is_q8(output)) quantize(f, f->h, i, width);
+                                 model->weights.output_norm, width, p->norm_epsilon);
+        if (as_forward_quantizes(output)) as_forward_quantize(f, f->h, i, width);
     }
-    wait_for_all(f, members);
-    multiply(f, output, f->h, f->logits_count, f->logits, index, members);
+    as_forward_wait(f, members);
+    as_forward_multiply(f, output, f->h, 0, f->logits_count, f->logits, index, members);
+    if (p->logit_scale == 1.0f && !(p->logit_cap > 0.0f)) return;
+    as_forward_wait(f, members);
+    for (size_t i = begin; i < end; i++) {
+        float *logits = f->logits + i * output->rows;
+        if (p->logit_scale != 1.0f) scale_row(logits, p->logit_scale, output->rows);
+        if (p->logit_cap > 0.0f) model->kernels->softcap(logits, p->logit_cap, output->rows);
+    }
 }
 
 void as_forward_logits(as_forward *forward, size_t from, size_t count, float *out) {

@@ -23,10 +23,11 @@ typedef struct as_row {
 
 typedef struct as_forward as_forward;
 
-// Room for `slots` positions and `chunk` rows a batch. AS_UNMEASURED when memory or threads are
-// not to be had.
-as_rc as_forward_new(const as_model *model, size_t slots, size_t chunk, size_t threads,
-                     as_forward **out, as_err *err) AS_MUST_USE;
+// Room for `slots` positions and `chunk` rows a batch, for texts of at most `context` tokens:
+// models with two sets of rope divisors take the one for that. AS_UNMEASURED when memory or threads
+// are not to be had.
+as_rc as_forward_new(const as_model *model, size_t context, size_t slots, size_t chunk,
+                     size_t threads, as_forward **out, as_err *err) AS_MUST_USE;
 void as_forward_free(as_forward *forward);
 
 // Runs 1..chunk rows; base + count <= slots. Without `wanted`, only the cache is filled.

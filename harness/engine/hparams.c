@@ -3,122 +3,185 @@
 
 #include <math.h>
 
-static as_rc refuse_text(const as_gguf *file, const char *key, as_str text, const char *supported,
-                         as_err *err) {
-    return as_gguf_fail(file, err, "'%s' is '%.*s', which is not supported, only %s (offset %zu)",
-                        key, text.len < 64 ? (int)text.len : 64, text.ptr, supported,
-                        as_gguf_find(file, key)->offset);
+// What is read, and where what goes wrong is kept: once something has, the rest does nothing.
+typedef struct reader {
+    const as_gguf *file;
+    const as_arch *arch;
+    as_rc rc;
+    as_err *err;
+    char key[AS_ARCH_KEY_MAX]; // of the last value looked for
+} reader;
+
+static const as_gguf_value *find(reader *r, const char *rest) {
+    return as_gguf_find(r->file, as_arch_key(r->arch, rest, r->key));
 }
 
-// Which model this is, and that it is one, whole.
-static as_rc check_identity(const as_gguf *file, as_err *err) {
-    static const char key[] = "general.architecture";
-    as_str architecture = {NULL, 0};
-    as_rc rc = as_gguf_text(file, key, &architecture, err);
-    if (rc) return rc;
-    if (!architecture.ptr) return as_gguf_missing(file, key, err);
-    if (!as_str_is(architecture, "llama"))
-        return refuse_text(file, key, architecture, "'llama'", err);
-    uint64_t parts = 1, experts = 0;
-    rc = as_gguf_u64(file, "split.count", 0, UINT16_MAX, &parts, err);
-    if (!rc && parts > 1)
-        rc = as_gguf_fail(file, err,
-                          "it is one of %llu parts of a model ('split.count'): join "
-                          "them into one file first",
-                          (unsigned long long)parts);
-    if (!rc) rc = as_gguf_u64(file, "llama.expert_count", 0, UINT16_MAX, &experts, err);
-    if (!rc && experts)
-        rc = as_gguf_fail(file, err,
-                          "it is a mixture of %llu experts ('llama.expert_count'), which is not "
-                          "supported",
-                          (unsigned long long)experts);
-    return rc;
-}
-
-static as_rc read_size(const as_gguf *file, const char *key, size_t max, size_t *out, as_err *err) {
+// A key that is missing leaves *out as it is, unless that is 0: then it is required.
+static void read_size(reader *r, const char *rest, size_t max, size_t *out) {
+    if (r->rc) return;
     uint64_t value = *out;
-    if (!value && !as_gguf_find(file, key)) return as_gguf_missing(file, key, err);
-    as_rc rc = as_gguf_u64(file, key, 1, max, &value, err);
-    if (!rc) *out = (size_t)value;
-    return rc;
+    if (!find(r, rest) && !value)
+        r->rc = as_gguf_missing(r->file, r->key, r->err);
+    else
+        r->rc = as_gguf_u64(r->file, r->key, 1, max, &value, r->err);
+    if (!r->rc) *out = (size_t)value;
 }
 
-static as_rc read_heads(as_hparams *h, const as_gguf *file, as_err *err) {
-    as_rc rc = read_size(file, "llama.attention.head_count", AS_HEADS_MAX, &h->heads, err);
-    if (rc) return rc;
+// Optional, and may be 0.
+static void read_count(reader *r, const char *rest, size_t max, size_t *out) {
+    if (r->rc) return;
+    uint64_t value = *out;
+    r->rc = as_gguf_u64(r->file, as_arch_key(r->arch, rest, r->key), 0, max, &value, r->err);
+    if (!r->rc) *out = (size_t)value;
+}
+
+static void read_float(reader *r, const char *rest, double min, double max, float *out) {
+    if (r->rc) return;
+    double value = (double)*out;
+    r->rc = as_gguf_f64(r->file, as_arch_key(r->arch, rest, r->key), min, max, &value, r->err);
+    if (!r->rc) *out = (float)value;
+}
+
+static void read_heads(reader *r, as_hparams *h) {
+    const char *name = r->arch->name;
+    read_size(r, "attention.head_count", AS_HEADS_MAX, &h->heads);
+    if (r->rc) return;
     h->kv_heads = h->heads;
-    rc = read_size(file, "llama.attention.head_count_kv", AS_HEADS_MAX, &h->kv_heads, err);
-    if (!rc && h->heads % h->kv_heads)
-        rc = as_gguf_fail(file, err,
-                          "%zu heads ('llama.attention.head_count') are no multiple of "
-                          "%zu ('llama.attention.head_count_kv')",
-                          h->heads, h->kv_heads);
+    read_size(r, "attention.head_count_kv", AS_HEADS_MAX, &h->kv_heads);
+    if (!r->rc && h->heads % h->kv_heads)
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "%zu heads ('%s.attention.head_count') are no multiple of %zu "
+                             "('%s.attention.head_count_kv')",
+                             h->heads, name, h->kv_heads, name);
     h->head_width = h->width / h->heads;
-    if (!rc && h->width % h->heads && !as_gguf_find(file, "llama.attention.key_length"))
-        rc = as_gguf_fail(file, err,
-                          "'llama.embedding_length' %zu is no multiple of %zu heads, "
-                          "and 'llama.attention.key_length' is missing",
-                          h->width, h->heads);
-    if (!rc)
-        rc = read_size(file, "llama.attention.key_length", AS_HEAD_WIDTH_MAX, &h->head_width, err);
-    if (!rc && h->head_width > AS_HEAD_WIDTH_MAX)
-        rc = as_gguf_fail(file, err, "heads are %zu wide, more than %d", h->head_width,
-                          AS_HEAD_WIDTH_MAX);
+    if (!r->rc && h->width % h->heads && !find(r, "attention.key_length"))
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "'%s.embedding_length' %zu is no multiple of %zu heads, "
+                             "and '%s.attention.key_length' is missing",
+                             name, h->width, h->heads, name);
+    read_size(r, "attention.key_length", AS_HEAD_WIDTH_MAX, &h->head_width);
+    if (!r->rc && h->head_width > AS_HEAD_WIDTH_MAX)
+        r->rc = as_gguf_fail(r->file, r->err, "heads are %zu wide, more than %d", h->head_width,
+                             AS_HEAD_WIDTH_MAX);
     size_t value_width = h->head_width;
-    if (!rc)
-        rc = read_size(file, "llama.attention.value_length", AS_HEAD_WIDTH_MAX, &value_width, err);
-    if (!rc && value_width != h->head_width)
-        rc = as_gguf_fail(file, err,
-                          "'llama.attention.value_length' is %zu and keys have %zu: "
-                          "only equal lengths are supported",
-                          value_width, h->head_width);
-    return rc;
+    read_size(r, "attention.value_length", AS_HEAD_WIDTH_MAX, &value_width);
+    if (!r->rc && value_width != h->head_width)
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "'%s.attention.value_length' is %zu and keys have %zu: "
+                             "only equal lengths are supported",
+                             name, value_width, h->head_width);
+    double scaled = h->layers == r->arch->wide_scale ? (double)h->width / (double)h->heads
+                                                     : (double)h->head_width;
+    h->attention_scale = (float)(1.0 / sqrt(scaled));
+    read_float(r, "attention.scale", 0.0, 1e6, &h->attention_scale);
+    // 0 is written for "not said".
+    if (!(h->attention_scale > 0.0f)) h->attention_scale = (float)(1.0 / sqrt(scaled));
 }
 
-static as_rc read_rope(as_hparams *h, const as_gguf *file, as_err *err) {
-    h->rope_width = h->head_width;
-    as_rc rc = read_size(file, "llama.rope.dimension_count", h->head_width, &h->rope_width, err);
-    if (!rc && h->rope_width % 2)
-        rc = as_gguf_fail(file, err, "'llama.rope.dimension_count' is %zu, which is odd",
-                          h->rope_width);
-    h->rope_base = 10000.0;
-    if (!rc) rc = as_gguf_f64(file, "llama.rope.freq_base", 1.0, 1e12, &h->rope_base, err);
-    static const char type_key[] = "llama.rope.scaling.type";
-    as_str type = AS_STR("linear");
-    if (!rc) rc = as_gguf_text(file, type_key, &type, err);
-    if (rc) return rc;
-    h->rope_divisor = 1.0;
-    if (as_str_is(type, "none")) return AS_OK;
-    if (!as_str_is(type, "linear"))
-        return refuse_text(file, type_key, type, "'none' and 'linear'", err);
-    double factor = 0.0;
-    rc = as_gguf_f64(file, "llama.rope.scale_linear", 0.0, AS_ROPE_DIVISOR_MAX, &factor, err);
-    if (!rc)
-        rc = as_gguf_f64(file, "llama.rope.scaling.factor", 0.0, AS_ROPE_DIVISOR_MAX, &factor, err);
-    if (!rc && factor != 0.0 && factor < AS_ROPE_DIVISOR_MIN)
-        rc = as_gguf_fail(file, err, "the rope scaling factor %g is below %g", factor,
-                          AS_ROPE_DIVISOR_MIN);
-    if (factor != 0.0) h->rope_divisor = factor; // 0 is written for "no scaling"
-    return rc;
+// Which layers see a window alone: those that the file lists, else all but the last of a period.
+static void read_window(reader *r, as_hparams *h) {
+    h->local_rope_base = 10000.0;
+    if (!r->rc)
+        r->rc = as_gguf_f64(r->file, as_arch_key(r->arch, "rope.freq_base_swa", r->key), 1.0, 1e12,
+                            &h->local_rope_base, r->err);
+    h->window = r->arch->window;
+    read_count(r, "attention.sliding_window", AS_CONTEXT_MAX, &h->window);
+    if (r->rc || !h->window) return;
+    uint64_t period = r->arch->local_period;
+    const as_gguf_value *pattern = find(r, "attention.sliding_window_pattern");
+    bool listed = pattern && pattern->type == AS_GGUF_ARRAY;
+    if (listed && (pattern->item != AS_GGUF_BOOL || pattern->count != h->layers)) {
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "'%s' is an array of %zu %s, not of a bool for each of %zu layers "
+                             "(offset %zu)",
+                             r->key, pattern->count, as_gguf_type_name(pattern->item), h->layers,
+                             pattern->offset);
+        return;
+    }
+    if (!listed) r->rc = as_gguf_u64(r->file, r->key, 0, AS_LAYERS_MAX, &period, r->err);
+    for (size_t i = 0; i < h->layers; i++)
+        h->local[i] = listed ? pattern->bytes[i] != 0 : !period || i % period < period - 1;
+}
+
+static void read_experts(reader *r, as_hparams *h) {
+    as_experts has = r->arch->experts;
+    read_count(r, "expert_count", AS_EXPERTS_MAX, &h->experts);
+    if (!r->rc && h->experts && has == AS_EXPERTS_NONE)
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "it is a mixture of %zu experts ('%s'), which '%s' has none of",
+                             h->experts, r->key, r->arch->name);
+    if (!r->rc && !h->experts && has == AS_EXPERTS_ALWAYS)
+        r->rc = as_gguf_missing(r->file, r->key, r->err);
+    if (r->rc || !h->experts) return;
+    read_size(r, "expert_used_count", h->experts, &h->experts_used);
+    size_t gating = 1;
+    read_count(r, "expert_gating_func", 255, &gating);
+    if (!r->rc && gating > 1)
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "'%s' is %zu, which is not supported, only 1 (softmax) (offset %zu)",
+                             r->key, gating, as_gguf_find(r->file, r->key)->offset);
+    if (r->rc) return;
+    h->expert_width = h->ffn_width;
+    if (has == AS_EXPERTS_ALWAYS && h->ffn_width) h->expert_width /= h->experts_used;
+    read_size(r, "expert_feed_forward_length", AS_FFN_MAX, &h->expert_width);
+    read_float(r, "expert_weights_scale", 0.0, 1e6, &h->expert_scale);
+    if (!(h->expert_scale > 0.0f)) h->expert_scale = 1.0f; // 0 is written for "not said"
+    if (!r->arch->shared_expert) return;
+    h->shared_width = h->ffn_width;
+    read_size(r, "expert_shared_feed_forward_length", AS_FFN_MAX, &h->shared_width);
+}
+
+static void read_scales(reader *r, as_hparams *h) {
+    h->embedding_scale = r->arch->embedding_sqrt ? (float)sqrt((double)h->width) : 1.0f;
+    h->residual_scale = h->logit_scale = 1.0f;
+    if (r->arch->multipliers) {
+        float divisor = 1.0f;
+        read_float(r, "embedding_scale", 1e-6, 1e6, &h->embedding_scale);
+        read_float(r, "residual_scale", 1e-6, 1e6, &h->residual_scale);
+        read_float(r, "logit_scale", 1e-6, 1e6, &divisor);
+        h->logit_scale = 1.0f / divisor;
+    }
+    if (!r->arch->caps) return;
+    h->attention_cap = r->arch->attention_cap;
+    h->logit_cap = r->arch->logit_cap;
+    read_float(r, "attn_logit_softcapping", 0.0, 1e6, &h->attention_cap);
+    read_float(r, "final_logit_softcapping", 0.0, 1e6, &h->logit_cap);
+}
+
+static void refuse_parts(reader *r) {
+    uint64_t parts = 1;
+    if (r->rc) return;
+    r->rc = as_gguf_u64(r->file, "split.count", 0, UINT16_MAX, &parts, r->err);
+    if (!r->rc && parts > 1)
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "it is one of %llu parts of a model ('split.count'): join "
+                             "them into one file first",
+                             (unsigned long long)parts);
 }
 
 as_rc as_hparams_read(as_hparams *out, const as_gguf *file, as_err *err) {
     as_hparams h = {0};
-    as_rc rc = check_identity(file, err);
-    if (!rc) rc = read_size(file, "llama.block_count", AS_LAYERS_MAX, &h.layers, err);
-    if (!rc) rc = read_size(file, "llama.embedding_length", AS_WIDTH_MAX, &h.width, err);
-    if (!rc) rc = read_size(file, "llama.feed_forward_length", AS_FFN_MAX, &h.ffn_width, err);
-    if (!rc) rc = read_size(file, "llama.context_length", AS_CONTEXT_MAX, &h.context_length, err);
-    if (!rc) rc = read_heads(&h, file, err);
-    if (!rc) rc = read_rope(&h, file, err);
-    static const char epsilon_key[] = "llama.attention.layer_norm_rms_epsilon";
-    double epsilon = 0.0, scale = 1.0 / sqrt((double)h.head_width);
-    if (!rc && !as_gguf_find(file, epsilon_key)) rc = as_gguf_missing(file, epsilon_key, err);
-    if (!rc) rc = as_gguf_f64(file, epsilon_key, 1e-20, 1.0, &epsilon, err);
-    if (!rc) rc = as_gguf_f64(file, "llama.attention.scale", 1e-6, 1e6, &scale, err);
-    if (rc) return rc;
-    h.norm_epsilon = (float)epsilon;
-    h.attention_scale = (float)scale;
+    reader r = {.file = file, .err = err};
+    r.rc = as_arch_read(&r.arch, file, err);
+    if (r.rc) return r.rc;
+    h.arch = r.arch;
+    refuse_parts(&r);
+    read_size(&r, "block_count", AS_LAYERS_MAX, &h.layers);
+    read_size(&r, "embedding_length", AS_WIDTH_MAX, &h.width);
+    read_size(&r, "context_length", AS_CONTEXT_MAX, &h.context_length);
+    if (r.arch->experts == AS_EXPERTS_ALWAYS)
+        read_count(&r, "feed_forward_length", AS_FFN_MAX, &h.ffn_width);
+    else
+        read_size(&r, "feed_forward_length", AS_FFN_MAX, &h.ffn_width);
+    read_heads(&r, &h);
+    if (!r.rc) r.rc = as_rope_read(&h.rope, r.arch, file, h.head_width, h.context_length, err);
+    read_window(&r, &h);
+    read_experts(&r, &h);
+    read_scales(&r, &h);
+    if (!r.rc && !find(&r, "attention.layer_norm_rms_epsilon"))
+        r.rc = as_gguf_missing(file, r.key, err);
+    read_float(&r, "attention.layer_norm_rms_epsilon", 1e-20, 1.0, &h.norm_epsilon);
+    if (r.rc) return r.rc;
     *out = h;
     return AS_OK;
 }

@@ -4,7 +4,7 @@
 #ifndef AS_HPARAMS_H
 #define AS_HPARAMS_H
 
-#include "harness/engine/gguf.h"
+#include "harness/engine/rope.h"
 
 enum {
     AS_LAYERS_MAX = 512,
@@ -12,22 +12,29 @@ enum {
     AS_HEADS_MAX = 1024,
     AS_HEAD_WIDTH_MAX = 1024,
     AS_FFN_MAX = 1024 * 1024,
-    AS_CONTEXT_MAX = 16 * 1024 * 1024, // with the least rope divisor, angles stay below 2^30
+    AS_EXPERTS_MAX = 1024,
+    AS_CONTEXT_MAX = 16 * 1024 * 1024,
 };
 
-// The least a rope_freqs entry or a rope scaling factor may be.
-#define AS_ROPE_DIVISOR_MIN 0.125
-#define AS_ROPE_DIVISOR_MAX 1048576.0
-
 typedef struct as_hparams {
+    const as_arch *arch;
     size_t layers, width, ffn_width, context_length;
     size_t heads, kv_heads; // heads is a multiple of kv_heads
     size_t head_width;      // of queries, keys and values
-    size_t rope_width;      // leading values of a head that are rotated; even, <= head_width
     float norm_epsilon;
     float attention_scale; // of the dot product of query and key
-    double rope_base;
-    double rope_divisor; // positions are divided by it (linear scaling); 1 for none
+    as_rope rope;
+    double local_rope_base;    // of the local layers that rotate in their own way
+    size_t window;             // positions a row of a local layer sees, its own included; 0: all
+    bool local[AS_LAYERS_MAX]; // the layer looks through the window
+    float attention_cap, logit_cap; // soft caps; 0: none
+    float embedding_scale;          // embeddings are multiplied by it
+    float residual_scale;           // so is what a block adds
+    float logit_scale;              // and the logits
+    size_t experts, experts_used;   // 0: no mixture; experts_used <= experts
+    size_t expert_width;            // ffn_width of an expert
+    size_t shared_width;            // of the expert that takes every token; 0: none
+    float expert_scale;             // of the chosen experts' weights
 } as_hparams;
 
 as_rc as_hparams_read(as_hparams *out, const as_gguf *file, as_err *err) AS_MUST_USE;

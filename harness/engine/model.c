@@ -35,7 +35,7 @@ static as_rc fill_info(as_model *model, const as_gguf *file, const as_mapped *ma
     if (!name.len) name = base_name(as_str_of(file->path));
     info->name = as_utf8_clean(&model->arena, as_str_copy(&model->arena, name));
     info->chat_template = as_utf8_clean(&model->arena, as_str_copy(&model->arena, chat_template));
-    info->architecture = AS_STR("llama");
+    info->architecture = as_str_of(model->hparams.arch->name);
     info->tokenizer = model->vocab.bpe ? AS_STR("gpt2") : AS_STR("llama");
     info->sha256 = as_sha256_of(&model->arena, (as_str){(const char *)map->bytes, map->size});
     info->kernels = as_str_of(model->kernels->name);

@@ -10,26 +10,49 @@
 #include "harness/engine/vocab.h"
 #include "kernels/kernels.h"
 
-// q = heads * head_width, kv = kv_heads * head_width. A bias is NULL when the file has none.
+// The experts of a layer. The last four are not there without a shared expert.
+typedef struct as_mixture {
+    as_matrix router;                 // [experts][width]
+    as_matrix *gate, *up;             // [experts] of [expert_width][width]
+    as_matrix *down;                  // [experts] of [width][expert_width]
+    const float *shared_router;       // [width]
+    as_matrix shared_gate, shared_up; // [shared_width][width]
+    as_matrix shared_down;            // [width][shared_width]
+} as_mixture;
+
+// q = heads * head_width, kv = kv_heads * head_width. A bias is NULL when the file has none, a norm
+// when the architecture has none; gate, up and down are not there in a mixture.
 typedef struct as_layer {
     const float *attention_norm; // [width]
     as_matrix query;             // [q][width]
     as_matrix key, value;        // [kv][width]
     as_matrix output;            // [width][q]
     const float *query_bias, *key_bias, *value_bias, *output_bias;
-    const float *ffn_norm; // [width]
-    as_matrix gate, up;    // [ffn_width][width]
-    as_matrix down;        // [width][ffn_width]
+    const float *query_norm, *key_norm; // [head_width]
+    const float *attention_post_norm;   // [width]
+    const float *ffn_norm;              // [width]
+    const float *ffn_post_norm;         // [width]
+    as_matrix gate, up;                 // [ffn_width][width]
+    as_matrix down;                     // [width][ffn_width]
     const float *gate_bias, *up_bias, *down_bias;
+    as_mixture mixture;
 } as_layer;
+
+// Rates of rotation, [rope.width/2] each; NULL where the model has none of the kind.
+typedef enum as_rates {
+    AS_RATES_USUAL,
+    AS_RATES_LONG,  // longrope: for contexts beyond the original one
+    AS_RATES_LOCAL, // layers that see a window and rotate in their own way
+    AS_RATES_COUNT
+} as_rates;
 
 typedef struct as_weights {
     void *memory;             // one block that holds everything below
     as_matrix embedding;      // [vocabulary][width]
     as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
     const float *output_norm; // [width]
-    double *rope_rates;       // [rope_width/2] angle by position of each pair
-    as_layer *layers;         // [layers]
+    double *rates[AS_RATES_COUNT];
+    as_layer *layers; // [layers]
     uint64_t parameters;
 } as_weights;
 

@@ -29,7 +29,8 @@ as_rc as_session_make(const as_model *model, size_t context, size_t threads, siz
     assert(chunk >= 1 && chunk <= AS_CHUNK_MAX);
     as_session *session = as_mem_new(sizeof *session);
     // The branches of a batch of choices lie side by side behind the prompt.
-    as_rc rc = as_forward_new(model, context + chunk, chunk, threads, &session->forward, err);
+    as_rc rc =
+        as_forward_new(model, context, context + chunk, chunk, threads, &session->forward, err);
     if (rc) {
         free(session);
         return rc;

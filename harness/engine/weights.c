@@ -28,9 +28,9 @@ static void *reserve(loader *l, size_t size) {
     return at;
 }
 
-// The tensor `name` (of the current layer) if it is there and has the shape [rows][cols].
-static const as_gguf_tensor *find(loader *l, const char *name, size_t rows, size_t cols,
-                                  bool required) {
+// The tensor `name` (of the current layer) if it is there and has the shape [count][rows][cols].
+static const as_gguf_tensor *find(loader *l, const char *name, size_t count, size_t rows,
+                                  size_t cols, bool required) {
     char full[AS_GGUF_NAME_MAX + 1];
     if (l->layer == SIZE_MAX)
         snprintf(full, sizeof full, "%s", name);
@@ -41,17 +41,23 @@ static const as_gguf_tensor *find(loader *l, const char *name, size_t rows, size
         if (required) l->rc = as_gguf_fail(l->file, l->err, "tensor '%s' is missing", full);
         return NULL;
     }
-    l->known[tensor - l->file->tensors] = true;
+    bool *known = &l->known[tensor - l->file->tensors];
+    if (!l->memory && !*known) l->weights->parameters += tensor->elements;
+    *known = true;
     const uint64_t *n = tensor->dimensions;
-    if (n[0] != cols || n[1] != rows || n[2] != 1 || n[3] != 1) {
-        l->rc = as_gguf_fail(
-            l->file, l->err, "tensor '%s' is %llu x %llu x %llu x %llu, not %zu x %zu (offset %zu)",
-            full, (unsigned long long)n[0], (unsigned long long)n[1], (unsigned long long)n[2],
-            (unsigned long long)n[3], cols, rows, tensor->offset);
-        return NULL;
-    }
-    if (!l->memory) l->weights->parameters += tensor->elements;
-    return tensor;
+    if (n[0] == cols && n[1] == rows && n[2] == count && n[3] == 1) return tensor;
+    l->rc = as_gguf_fail(
+        l->file, l->err,
+        "tensor '%s' is %llu x %llu x %llu x %llu, not %zu x %zu x %zu (offset %zu)", full,
+        (unsigned long long)n[0], (unsigned long long)n[1], (unsigned long long)n[2],
+        (unsigned long long)n[3], cols, rows, count, tensor->offset);
+    return NULL;
+}
+
+static bool has(const loader *l, const char *name) {
+    char full[AS_GGUF_NAME_MAX + 1];
+    snprintf(full, sizeof full, "blk.%zu.%s", l->layer, name);
+    return as_gguf_tensor_find(l->file, full) != NULL;
 }
 
 static void refuse_type(loader *l, const as_gguf_tensor *tensor, const char *supported) {
@@ -61,24 +67,28 @@ static void refuse_type(loader *l, const as_gguf_tensor *tensor, const char *sup
                          supported, tensor->offset);
 }
 
-static void load_vector(loader *l, const float **out, const char *name, size_t n, bool required) {
+// Part of a vector: `n` values of `total` from `first` on.
+static void load_values(loader *l, const float **out, const char *name, size_t total, size_t first,
+                        size_t n, bool required) {
     if (l->rc) return;
-    const as_gguf_tensor *tensor = find(l, name, 1, n, required);
+    const as_gguf_tensor *tensor = find(l, name, 1, 1, total, required);
     if (!tensor) return;
     if (tensor->type != AS_GGUF_TENSOR_F32) {
         refuse_type(l, tensor, "F32 for norms and biases");
         return;
     }
     float *values = reserve(l, n * sizeof *values);
-    if (values) memcpy(values, tensor->bytes, n * sizeof *values);
+    if (values) memcpy(values, tensor->bytes + first * sizeof *values, n * sizeof *values);
     *out = values;
 }
 
-static bool load_matrix(loader *l, as_matrix *out, const char *name, size_t rows, size_t cols,
-                        bool required) {
-    if (l->rc) return false;
-    const as_gguf_tensor *tensor = find(l, name, rows, cols, required);
-    if (!tensor) return false;
+static void load_vector(loader *l, const float **out, const char *name, size_t n, bool required) {
+    load_values(l, out, name, n, 0, n, required);
+}
+
+// `rows` rows from `first` on of a tensor, whatever its shape: rows lie one after the other.
+static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t first, size_t rows,
+                 size_t cols) {
     as_wtype type = AS_W_F32;
     if (tensor->type == AS_GGUF_TENSOR_F16)
         type = AS_W_F16;
@@ -92,53 +102,134 @@ static bool load_matrix(loader *l, as_matrix *out, const char *name, size_t rows
     out->values = reserve(l, as_matrix_values_size(type, rows, cols));
     size_t scales_size = as_matrix_scales_size(type, rows, cols);
     if (scales_size) out->scales = reserve(l, scales_size);
-    if (l->memory) as_matrix_pack(out, tensor->bytes);
+    size_t row_size = tensor->size / (size_t)(tensor->elements / cols);
+    if (l->memory) as_matrix_pack(out, tensor->bytes + first * row_size);
     return true;
 }
 
-static void load_layer(loader *l, as_layer *layer, const as_hparams *h) {
-    size_t q = h->heads * h->head_width, kv = h->kv_heads * h->head_width;
+// Part of a matrix: `rows` rows of `total` from `first` on.
+static bool load_rows(loader *l, as_matrix *out, const char *name, size_t total, size_t first,
+                      size_t rows, size_t cols, bool required) {
+    if (l->rc) return false;
+    const as_gguf_tensor *tensor = find(l, name, 1, total, cols, required);
+    return tensor && pack(l, out, tensor, first, rows, cols);
+}
+
+static bool load_matrix(loader *l, as_matrix *out, const char *name, size_t rows, size_t cols,
+                        bool required) {
+    return load_rows(l, out, name, rows, 0, rows, cols, required);
+}
+
+// The matrices of all experts, which lie in one tensor.
+static void load_experts(loader *l, as_matrix **out, const char *name, size_t count, size_t rows,
+                         size_t cols) {
+    if (l->rc) return;
+    const as_gguf_tensor *tensor = find(l, name, count, rows, cols, true);
+    if (!tensor) return;
+    as_matrix unused, *matrices = reserve(l, as_size_mul(count, sizeof *matrices));
+    *out = matrices;
+    for (size_t i = 0; !l->rc && i < count; i++)
+        pack(l, matrices ? &matrices[i] : &unused, tensor, i * rows, rows, cols);
+}
+
+static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
+    size_t q = h->heads * h->head_width, kv = h->kv_heads * h->head_width, all = q + 2 * kv;
     load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
-    load_matrix(l, &layer->query, "attn_q.weight", q, h->width, true);
-    load_matrix(l, &layer->key, "attn_k.weight", kv, h->width, true);
-    load_matrix(l, &layer->value, "attn_v.weight", kv, h->width, true);
+    if (has(l, "attn_qkv.weight")) {
+        load_rows(l, &layer->query, "attn_qkv.weight", all, 0, q, h->width, true);
+        load_rows(l, &layer->key, "attn_qkv.weight", all, q, kv, h->width, true);
+        load_rows(l, &layer->value, "attn_qkv.weight", all, q + kv, kv, h->width, true);
+        load_values(l, &layer->query_bias, "attn_qkv.bias", all, 0, q, false);
+        load_values(l, &layer->key_bias, "attn_qkv.bias", all, q, kv, false);
+        load_values(l, &layer->value_bias, "attn_qkv.bias", all, q + kv, kv, false);
+    } else {
+        load_matrix(l, &layer->query, "attn_q.weight", q, h->width, true);
+        load_matrix(l, &layer->key, "attn_k.weight", kv, h->width, true);
+        load_matrix(l, &layer->value, "attn_v.weight", kv, h->width, true);
+        load_vector(l, &layer->query_bias, "attn_q.bias", q, false);
+        load_vector(l, &layer->key_bias, "attn_k.bias", kv, false);
+        load_vector(l, &layer->value_bias, "attn_v.bias", kv, false);
+    }
     load_matrix(l, &layer->output, "attn_output.weight", h->width, q, true);
-    load_vector(l, &layer->query_bias, "attn_q.bias", q, false);
-    load_vector(l, &layer->key_bias, "attn_k.bias", kv, false);
-    load_vector(l, &layer->value_bias, "attn_v.bias", kv, false);
     load_vector(l, &layer->output_bias, "attn_output.bias", h->width, false);
+    if (h->arch->head_norms) {
+        load_vector(l, &layer->query_norm, "attn_q_norm.weight", h->head_width, true);
+        load_vector(l, &layer->key_norm, "attn_k_norm.weight", h->head_width, true);
+    }
+    if (!h->arch->post_norms) return;
+    load_vector(l, &layer->attention_post_norm, "post_attention_norm.weight", h->width, true);
+    load_vector(l, &layer->ffn_post_norm, "post_ffw_norm.weight", h->width, true);
+}
+
+static void load_mixture(loader *l, as_mixture *mixture, const as_hparams *h) {
+    size_t n = h->experts, width = h->width;
+    load_matrix(l, &mixture->router, "ffn_gate_inp.weight", n, width, true);
+    load_experts(l, &mixture->gate, "ffn_gate_exps.weight", n, h->expert_width, width);
+    load_experts(l, &mixture->up, "ffn_up_exps.weight", n, h->expert_width, width);
+    load_experts(l, &mixture->down, "ffn_down_exps.weight", n, width, h->expert_width);
+    if (!h->shared_width) return;
+    load_vector(l, &mixture->shared_router, "ffn_gate_inp_shexp.weight", width, true);
+    load_matrix(l, &mixture->shared_gate, "ffn_gate_shexp.weight", h->shared_width, width, true);
+    load_matrix(l, &mixture->shared_up, "ffn_up_shexp.weight", h->shared_width, width, true);
+    load_matrix(l, &mixture->shared_down, "ffn_down_shexp.weight", width, h->shared_width, true);
+}
+
+static void load_ffn(loader *l, as_layer *layer, const as_hparams *h) {
+    size_t n = h->ffn_width;
     load_vector(l, &layer->ffn_norm, "ffn_norm.weight", h->width, true);
-    load_matrix(l, &layer->gate, "ffn_gate.weight", h->ffn_width, h->width, true);
-    load_matrix(l, &layer->up, "ffn_up.weight", h->ffn_width, h->width, true);
-    load_matrix(l, &layer->down, "ffn_down.weight", h->width, h->ffn_width, true);
-    load_vector(l, &layer->gate_bias, "ffn_gate.bias", h->ffn_width, false);
-    load_vector(l, &layer->up_bias, "ffn_up.bias", h->ffn_width, false);
+    if (h->experts) {
+        load_mixture(l, &layer->mixture, h);
+        return;
+    }
+    bool both = h->arch->up_holds_gate;
+    if (both)
+        load_rows(l, &layer->gate, "ffn_up.weight", 2 * n, 0, n, h->width, true);
+    else
+        load_matrix(l, &layer->gate, "ffn_gate.weight", n, h->width, true);
+    load_rows(l, &layer->up, "ffn_up.weight", both ? 2 * n : n, both ? n : 0, n, h->width, true);
+    load_matrix(l, &layer->down, "ffn_down.weight", h->width, n, true);
+    load_vector(l, &layer->gate_bias, "ffn_gate.bias", n, false);
+    load_vector(l, &layer->up_bias, "ffn_up.bias", n, false);
     load_vector(l, &layer->down_bias, "ffn_down.bias", h->width, false);
 }
 
-// angle of pair i at a position = position * base^(-2i/rope_width) / divisor / factors[i]. All in
-// double: the angles of long contexts need more than a float has.
-static void fill_rope(loader *l, const as_hparams *h, const float *factors, double *rates) {
-    double log_base = as_log_f64(h->rope_base);
-    for (size_t i = 0; !l->rc && i < h->rope_width / 2; i++) {
-        double factor = factors ? (double)factors[i] : 1.0;
-        if (!(factor >= AS_ROPE_DIVISOR_MIN && factor <= AS_ROPE_DIVISOR_MAX))
-            l->rc = as_gguf_fail(l->file, l->err,
-                                 "'rope_freqs.weight' of pair %zu is %g, not in %g..%g", i, factor,
-                                 AS_ROPE_DIVISOR_MIN, AS_ROPE_DIVISOR_MAX);
-        double rate = as_exp_f64(-(double)(2 * i) / (double)h->rope_width * log_base);
-        rates[i] = rate / (h->rope_divisor * factor);
+static void check_factors(loader *l, const char *name, const float *factors, size_t n) {
+    for (size_t i = 0; !l->rc && factors && i < n; i++)
+        if (!((double)factors[i] >= AS_ROPE_DIVISOR_MIN &&
+              (double)factors[i] <= AS_ROPE_DIVISOR_MAX))
+            l->rc = as_gguf_fail(l->file, l->err, "'%s' of pair %zu is %g, not in %g..%g", name, i,
+                                 (double)factors[i], AS_ROPE_DIVISOR_MIN, AS_ROPE_DIVISOR_MAX);
+}
+
+static void load_rates(loader *l, const as_hparams *h) {
+    static const char *const names[] = {"rope_freqs.weight", "rope_factors_short.weight",
+                                        "rope_factors_long.weight"};
+    const as_rope *rope = &h->rope;
+    size_t pairs = rope->width / 2;
+    const float *factors[3] = {NULL, NULL, NULL};
+    bool two = rope->longrope || as_gguf_tensor_find(l->file, names[1]) ||
+               as_gguf_tensor_find(l->file, names[2]);
+    for (size_t i = two ? 1 : 0; i < (two ? 3 : 1); i++) {
+        load_vector(l, &factors[i], names[i], pairs, two);
+        if (l->memory) check_factors(l, names[i], factors[i], pairs);
     }
+    double **rates = l->weights->rates;
+    rates[AS_RATES_USUAL] = reserve(l, pairs * sizeof **rates);
+    if (two) rates[AS_RATES_LONG] = reserve(l, pairs * sizeof **rates);
+    if (h->window && h->arch->local_rope)
+        rates[AS_RATES_LOCAL] = reserve(l, pairs * sizeof **rates);
+    if (!l->memory || l->rc) return;
+    as_rope_rates(rope, two ? factors[1] : factors[0], rates[AS_RATES_USUAL]);
+    if (two) as_rope_rates(rope, factors[2], rates[AS_RATES_LONG]);
+    as_rope local = {.width = rope->width, .base = h->local_rope_base, .divisor = 1.0};
+    if (rates[AS_RATES_LOCAL]) as_rope_rates(&local, NULL, rates[AS_RATES_LOCAL]);
 }
 
 static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
     as_weights *w = l->weights;
     w->layers = reserve(l, as_size_mul(h->layers, sizeof *w->layers));
-    w->rope_rates = reserve(l, h->rope_width / 2 * sizeof *w->rope_rates);
     l->layer = SIZE_MAX;
-    const float *factors = NULL;
-    load_vector(l, &factors, "rope_freqs.weight", h->rope_width / 2, false);
-    if (l->memory && !l->rc) fill_rope(l, h, factors, w->rope_rates);
+    load_rates(l, h);
     load_vector(l, &w->output_norm, "output_norm.weight", h->width, true);
     load_matrix(l, &w->embedding, "token_embd.weight", vocabulary, h->width, true);
     if (!load_matrix(l, &w->output, "output.weight", vocabulary, h->width, false))
@@ -146,7 +237,8 @@ static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
     for (size_t i = 0; !l->rc && i < h->layers; i++) {
         as_layer unused = {0};
         l->layer = i;
-        load_layer(l, l->memory ? &w->layers[i] : &unused, h);
+        load_attention(l, l->memory ? &w->layers[i] : &unused, h);
+        load_ffn(l, l->memory ? &w->layers[i] : &unused, h);
     }
 }
 

@@ -91,6 +91,22 @@ INLINE unsigned v_equal(v16 a, v16 b) {
     return (unsigned)lo | (unsigned)hi << 8;
 }
 
+INLINE v16 v_size(v16 v) {
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return (v16){_mm256_andnot_ps(sign, v.lo), _mm256_andnot_ps(sign, v.hi)};
+}
+
+INLINE v16 v_with_sign(v16 size, v16 v) {
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return (v16){_mm256_or_ps(size.lo, _mm256_and_ps(sign, v.lo)),
+                 _mm256_or_ps(size.hi, _mm256_and_ps(sign, v.hi))};
+}
+
+INLINE v16 v_if_less(v16 x, v16 limit, v16 a, v16 b) {
+    return (v16){_mm256_blendv_ps(b.lo, a.lo, _mm256_cmp_ps(x.lo, limit.lo, _CMP_LT_OQ)),
+                 _mm256_blendv_ps(b.hi, a.hi, _mm256_cmp_ps(x.hi, limit.hi, _CMP_LT_OQ))};
+}
+
 INLINE float v_sum(v16 v) {
     __m256 s = _mm256_add_ps(v.lo, v.hi);
     __m128 t = _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));

@@ -77,6 +77,18 @@ INLINE unsigned v_equal(v16 a, v16 b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
 }
 
+INLINE v16 v_size(v16 v) {
+    return _mm512_abs_ps(v);
+}
+
+INLINE v16 v_with_sign(v16 size, v16 v) {
+    return _mm512_or_ps(size, _mm512_and_ps(v, v_set1(-0.0f)));
+}
+
+INLINE v16 v_if_less(v16 x, v16 limit, v16 a, v16 b) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, limit, _CMP_LT_OQ), b, a);
+}
+
 INLINE float v_sum(v16 v) {
     __m256 s = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     __m128 t = _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));

@@ -8,6 +8,9 @@
 //   v16 v_add v_sub v_mul v_div(a, b) v_fma(a, b, c)
 //   v16 v_max(x, best)                  best where x is NaN
 //   v16 v_first_n(a, b, n)              the first n lanes of a, the others of b
+//   v16 v_size(v)                       without the sign
+//   v16 v_with_sign(size, v)            size >= 0 with the sign of v
+//   v16 v_if_less(x, limit, a, b)       a where x < limit, else b, so b where x is NaN
 //   v16 v_exp(v)                        exp_f32 of scalar.h, lane by lane
 //   float v_sum(v)                      the reduction tree
 //   unsigned v_equal(a, b)              bit j: lane j is equal
@@ -221,6 +224,30 @@ static void rope_pairs(float *x, const float *cosines, const float *sines, size_
     }
 }
 
+INLINE void turn_16(v16 *a, v16 *b, v16 c, v16 s) {
+    v16 product = v_mul(*b, s), cross = v_mul(*b, c);
+    *b = v_fma(*a, s, cross);
+    *a = v_fma(*a, c, v_sub(v_set1(-0.0f), product));
+}
+
+static void rope_halves(float *x, const float *cosines, const float *sines, size_t n) {
+    size_t half = n / 2, i = 0;
+    float *y = x + half;
+    for (; i + 16 <= half; i += 16) {
+        v16 a = v_load(x + i), b = v_load(y + i);
+        turn_16(&a, &b, v_load(cosines + i), v_load(sines + i));
+        v_store(x + i, a);
+        v_store(y + i, b);
+    }
+    if (i < half) {
+        size_t left = half - i;
+        v16 a = v_load_n(x + i, left), b = v_load_n(y + i, left);
+        turn_16(&a, &b, v_load_n(cosines + i, left), v_load_n(sines + i, left));
+        v_store_n(x + i, a, left);
+        v_store_n(y + i, b, left);
+    }
+}
+
 static void axpy(float *y, float a, const float *x, size_t n) {
     v16 va = v_set1(a);
     size_t i = 0;
@@ -251,6 +278,39 @@ static void silu_mul(float *gate, const float *up, size_t n) {
         v16 y = silu_16(v_load_n(gate + i, n - i), v_load_n(up + i, n - i));
         v_store_n(gate + i, y, n - i);
     }
+}
+
+INLINE v16 gelu_16(v16 x, v16 up) {
+    v16 power = v_mul(v_fma(v_set1(AS_GELU_C3), v_mul(x, x), v_set1(AS_GELU_C1)), x);
+    return v_mul(v_div(x, v_add(v_set1(1.0f), v_exp(power))), up);
+}
+
+static void gelu_mul(float *gate, const float *up, size_t n) {
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) v_store(gate + i, gelu_16(v_load(gate + i), v_load(up + i)));
+    if (i < n) {
+        v16 y = gelu_16(v_load_n(gate + i, n - i), v_load_n(up + i, n - i));
+        v_store_n(gate + i, y, n - i);
+    }
+}
+
+INLINE v16 softcap_16(v16 value, v16 cap) {
+    v16 x = v_div(value, cap), size = v_size(x), z = v_mul(x, x), one = v_set1(1.0f);
+    v16 q = v_fma(v_set1(AS_TANH_C11), z, v_set1(AS_TANH_C9));
+    q = v_fma(q, z, v_set1(AS_TANH_C7));
+    q = v_fma(q, z, v_set1(AS_TANH_C5));
+    q = v_fma(q, z, v_set1(AS_TANH_C3));
+    v16 small = v_fma(v_mul(x, z), q, x);
+    v16 large = v_sub(one, v_div(v_set1(2.0f), v_add(v_exp(v_add(size, size)), one)));
+    v16 tanh = v_if_less(size, v_set1(AS_TANH_SMALL), small, v_with_sign(large, x));
+    return v_mul(cap, tanh);
+}
+
+static void softcap(float *x, float cap, size_t n) {
+    v16 vcap = v_set1(cap);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) v_store(x + i, softcap_16(v_load(x + i), vcap));
+    if (i < n) v_store_n(x + i, softcap_16(v_load_n(x + i, n - i), vcap), n - i);
 }
 
 // The largest of x; which of +0 and -0 is open. -inf when all are NaN.
@@ -313,7 +373,8 @@ static size_t argmax(const float *x, size_t n) {
     {                                                                                              \
         .name = (table_name), .quantize_row = quantize_row, .matmul_f32 = matmul_f32,              \
         .matmul_f16 = matmul_f16, .matmul_q8 = matmul_q8, .rms_norm = rms_norm,                    \
-        .rope_pairs = rope_pairs, .dot = dot, .axpy = axpy, .add = add, .silu_mul = silu_mul,      \
+        .rope_pairs = rope_pairs, .rope_halves = rope_halves, .dot = dot, .axpy = axpy,            \
+        .add = add, .silu_mul = silu_mul, .gelu_mul = gelu_mul, .softcap = softcap,                \
         .softmax = softmax, .exp_sum = exp_sum, .argmax = argmax,                                  \
     }
 

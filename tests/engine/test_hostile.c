@@ -93,15 +93,16 @@ static void use(const as_model *model) {
 
 static void random_changes_do_no_harm(void **state) {
     (void)state;
-    enum { MUTATIONS = 10000 };
-    static const char *const models[] = {"f32", "f16", "odd", "q8"};
+    enum { MUTATIONS = 14000, MODELS = 9 };
+    static const char *const models[MODELS] = {"f32",    "f16",  "odd",      "q8",   "gemma2",
+                                               "gemma3", "phi3", "qwen2moe", "qwen2"};
     as_rng rng = as_rng_of(2024, 3);
     size_t opened = 0;
     as_arena arena = {0};
-    as_str originals[4];
-    for (size_t m = 0; m < 4; m++) originals[m] = read_model(&arena, models[m]);
+    as_str originals[MODELS];
+    for (size_t m = 0; m < MODELS; m++) originals[m] = read_model(&arena, models[m]);
     for (size_t i = 0; i < MUTATIONS; i++) {
-        as_str original = originals[i % 4];
+        as_str original = originals[i % MODELS];
         char *bytes = as_mem_new(original.len);
         memcpy(bytes, original.ptr, original.len);
         size_t changes = 1 + (size_t)as_rng_below(&rng, 4);
@@ -243,26 +244,33 @@ static void check_model(const change *c, const shape *replaced, const shape *add
 static void wrong_hyperparameters(void **state) {
     (void)state;
     static const change cases[] = {
-        {"general.architecture", 1, 0, "qwen2", 0,
-         "'general.architecture' is 'qwen2', which is not supported, only 'llama' (offset "},
+        {"general.architecture", 1, 0, "klingon", 0,
+         "'general.architecture' is 'klingon', which is not supported; supported: llama qwen2 "},
+        {"general.architecture", 1, 0, "deepseek2", 0,
+         "'general.architecture' is 'deepseek2', which is not supported: it would take latent "
+         "attention (MLA) and grouped expert routing; supported: llama"},
+        {"general.architecture", 1, 0, "qwen2", 0, "'qwen2.block_count' is missing"},
         {"general.architecture", 0, 3, NULL, 0, "'general.architecture' is u32, not a string"},
         {"general.architecture", 3, 0, NULL, 0, "'general.architecture' is missing"},
         {"split.count", 0, 3, NULL, 0, "it is one of 3 parts of a model ('split.count')"},
-        {"llama.expert_count", 0, 8, NULL, 0, "it is a mixture of 8 experts"},
+        {"llama.expert_count", 0, 8, NULL, 0, "'llama.expert_used_count' is missing"},
+        {"llama.expert_count", 0, 1025, NULL, 0, "'llama.expert_count' is 1025, not in 0..1024"},
+        {"llama.attention.sliding_window", 0, 3, NULL, 0, NULL},
+        {"llama.attention.sliding_window", 1, 0, "x", 0, "is string, not one integer"},
         {"llama.block_count", 0, 0, NULL, 0, "'llama.block_count' is 0, not in 1..512 (offset "},
         {"llama.block_count", 0, 513, NULL, 0, "'llama.block_count' is 513, not in 1..512"},
         {"llama.block_count", 0, 2, NULL, 0, "tensor 'blk.1.attn_norm.weight' is missing"},
         {"llama.block_count", 3, 0, NULL, 0, "'llama.block_count' is missing"},
         {"llama.block_count", 1, 0, "two", 0, "'llama.block_count' is string, not one integer"},
         {"llama.context_length", 0, 0xffffffff, NULL, 0, "'llama.context_length' is 4294967295"},
-        {"llama.embedding_length", 0, 16, NULL, 0, "is 8 x 1 x 1 x 1, not 16 x 1 (offset "},
+        {"llama.embedding_length", 0, 16, NULL, 0, "is 8 x 1 x 1 x 1, not 16 x 1 x 1 (offset "},
         {"llama.embedding_length", 0, 0xffffffff, NULL, 0, "not in 1..65536"},
         {"llama.embedding_length", 0, 9, NULL, 0, "9 is no multiple of 2 heads"},
         {"llama.feed_forward_length", 0, 5, NULL, 0, "'blk.0.ffn_gate.weight' is 8 x 4 x 1 x 1"},
         {"llama.attention.head_count", 0, 0, NULL, 0, "'llama.attention.head_count' is 0"},
         {"llama.attention.head_count", 0, 1, NULL, 0,
          "'blk.0.attn_k.weight' is 8 x 4 x 1 x 1, "
-         "not 8 x 8 (offset "},
+         "not 8 x 8 x 1 (offset "},
         {"llama.attention.head_count_kv", 0, 3, NULL, 0,
          "2 heads ('llama.attention.head_count') "
          "are no multiple of 3"},
@@ -276,9 +284,12 @@ static void wrong_hyperparameters(void **state) {
          "1..4"},
         {"llama.rope.dimension_count", 0, 2, NULL, 0, NULL},
         {"llama.rope.freq_base", 2, 0, NULL, 0.0f, "'llama.rope.freq_base' is 0, not in 1..1e+12"},
-        {"llama.rope.scaling.type", 1, 0, "yarn", 0,
-         "'llama.rope.scaling.type' is 'yarn', which "
-         "is not supported"},
+        {"llama.rope.scaling.type", 1, 0, "spiral", 0,
+         "'llama.rope.scaling.type' is 'spiral', which is not supported, only 'none', 'linear', "
+         "'yarn' and 'longrope' (offset "},
+        {"llama.rope.scaling.type", 1, 0, "yarn", 0, NULL},
+        {"llama.rope.scaling.type", 1, 0, "longrope", 0,
+         "tensor 'rope_factors_short.weight' is missing"},
         {"llama.rope.scaling.type", 1, 0, "none", 0, NULL},
         {"llama.rope.scaling.factor", 2, 0, NULL, 0.01f, "the rope scaling factor 0.01 is below"},
         {"llama.rope.scaling.factor", 2, 0, NULL, 4.0f, NULL},
@@ -299,7 +310,7 @@ static void wrong_weights(void **state) {
     } cases[] = {
         {{"blk.0.attn_q.weight", {8, 9}, 0},
          "tensor 'blk.0.attn_q.weight' is 8 x 9 x 1 x 1, not "
-         "8 x 8 (offset "},
+         "8 x 8 x 1 (offset "},
         {{"blk.0.attn_norm.weight", {8, 2}, 0},
          "'blk.0.attn_norm.weight' is 8 x 2 x 1 x 1, not 8 "
          "x 1"},
@@ -325,7 +336,7 @@ static void wrong_weights(void **state) {
     check_model(NULL, NULL, &freqs,
                 "'rope_freqs.weight' of pair 0 is 0, not in 0.125..1.04858e+06");
     static const shape bias = {"blk.0.attn_q.bias", {4}, 0};
-    check_model(NULL, NULL, &bias, "'blk.0.attn_q.bias' is 4 x 1 x 1 x 1, not 8 x 1 (offset ");
+    check_model(NULL, NULL, &bias, "'blk.0.attn_q.bias' is 4 x 1 x 1 x 1, not 8 x 1 x 1 (offset ");
 }
 
 int main(void) {

@@ -62,7 +62,7 @@ static void compare(const char *name, double limit, double plain_limit) {
     float *logits = as_mem_new(n * sizeof *logits);
     assert_int_equal(as_session_logits(session, r.tokens, logits), AS_EVAL_OK);
     double off = distance(logits, r.logits, n), plain = distance(logits, r.logits + n, n);
-    print_message("%-8s off by %.2g of the logits' size; without quantized activations %.2g\n",
+    print_message("%-10s off by %.2g of the logits' size; without quantized activations %.2g\n",
                   name, off, plain);
     assert_true(off < limit);
     assert_true(plain < plain_limit);
@@ -92,11 +92,20 @@ static void q8_models(void **state) {
     compare("mixed", 1e-4, 0.3);
 }
 
+static void architectures(void **state) {
+    (void)state;
+    static const char *const names[] = {"qwen2", "qwen3",      "gemma",   "gemma2",   "gemma3",
+                                        "phi3",  "phi3_short", "mixtral", "qwen3moe", "granite"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) compare(names[i], 1e-5, 1e-5);
+    compare("qwen2moe", 1e-4, 0.3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f32_models),
         cmocka_unit_test(f16_models),
         cmocka_unit_test(q8_models),
+        cmocka_unit_test(architectures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,9 @@
 
 enum { CHOICES = 7, TOKENS_MAX = 60, CONTEXT = 120 };
 
-static const char *const models[] = {"f32", "f16", "q8", "q8_tied", "odd", "mixed"};
+static const char *const models[] = {
+    "f32",    "f16",    "q8",   "q8_tied",    "odd",     "mixed",    "qwen2",    "qwen3",  "gemma",
+    "gemma2", "gemma3", "phi3", "phi3_short", "mixtral", "qwen2moe", "qwen3moe", "granite"};
 enum { MODELS = sizeof models / sizeof *models };
 
 static as_model *open_model(const char *name, const char *cpu) {

@@ -56,10 +56,23 @@ static void check_guards(const guarded *g) {
 
 // --- vector functions ---------------------------------------------------------------------------
 
-typedef enum operation { RMS_NORM, RMS_IN_PLACE, ROPE, AXPY, ADD, SILU, SOFTMAX, OPERATIONS } op;
+typedef enum operation {
+    RMS_NORM,
+    RMS_IN_PLACE,
+    ROPE,
+    ROPE_HALVES,
+    AXPY,
+    ADD,
+    SILU,
+    GELU,
+    SOFTCAP,
+    SOFTMAX,
+    OPERATIONS
+} op;
 
-static const char *const op_names[] = {"rms_norm", "rms_norm in place", "rope_pairs", "axpy",
-                                       "add",      "silu_mul",          "softmax"};
+static const char *const op_names[] = {
+    "rms_norm", "rms_norm in place", "rope_pairs", "rope_halves", "axpy",
+    "add",      "silu_mul",          "gelu_mul",   "softcap",     "softmax"};
 
 // Runs one operation with `out` holding its in-and-out vector.
 static void apply(const as_kernels *k, op what, float *out, const float *a, const float *b,
@@ -74,6 +87,9 @@ static void apply(const as_kernels *k, op what, float *out, const float *a, cons
     case ROPE:
         k->rope_pairs(out, a, b, n);
         break;
+    case ROPE_HALVES:
+        k->rope_halves(out, a, b, n);
+        break;
     case AXPY:
         k->axpy(out, b[0], a, n);
         break;
@@ -82,6 +98,12 @@ static void apply(const as_kernels *k, op what, float *out, const float *a, cons
         break;
     case SILU:
         k->silu_mul(out, a, n);
+        break;
+    case GELU:
+        k->gelu_mul(out, a, n);
+        break;
+    case SOFTCAP:
+        k->softcap(out, n % 2 ? 50.0f : 0.75f, n);
         break;
     default:
         k->softmax(out, n);
@@ -163,6 +185,16 @@ static void vectors_take_infinities_and_nans(void **state) {
             tables[0]->silu_mul(a, y, n);
             tables[t]->silu_mul(b, y, n);
             check_same(b, a, n, tables[t]->name, "silu_mul of odd values");
+            memcpy(a, x, sizeof a);
+            memcpy(b, x, sizeof b);
+            tables[0]->gelu_mul(a, y, n);
+            tables[t]->gelu_mul(b, y, n);
+            check_same(b, a, n, tables[t]->name, "gelu_mul of odd values");
+            memcpy(a, x, sizeof a);
+            memcpy(b, x, sizeof b);
+            tables[0]->softcap(a, 30.0f, n);
+            tables[t]->softcap(b, 30.0f, n);
+            check_same(b, a, n, tables[t]->name, "softcap of odd values");
         }
     }
 }
@@ -585,6 +617,32 @@ static void tables_use_the_same_exp(void **state) {
     }
 }
 
+// What the specification is worth: against long double, in the last place of the result.
+// 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
+static void gelu_and_softcap_are_near_their_formulas(void **state) {
+    (void)state;
+    double worst_gelu = 0.0, worst_cap = 0.0;
+    for (int i = 0; i < 200000; i++) {
+        float x = i % 3 ? 9.0f * random_unit() : random_float(90, 130), one = 1.0f;
+        float gelu = x, capped = x, cap = 0.5f + fabsf(40.0f * random_unit());
+        tables[0]->gelu_mul(&gelu, &one, 1);
+        tables[0]->softcap(&capped, cap, 1);
+        long double inner = 0.79788456080286535588L * (x + 0.044715L * x * x * x);
+        long double want = x / (1.0L + expl(-2.0L * inner));
+        // exp turns what its argument, -2u, is off by into that share of the result.
+        double room = 3.0 + 4.0 * fabs((double)inner);
+        double off = fabs((double)(gelu - want)) / (fabs((double)want) + 1e-37);
+        if (want != 0.0L && fabs((double)want) > 1e-30 && off / room > worst_gelu)
+            worst_gelu = off / room;
+        want = (long double)cap * tanhl((long double)x / cap);
+        off = fabs((double)(capped - want)) / fabs((double)want);
+        if (off > worst_cap) worst_cap = off;
+    }
+    print_message("gelu off by %.2g times its room, softcap by %.2g\n", worst_gelu, worst_cap);
+    assert_true(worst_gelu < 0x1p-23);
+    assert_true(worst_cap < 3 * 0x1p-23);
+}
+
 static void select_goes_by_name(void **state) {
     (void)state;
     assert_string_equal(tables[0]->name, "portable");
@@ -612,6 +670,7 @@ int main(void) {
         cmocka_unit_test_setup(products_are_chains, seed),
         cmocka_unit_test_setup(pack_keeps_every_value, seed),
         cmocka_unit_test_setup(tables_use_the_same_exp, seed),
+        cmocka_unit_test_setup(gelu_and_softcap_are_near_their_formulas, seed),
     };
     table_count = as_kernels_available(tables);
     for (size_t t = 0; t < table_count; t++) print_message("table %s\n", tables[t]->name);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/engine/arch.h"
+
+#include <stdio.h>
+
+static const as_arch archs[] = {
+    // Llama 1 to 3.x, TinyLlama, SmolLM2, Mistral, Mixtral
+    {.name = "llama", .experts = AS_EXPERTS_MAYBE, .experts_normed = true},
+    {.name = "qwen2", .rope_halves = true},
+    {.name = "qwen2moe", .rope_halves = true, .experts = AS_EXPERTS_ALWAYS, .shared_expert = true},
+    {.name = "qwen3", .rope_halves = true, .head_norms = true},
+    {.name = "qwen3moe",
+     .rope_halves = true,
+     .head_norms = true,
+     .experts = AS_EXPERTS_ALWAYS,
+     .experts_normed = true},
+    {.name = "gemma", .rope_halves = true, .gelu = true, .embedding_sqrt = true},
+    {.name = "gemma2",
+     .rope_halves = true,
+     .gelu = true,
+     .embedding_sqrt = true,
+     .post_norms = true,
+     .caps = true,
+     .local_period = 2,
+     .window = 4096,
+     .attention_cap = 50.0f,
+     .logit_cap = 30.0f,
+     .wide_scale = 46}, // 27B
+    {.name = "gemma3",
+     .rope_halves = true,
+     .gelu = true,
+     .embedding_sqrt = true,
+     .post_norms = true,
+     .head_norms = true,
+     .caps = true,
+     .local_period = 6,
+     .local_rope = true,
+     .wide_scale = 62}, // 27B
+    // Phi-3, Phi-3.5, Phi-4-mini; Phi-4 is a llama or this
+    {.name = "phi3", .rope_halves = true, .up_holds_gate = true},
+    {.name = "granite", .multipliers = true},
+    {.name = "granitemoe",
+     .multipliers = true,
+     .experts = AS_EXPERTS_ALWAYS,
+     .experts_normed = true},
+};
+
+// What is met in the wild and what it would take to compute it.
+static const struct {
+    const char *name, *needs;
+} missing[] = {
+    {"bert", "attention in both directions, LayerNorm and learned positions"},
+    {"nomic-bert", "attention in both directions and LayerNorm"},
+    {"jina-bert-v2", "attention in both directions, LayerNorm and ALiBi"},
+    {"modern-bert", "attention in both directions and LayerNorm"},
+    {"gemma-embedding", "attention in both directions and pooling"},
+    {"gemma3n", "AltUp, LAuReL and per-layer embeddings"},
+    {"gemma4", "per-layer embeddings and shared keys and values"},
+    {"gpt-oss", "attention sinks and a clamped SwiGLU in the experts"},
+    {"llama4", "chunked attention and input-weighted experts"},
+    {"mistral3", "scaling of the attention temperature by position"},
+    {"deepseek", "dense layers before the experts and shared experts without a gate"},
+    {"deepseek2", "latent attention (MLA) and grouped expert routing"},
+    {"qwen", "fused projections of the first Qwen"},
+    {"qwen2vl", "multimodal rope and a vision encoder"},
+    {"qwen3vl", "multimodal rope and a vision encoder"},
+    {"qwen3next", "gated delta-net layers"},
+    {"qwen35", "gated delta-net layers"},
+    {"phi2", "LayerNorm, and attention and feed-forward side by side"},
+    {"phimoe", "LayerNorm and sparse-mixer routing"},
+    {"falcon", "LayerNorm, and attention and feed-forward side by side"},
+    {"command-r", "LayerNorm, and attention and feed-forward side by side"},
+    {"cohere2", "LayerNorm, and attention and feed-forward side by side"},
+    {"gpt2", "LayerNorm and learned positions"},
+    {"gptneox", "LayerNorm, and attention and feed-forward side by side"},
+    {"starcoder2", "LayerNorm and a feed-forward without a gate"},
+    {"stablelm", "LayerNorm"},
+    {"olmo2", "norms after the blocks alone and norms over whole queries and keys"},
+    {"smollm3", "layers without rope"},
+    {"exaone", "its own tensor names"},
+    {"glm4", "its own rotation of half a head and post norms"},
+    {"minicpm3", "latent attention (MLA)"},
+    {"mamba", "state-space layers"},
+    {"mamba2", "state-space layers"},
+    {"jamba", "state-space layers"},
+    {"rwkv6", "recurrent layers"},
+    {"rwkv7", "recurrent layers"},
+    {"t5", "an encoder, a decoder and relative position biases"},
+    {"t5encoder", "attention in both directions and relative position biases"},
+    {"clip", "a vision encoder"},
+    {"whisper", "an audio encoder"},
+};
+
+static as_rc refuse(const as_gguf *file, as_str name, size_t offset, as_err *err) {
+    as_buf known = {0};
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+        as_buff(&known, "%s%s", i ? " " : "", archs[i].name);
+    const char *needs = NULL;
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+        if (as_str_is(name, missing[i].name)) needs = missing[i].needs;
+    as_rc rc =
+        as_gguf_fail(file, err,
+                     "'general.architecture' is '%.*s', which is not supported%s%s; supported: %s "
+                     "(offset %zu)",
+                     name.len < 64 ? (int)name.len : 64, name.ptr, needs ? ": it would take " : "",
+                     needs ? needs : "", known.ptr, offset);
+    as_buf_free(&known);
+    return rc;
+}
+
+as_rc as_arch_read(const as_arch **out, const as_gguf *file, as_err *err) {
+    static const char key[] = "general.architecture";
+    as_str name = {NULL, 0};
+    as_rc rc = as_gguf_text(file, key, &name, err);
+    if (rc) return rc;
+    if (!name.ptr) return as_gguf_missing(file, key, err);
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
+        if (!as_str_is(name, archs[i].name)) continue;
+        *out = &archs[i];
+        return AS_OK;
+    }
+    return refuse(file, name, as_gguf_find(file, key)->offset, err);
+}
+
+const char *as_arch_key(const as_arch *arch, const char *rest, char out[AS_ARCH_KEY_MAX]) {
+    snprintf(out, AS_ARCH_KEY_MAX, "%s.%s", arch->name, rest);
+    return out;
+}

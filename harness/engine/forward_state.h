@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// forward_state.h - what the parts of the forward pass share: private to forward.c and experts.c.
+#ifndef AS_FORWARD_STATE_H
+#define AS_FORWARD_STATE_H
+
+#include <stdatomic.h>
+
+#include "harness/engine/forward.h"
+
+// Where all members of the team wait for each other. They spin, since a stage takes microseconds,
+// but give way soon: the machine may have fewer processors than the team has members.
+typedef struct as_barrier {
+    atomic_uint arrived, phase;
+} as_barrier;
+
+// Scratch of one member of the team, for one tile of attention.
+typedef struct as_tile {
+    float *queries; // [TILE][head_width], scaled
+    float *scores;  // [TILE][score_stride]
+    float *mixed;   // [TILE][head_room]
+    uint32_t *path; // [chunk] a row's chain of parents, oldest first
+} as_tile;
+
+// Which experts the rows of a batch go to. The rows of one expert are put side by side, in the
+// order of the batch, so that it is one matrix product. Item i = row * experts_used + rank is in
+// place places[i]; expert e has places starts[e]..starts[e + 1] - 1.
+typedef struct as_routing {
+    float *odds;       // [chunk][experts] what the router says
+    uint32_t *chosen;  // [item] expert, the likeliest one first
+    float *weights;    // [item]
+    uint32_t *places;  // [item]
+    uint32_t *sources; // [place] row
+    uint32_t *starts;  // [experts + 1]
+    float *gathered;   // [place][width] normed rows
+    float *parts;      // [place][width] what an expert makes of them
+} as_routing;
+
+struct as_forward {
+    const as_model *model;
+    as_team *team;
+    as_barrier barrier;
+    void *memory;
+
+    size_t slots, chunk;
+    size_t head_room;       // head_width up to a whole panel
+    size_t score_stride;    // floats between rows of scores
+    const double *rates[2]; // of layers that see everything, and of local ones
+
+    // The cache. Both are packed as matrices are, so that attention is two matrix products.
+    float *keys;   // [layers][kv_heads][slots/16][head_width][16]
+    float *values; // [layers][kv_heads][head_room/16][slots][16]
+
+    // The batch. q = heads * head_width, kv = kv_heads * head_width. An item is a row, or a row
+    // times one of its experts.
+    const as_row *rows;
+    size_t count, base;
+    bool wanted;
+    uint32_t *depths;             // [chunk] rows of the batch that a row sees, itself included
+    float *cosines[2], *sines[2]; // [chunk][rope.width/2] as `rates`
+    float *x;                     // [chunk][width] the residual stream
+    float *h;                     // [chunk][width] normed
+    float *q, *k, *v;             // [chunk][q], [chunk][kv], [chunk][kv]
+    float *mixed;                 // [chunk][q] attention's answer
+    float *y;                     // [chunk][width] what a block adds to x
+    float *gate, *up;             // [item][ffn_width], also of experts
+    as_qrows quantized;           // [item][widest]
+    as_routing routing;           // of mixtures
+    as_tile *tiles;               // [team]
+
+    // as_forward_logits
+    size_t from, logits_count;
+    float *logits;
+};
+
+// Member `index`'s share of n things: [*begin, *end).
+void as_forward_share(size_t n, size_t index, size_t members, size_t *begin, size_t *end);
+
+// All members have come here before any goes on.
+void as_forward_wait(as_forward *f, size_t members);
+
+// Whether products with w take quantized rows.
+bool as_forward_quantizes(const as_matrix *w);
+
+// Quantizes row m of x[][cols] for products with matrices of `cols` columns.
+void as_forward_quantize(as_forward *f, const float *x, size_t m, size_t cols);
+
+// Rows from..from+count-1 of y[][w->rows] = w x, this member's panels. Those rows of `x` were
+// quantized if w wants it so.
+void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size_t from,
+                         size_t count, float *y, size_t index, size_t members);
+
+// gate = act(gate) * up.
+void as_forward_activate(as_forward *f, float *gate, const float *up, size_t n);
+
+// f->y = what the mixture of a layer makes of f->h, which is not changed and need not be quantized.
+// This member's share of it; rows of f->y are shared as `share` does.
+void as_experts_run(as_forward *f, const as_mixture *mixture, size_t index, size_t members);
+
+#endif
