@@ -5,7 +5,7 @@
 
 #include "harness/base/regex.h"
 
-enum { PATTERNS_MAX = 4 };
+enum { PATTERNS_MAX = 5 };
 
 // White space as Unicode defines it. PCRE2's \s also takes U+180E, which the tokenizers do not.
 #define WS                                                                                         \
@@ -27,6 +27,23 @@ enum { PATTERNS_MAX = 4 };
     "(?i:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?\\p{L}++|" digits "|" OTHERS "[\\r\\n]*+|" BREAKS       \
     "|" SPACES
 
+// Words by case: capitals first, then small letters; letters without case and marks go with both.
+// `UPPER*LOWER+` would give back a megabyte of capitals one by one: it is capitals up to a small
+// letter and what follows that, else all up to the last letter that goes with both.
+#define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define CAPITALIZED                                                                                \
+    "(?:" UPPER "*+\\p{Ll}" LOWER "*+|(?:[\\p{Lu}\\p{Lt}]*+[\\p{Lm}\\p{Lo}\\p{M}]++)++)"
+#define CASED(suffix, digits)                                                                      \
+    "[^\\r\\n\\p{L}\\p{N}]?" CAPITALIZED suffix "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "++" LOWER         \
+    "*+" suffix "|" digits "|" OTHERS "[\\r\\n/]*+|" BREAKS "|" SPACES
+#define HAN "[\\x{4e00}-\\x{9fa5}"
+#define ASCII_PUNCTUATION "[!-/:-@\\[-`{-~]"
+#define DEEPSEEK3                                                                                  \
+    ASCII_PUNCTUATION "[A-Za-z]++|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]++| ?[\\p{P}\\p{S}]++" \
+                      "[\\r\\n]*+|" BREAKS "|" SPACES
+#define BLOOM " ?[^(" WS "|.,!?\\x{2026}\\x{3002}\\x{ff0c}\\x{3001}\\x{964}\\x{6d4}\\x{60c})]++"
+
 typedef struct scheme {
     const char *names;                  // separated by spaces
     const char *patterns[PATTERNS_MAX]; // each cuts what the one before it left, matched or not
@@ -34,11 +51,30 @@ typedef struct scheme {
 } scheme;
 
 static const scheme schemes[] = {
-    {"gpt-2 mpt olmo phi-2 modern-bert", {GPT2}, false, false},
-    {"llama-bpe llama3 llama-v3 falcon3", {LLAMA3("\\p{N}{1,3}")}, true, true},
-    {"smaug-bpe dbrx", {LLAMA3("\\p{N}{1,3}")}, false, false},
-    {"qwen2 deepseek-r1-qwen stablelm2 megrez", {LLAMA3("\\p{N}")}, false, false},
-    {"smollm starcoder refact command-r exaone", {"\\p{N}", GPT2}, false, false},
+    {"gpt-2 mpt olmo phi-2 modern-bert jais trillion granite-docling exaone4 gigachat roberta-bpe",
+     {GPT2},
+     false,
+     false},
+    {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral", {LLAMA3("\\p{N}{1,3}")}, true, true},
+    {"smaug-bpe dbrx chatglm-bpe glm4", {LLAMA3("\\p{N}{1,3}")}, false, false},
+    {"qwen2 deepseek-r1-qwen stablelm2 megrez hunyuan", {LLAMA3("\\p{N}")}, false, false},
+    {"smollm starcoder refact command-r exaone codeshell minerva-7b",
+     {"\\p{N}", GPT2},
+     false,
+     false},
+    {"tekken", {CASED("", "\\p{N}")}, true, true},
+    {"gpt-4o llama4", {CASED("(?i:" SUFFIX ")?+", "\\p{N}{1,3}")}, false, false},
+    {"deepseek-coder",
+     {"[\\r\\n]", "[" WS "]?\\p{L}++", "[" WS "]?\\p{P}++",
+      HAN "\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]++", "\\p{N}"},
+     false,
+     false},
+    {"deepseek-v3 hunyuan-dense",
+     {"\\p{N}{1,3}", HAN "\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]++", DEEPSEEK3},
+     false,
+     false},
+    {"bloom poro-chat gpt3-finnish", {BLOOM}, false, false},
+    {"viking", {BLOOM, "\\p{N}"}, false, false},
     {"default", {"[\\p{P}$+<=>^~|]++", GPT2, "\\p{N}++", "[0-9][0-9][0-9]"}, false, false},
 };
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "harness/base/utf8.h"
 #include "harness/engine/bpe.h"
@@ -201,6 +202,29 @@ static void index_specials(as_vocab *vocab) {
     free(found);
 }
 
+// Phi-3's special tokens swallow the white space behind them. No key says so: files are told by
+// their name, as llama.cpp does.
+static as_rc load_strips(as_vocab *vocab, const as_gguf *file, as_err *err) {
+    static const char *const names[] = {"phi-3", "phi3"};
+    as_str name = {NULL, 0};
+    as_rc rc = as_gguf_text(file, "general.name", &name, err);
+    for (size_t i = 0; !rc && i < sizeof names / sizeof *names; i++)
+        for (size_t at = 0, len = strlen(names[i]); at + len <= name.len; at++)
+            vocab->strips = vocab->strips || !strncasecmp(name.ptr + at, names[i], len);
+    return rc;
+}
+
+// Where the text goes on after a special token that ends at `at`.
+static size_t after_special(const as_vocab *vocab, as_str text, size_t at, uint32_t id) {
+    as_str name = vocab->texts[id];
+    if (!vocab->strips || as_str_is(name, "<unk>") || as_str_is(name, "<s>") ||
+        as_str_is(name, "<|endoftext|>"))
+        return at;
+    while (at < text.len && (text.ptr[at] == ' ' || (text.ptr[at] >= '\t' && text.ptr[at] <= '\r')))
+        at++;
+    return at;
+}
+
 static as_rc load_model(as_vocab *vocab, const as_gguf *file, as_err *err) {
     as_str model = {NULL, 0};
     as_rc rc = as_gguf_text(file, "tokenizer.ggml.model", &model, err);
@@ -224,6 +248,7 @@ as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) {
     memset(vocab.byte_ids, 0xff, sizeof vocab.byte_ids); // AS_TOKEN_NONE
     as_rc rc = load_model(&vocab, file, err);
     if (!rc) rc = load_ends(&vocab, file, err);
+    if (!rc) rc = load_strips(&vocab, file, err);
     if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.add_bos_token", &vocab.add_bos, err);
     if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.add_space_prefix", &vocab.add_space, err);
     if (rc) {
@@ -321,7 +346,7 @@ as_rc as_vocab_tokenize(const as_vocab *vocab, as_arena *arena, as_str text, boo
         rc = encode(vocab, arena, as_str_sub(text, begin, at), &ids, err);
         bool doubled = ids.count == 1 && at == 0 && id == vocab->bos; // it was put there above
         if (!rc && !doubled) as_ids_add(&ids, id);
-        begin = at += vocab->texts[id].len;
+        begin = at = after_special(vocab, text, at + vocab->texts[id].len, id);
     }
     if (!rc) rc = encode(vocab, arena, as_str_sub(text, begin, text.len), &ids, err);
     if (!rc) {

@@ -43,6 +43,7 @@ typedef struct as_vocab {
     size_t special_at[257]; // specials of first byte b: [special_at[b], special_at[b + 1])
     uint32_t bos, eos;      // AS_TOKEN_NONE when there is none
     bool add_bos;           // the model wants `bos` in front
+    bool strips;            // special tokens swallow the white space after them (Phi-3)
     bool add_space;         // SPM: a space in front of the text and after special tokens
     uint32_t *orders;       // SPM: [count] merge order, 0 for the highest score
     as_bpe *bpe;            // BPE; NULL for SPM

@@ -284,7 +284,8 @@ class Model:
         scaling = "linear" if self.scale else "yarn" if self.yarn else ""
         scaling = "longrope" if self.longrope else scaling
         texts = [("rope.scaling.type", scaling)] if scaling else []
-        return [("general.architecture", STRING, self.arch), ("general.name", STRING, "tiny"),
+        name = "Phi-3 tiny" if self.arch == "phi3" else "tiny"
+        return [("general.architecture", STRING, self.arch), ("general.name", STRING, name),
                 *[(f"{self.arch}.{key}", U32, n) for key, n in numbers],
                 *[(f"{self.arch}.{key}", F32, x) for key, x in floats],
                 *[(f"{self.arch}.{key}", STRING, text) for key, text in texts],

@@ -46,6 +46,8 @@ NASTY = [
     "<|end|>", "text <|end|> text", "<|end|><|end|>", "<note>", "a <note> b", " <note> <|end|> ",
     "<|end", "<|<|end|>|>", "<notes>", "\u2581", "a\u2581b", "<0x41>", "<s>", "</s> <unk>",
     "an unreachable unreachablex unreachable",
+    "HTTPServer XMLHttpRequest aB AbC ABCdefGHI iPhone", "ПРИВЕТмир ΑΒΓδε", "A中B中C 中A中a中AA x中AB",
+    "\u0301A\u0301\u0301B a\u0301BC ǅungla ʰAʰa", "DON'T Don'Ts it'S'x 中's ʼn's", "a/b//c !/\n/ ?/",
 ]
 
 
@@ -79,15 +81,35 @@ LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}
           r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 
 
+# As the tokenizer.json of models that use them say it; each pattern cuts what the one before left.
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+CASED = (r"[^\r\n\p{L}\p{N}]?" + UPPER + "*" + LOWER + r"+%s|[^\r\n\p{L}\p{N}]?" + UPPER + "+"
+         + LOWER + r"*%s|%s| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+SUFFIX = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+BLOOM = r" ?[^(\s|.,!?…。，、।۔،)]+"
+SPLITS = {
+    "llama-bpe": [LLAMA3 % r"\p{N}{1,3}"],
+    "qwen2": [LLAMA3 % r"\p{N}"],
+    "tekken": [CASED % ("", "", r"\p{N}")],
+    "gpt-4o": [CASED % (SUFFIX, SUFFIX, r"\p{N}{1,3}")],
+    "deepseek-coder": [r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+", r"\p{N}"],
+    "deepseek-v3": [r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+",
+                    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"
+                    r"|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
+                    r"|\s*[\r\n]+|\s+(?!\S)|\s+"],
+    "bloom": [BLOOM],
+    "viking": [BLOOM, r"\p{N}"],
+}
+
+
 def bpe_tokenizer(pre, seed):
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
-    tokenizer = Tokenizer(models.BPE(ignore_merges=pre == "llama-bpe"))
+    tokenizer = Tokenizer(models.BPE(ignore_merges=pre in ["llama-bpe", "tekken"]))
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     plain = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    digits = {"llama-bpe": r"\p{N}{1,3}", "qwen2": r"\p{N}"}
-    if pre in digits:
-        split = pre_tokenizers.Split(Regex(LLAMA3 % digits[pre]), "isolated")
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, plain])
+    if pre in SPLITS:
+        splits = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in SPLITS[pre]]
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*splits, plain])
     elif pre == "smollm":
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), level])
@@ -173,6 +195,9 @@ def spm_fixture(seed):
 
 
 def main():
+    for seed, pre in enumerate(["tekken", "gpt-4o", "deepseek-coder", "deepseek-v3", "bloom",
+                                "viking"]):
+        save("bpe_" + pre.replace("-", ""), bpe_fixture(pre, 40 + seed))
     for seed, pre in enumerate(["gpt-2", "llama-bpe", "qwen2", "smollm"]):
         fixture = bpe_fixture(pre, seed)
         theirs = by_llama(fixture, fixture["cases"])

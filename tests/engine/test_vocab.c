@@ -103,6 +103,12 @@ static void byte_level_bpe_equals_its_references(void **state) {
     check_fixture("bpe_qwen2");
     check_fixture("bpe_smollm");
     check_fixture("bpe_default");
+    check_fixture("bpe_tekken");
+    check_fixture("bpe_gpt4o");
+    check_fixture("bpe_deepseekcoder");
+    check_fixture("bpe_deepseekv3");
+    check_fixture("bpe_bloom");
+    check_fixture("bpe_viking");
 }
 
 static void sentencepiece_equals_its_references(void **state) {
@@ -161,6 +167,31 @@ static void ends_are_known(void **state) {
     as_vocab_free(&vocab);
 }
 
+// A file by that name: its special tokens swallow white space, but for some.
+static void phi3_strips_after_special_tokens(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *plain;
+        bool special;
+    } cases[] = {
+        {"</s> \n\t the cat", "</s>the cat", true}, {"</s>the cat", "</s>the cat", true},
+        {"</s>\n</s>\n", "</s></s>", true},         {"<s> the cat", "<s> the cat", true},
+        {"</s> the cat", "</s> the cat", false},
+    };
+    as_vocab vocab = load_file("phi3"), other = load_file("f16"); // the same vocabulary
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        as_arena arena = {0};
+        as_tokens got = tokenize(&vocab, &arena, as_str_of(cases[i].text), cases[i].special, false);
+        as_tokens wanted =
+            tokenize(&other, &arena, as_str_of(cases[i].plain), cases[i].special, false);
+        assert_int_equal(got.count, wanted.count);
+        assert_memory_equal(got.ids, wanted.ids, 4 * got.count);
+        as_arena_free(&arena);
+    }
+    as_vocab_free(&vocab);
+    as_vocab_free(&other);
+}
+
 static void bytes_that_are_no_utf8_become_replacements(void **state) {
     (void)state;
     static const char *const models[] = {"f32", "f16"};
@@ -181,8 +212,11 @@ static void bytes_that_are_no_utf8_become_replacements(void **state) {
 // room for sanitizers and a busy machine; quadratic work would take hours.
 static void long_texts_take_linear_time(void **state) {
     (void)state;
-    static const char *const patterns[] = {"a", " ", "\n", "ab ", "the cat ", "!", "1", " \n", "t"};
-    static const char *const models[] = {"f32", "f16", "q8", "odd", "mixed"};
+    static const char *const patterns[] = {"a", " ",   "\n", "ab ", "the cat ", "!",
+                                           "1", " \n", "t",  "A",   "aA"};
+    static const char *const models[] = {"f32",       "f16",        "q8",        "odd",
+                                         "mixed",     "bpe_tekken", "bpe_gpt4o", "bpe_deepseekv3",
+                                         "bpe_viking"};
     enum { SIZE = 1024 * 1024 };
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
         as_vocab vocab = load_file(models[m]);
@@ -379,6 +413,7 @@ int main(void) {
         cmocka_unit_test(sentencepiece_equals_its_references),
         cmocka_unit_test(the_beginning_is_never_doubled),
         cmocka_unit_test(ends_are_known),
+        cmocka_unit_test(phi3_strips_after_special_tokens),
         cmocka_unit_test(bytes_that_are_no_utf8_become_replacements),
         cmocka_unit_test(long_texts_take_linear_time),
         cmocka_unit_test(wrong_bpe_vocabularies_are_refused),
