@@ -16,7 +16,8 @@ typedef struct as_model as_model;
 typedef struct as_session as_session;
 
 typedef struct as_model_options {
-    const char *cpu; // "auto" or NULL, "portable", "avx2", "avx512"
+    const char *cpu;  // "auto" or NULL, "portable", "avx2", "avx512"
+    const char *lora; // path of an adapter, or NULL
 } as_model_options;
 
 // Facts about a loaded model. Strings live as long as the model.
@@ -24,16 +25,17 @@ typedef struct as_model_info {
     as_str name;          // general.name, else the file's name
     as_str architecture;  // "llama", "qwen3", ...
     as_str tokenizer;     // "gpt2", "llama"
-    as_str sha256;        // of the file
+    as_str sha256;        // of the file, or of its parts and its adapter one after the other
     as_str chat_template; // Jinja; empty when the file has none
     as_str kernels;       // "avx512"
     uint64_t parameters;
-    uint64_t file_size; // bytes
+    uint64_t file_size; // bytes, of all parts
     size_t vocabulary, context_length, layers, width, heads, kv_heads, head_width, ffn_width;
     uint32_t bos, eos; // token ids; UINT32_MAX when there is none
 } as_model_info;
 
-// Maps, validates and packs the file. Errors are AS_INVALID and name the field and the offset.
+// Maps, validates and packs the file; of a model in parts, it is the first one that is named.
+// Errors are AS_INVALID and name the field and the offset.
 as_rc as_model_open(const char *path, const as_model_options *options, as_model **out,
                     as_err *err) AS_MUST_USE;
 void as_model_close(as_model *model);

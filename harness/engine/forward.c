@@ -81,7 +81,9 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
         as_tile t = {.queries = floats(l, TILE, p->head_width),
                      .scores = floats(l, TILE, f->score_stride),
                      .mixed = floats(l, TILE, f->head_room),
-                     .path = part(l, f->chunk, sizeof *t.path)};
+                     .path = part(l, f->chunk, sizeof *t.path),
+                     .low = floats(l, f->chunk, f->model->weights.rank_max),
+                     .added = floats(l, f->model->weights.rank_max ? f->chunk : 0, AS_PANEL)};
         if (tiles) tiles[i] = t;
     }
 }
@@ -168,6 +170,36 @@ void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size
     } else {
         kernels->matmul_f32(w, begin, end, x, w->cols, count, y, w->rows);
     }
+}
+
+// Adds what an adapter makes of x to this member's panels of y. Every member works out a x alone:
+// that is little, and saves a barrier.
+static void adapt(as_forward *f, const as_delta *delta, const float *x, size_t count, float *y,
+                  size_t index, size_t members) {
+    const as_kernels *kernels = f->model->kernels;
+    const as_matrix *a = &delta->a, *b = &delta->b;
+    if (!delta->rank) return;
+    as_tile *t = &f->tiles[index];
+    size_t begin, end;
+    as_forward_share((b->rows + AS_PANEL - 1) / AS_PANEL, index, members, &begin, &end);
+    kernels->matmul_f32(a, 0, (a->rows + AS_PANEL - 1) / AS_PANEL, x, a->cols, count, t->low,
+                        a->rows);
+    for (size_t panel = begin; panel < end; panel++) {
+        size_t row = panel * AS_PANEL;
+        as_matrix part = {.type = AS_W_F32, .cols = b->cols};
+        part.rows = b->rows - row < AS_PANEL ? b->rows - row : AS_PANEL;
+        part.values = (float *)b->values + row * b->cols;
+        kernels->matmul_f32(&part, 0, 1, t->low, b->cols, count, t->added, AS_PANEL);
+        for (size_t m = 0; m < count; m++)
+            kernels->axpy(y + m * b->rows + row, delta->scale, t->added + m * AS_PANEL, part.rows);
+    }
+}
+
+// y[count][w->rows] = w x and what adapts it, this member's panels.
+static void multiply(as_forward *f, const as_matrix *w, const as_delta *delta, const float *x,
+                     size_t count, float *y, size_t index, size_t members) {
+    as_forward_multiply(f, w, x, 0, count, y, index, members);
+    adapt(f, delta, x, count, y, index, members);
 }
 
 void as_forward_quantize(as_forward *f, const float *x, size_t m, size_t cols) {
@@ -397,9 +429,9 @@ static void run_attention(as_forward *f, size_t number, size_t index, size_t mem
                      as_forward_quantizes(&layer->value);
     for (size_t m = begin; m < end; m++) norm_row(f, layer->attention_norm, m, quantized);
     as_forward_wait(f, members);
-    as_forward_multiply(f, &layer->query, f->h, 0, f->count, f->q, index, members);
-    as_forward_multiply(f, &layer->key, f->h, 0, f->count, f->k, index, members);
-    as_forward_multiply(f, &layer->value, f->h, 0, f->count, f->v, index, members);
+    multiply(f, &layer->query, &layer->query_delta, f->h, f->count, f->q, index, members);
+    multiply(f, &layer->key, &layer->key_delta, f->h, f->count, f->k, index, members);
+    multiply(f, &layer->value, &layer->value_delta, f->h, f->count, f->v, index, members);
     as_forward_wait(f, members);
     for (size_t m = begin; m < end; m++) place_row(f, layer, number, m);
     as_forward_wait(f, members);
@@ -410,7 +442,7 @@ static void run_attention(as_forward *f, size_t number, size_t index, size_t mem
         for (size_t m = begin; m < end; m++) as_forward_quantize(f, f->mixed, m, q);
         as_forward_wait(f, members);
     }
-    as_forward_multiply(f, &layer->output, f->mixed, 0, f->count, f->y, index, members);
+    multiply(f, &layer->output, &layer->output_delta, f->mixed, f->count, f->y, index, members);
     as_forward_wait(f, members);
     for (size_t m = begin; m < end; m++)
         end_row(f, layer->output_bias, layer->attention_post_norm, m);
@@ -419,8 +451,8 @@ static void run_attention(as_forward *f, size_t number, size_t index, size_t mem
 static void run_dense(as_forward *f, const as_layer *layer, size_t index, size_t members) {
     size_t n = f->model->hparams.ffn_width, begin, end;
     as_forward_share(f->count, index, members, &begin, &end);
-    as_forward_multiply(f, &layer->gate, f->h, 0, f->count, f->gate, index, members);
-    as_forward_multiply(f, &layer->up, f->h, 0, f->count, f->up, index, members);
+    multiply(f, &layer->gate, &layer->gate_delta, f->h, f->count, f->gate, index, members);
+    multiply(f, &layer->up, &layer->up_delta, f->h, f->count, f->up, index, members);
     as_forward_wait(f, members);
     for (size_t m = begin; m < end; m++) {
         add_bias(f, f->gate + m * n, layer->gate_bias, n);
@@ -429,7 +461,7 @@ static void run_dense(as_forward *f, const as_layer *layer, size_t index, size_t
         if (as_forward_quantizes(&layer->down)) as_forward_quantize(f, f->gate, m, n);
     }
     as_forward_wait(f, members);
-    as_forward_multiply(f, &layer->down, f->gate, 0, f->count, f->y, index, members);
+    multiply(f, &layer->down, &layer->down_delta, f->gate, f->count, f->y, index, members);
     as_forward_wait(f, members);
 }
 
@@ -487,7 +519,8 @@ static void run_logits(void *forward, size_t index, size_t members) {
         if (as_forward_quantizes(output)) as_forward_quantize(f, f->h, i, width);
     }
     as_forward_wait(f, members);
-    as_forward_multiply(f, output, f->h, 0, f->logits_count, f->logits, index, members);
+    multiply(f, output, &model->weights.output_delta, f->h, f->logits_count, f->logits, index,
+             members);
     if (p->logit_scale == 1.0f && !(p->logit_cap > 0.0f)) return;
     as_forward_wait(f, members);
     for (size_t i = begin; i < end; i++) {

@@ -19,6 +19,8 @@ typedef struct as_tile {
     float *scores;  // [TILE][score_stride]
     float *mixed;   // [TILE][head_room]
     uint32_t *path; // [chunk] a row's chain of parents, oldest first
+    float *low;     // [chunk][rank] an adapter's a x
+    float *added;   // [chunk][16] a panel of its b (a x)
 } as_tile;
 
 // Which experts the rows of a batch go to. The rows of one expert are put side by side, in the

@@ -148,24 +148,12 @@ static void read_scales(reader *r, as_hparams *h) {
     read_float(r, "final_logit_softcapping", 0.0, 1e6, &h->logit_cap);
 }
 
-static void refuse_parts(reader *r) {
-    uint64_t parts = 1;
-    if (r->rc) return;
-    r->rc = as_gguf_u64(r->file, "split.count", 0, UINT16_MAX, &parts, r->err);
-    if (!r->rc && parts > 1)
-        r->rc = as_gguf_fail(r->file, r->err,
-                             "it is one of %llu parts of a model ('split.count'): join "
-                             "them into one file first",
-                             (unsigned long long)parts);
-}
-
 as_rc as_hparams_read(as_hparams *out, const as_gguf *file, as_err *err) {
     as_hparams h = {0};
     reader r = {.file = file, .err = err};
     r.rc = as_arch_read(&r.arch, file, err);
     if (r.rc) return r.rc;
     h.arch = r.arch;
-    refuse_parts(&r);
     read_size(&r, "block_count", AS_LAYERS_MAX, &h.layers);
     read_size(&r, "embedding_length", AS_WIDTH_MAX, &h.width);
     read_size(&r, "context_length", AS_CONTEXT_MAX, &h.context_length);

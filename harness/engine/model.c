@@ -5,6 +5,7 @@
 
 #include "harness/base/sha256.h"
 #include "harness/base/utf8.h"
+#include "harness/engine/parts.h"
 
 static as_rc select_kernels(const as_model_options *options, const as_kernels **out, as_err *err) {
     const char *cpu = options ? options->cpu : NULL;
@@ -26,7 +27,7 @@ static as_str base_name(as_str path) {
     return as_str_sub(path, begin, path.len);
 }
 
-static as_rc fill_info(as_model *model, const as_gguf *file, const as_mapped *map, as_err *err) {
+static as_rc fill_info(as_model *model, const as_gguf *file, as_str sha256, as_err *err) {
     as_model_info *info = &model->info;
     as_str name = {NULL, 0}, chat_template = {NULL, 0};
     as_rc rc = as_gguf_text(file, "general.name", &name, err);
@@ -37,11 +38,11 @@ static as_rc fill_info(as_model *model, const as_gguf *file, const as_mapped *ma
     info->chat_template = as_utf8_clean(&model->arena, as_str_copy(&model->arena, chat_template));
     info->architecture = as_str_of(model->hparams.arch->name);
     info->tokenizer = model->vocab.bpe ? AS_STR("gpt2") : AS_STR("llama");
-    info->sha256 = as_sha256_of(&model->arena, (as_str){(const char *)map->bytes, map->size});
+    info->sha256 = as_str_copy(&model->arena, sha256);
     info->kernels = as_str_of(model->kernels->name);
     const as_hparams *h = &model->hparams;
     info->parameters = model->weights.parameters;
-    info->file_size = map->size;
+    info->file_size = file->file_size;
     info->vocabulary = model->vocab.count;
     info->context_length = h->context_length;
     info->layers = h->layers;
@@ -55,17 +56,20 @@ static as_rc fill_info(as_model *model, const as_gguf *file, const as_mapped *ma
     return AS_OK;
 }
 
-as_rc as_model_read(const char *path, const as_mapped *map, const as_model_options *options,
-                    as_model **out, as_err *err) {
+// From checked files: the model's and, unless it is NULL, the adapter's.
+static as_rc build(const as_gguf *file, const as_gguf *adapter, as_str sha256,
+                   const as_model_options *options, as_model **out, as_err *err) {
     as_model *model = as_mem_new(sizeof *model);
-    as_gguf file = {0};
+    as_lora lora = {0};
     as_rc rc = select_kernels(options, &model->kernels, err);
-    if (!rc) rc = as_gguf_read(&file, path, map->bytes, map->size, err);
-    if (!rc) rc = as_hparams_read(&model->hparams, &file, err);
-    if (!rc) rc = as_vocab_load(&model->vocab, &file, err);
-    if (!rc) rc = as_weights_load(&model->weights, &file, &model->hparams, model->vocab.count, err);
-    if (!rc) rc = fill_info(model, &file, map, err);
-    as_gguf_free(&file);
+    if (!rc) rc = as_hparams_read(&model->hparams, file, err);
+    if (!rc && adapter) rc = as_lora_read(&lora, model->hparams.arch, adapter, err);
+    if (!rc) rc = as_vocab_load(&model->vocab, file, err);
+    if (!rc)
+        rc = as_weights_load(&model->weights, file, adapter ? &lora : NULL, &model->hparams,
+                             model->vocab.count, err);
+    if (!rc) rc = fill_info(model, file, sha256, err);
+    as_lora_free(&lora);
     if (rc)
         as_model_close(model);
     else
@@ -73,13 +77,36 @@ as_rc as_model_read(const char *path, const as_mapped *map, const as_model_optio
     return rc;
 }
 
+as_rc as_model_read(const char *path, const as_mapped *map, const as_model_options *options,
+                    as_model **out, as_err *err) {
+    as_gguf file = {0};
+    as_arena arena = {0};
+    as_rc rc = as_gguf_read(&file, path, map->bytes, map->size, err);
+    as_str sha256 = as_sha256_of(&arena, (as_str){(const char *)map->bytes, map->size});
+    if (!rc) rc = build(&file, NULL, sha256, options, out, err);
+    as_gguf_free(&file);
+    as_arena_free(&arena);
+    return rc;
+}
+
 as_rc as_model_open(const char *path, const as_model_options *options, as_model **out,
                     as_err *err) {
-    as_mapped map = {0};
-    as_rc rc = as_file_map(path, &map, err);
-    if (rc) return rc;
-    rc = as_model_read(path, &map, options, out, err);
-    as_file_unmap(&map);
+    const char *lora = options ? options->lora : NULL;
+    as_parts parts = {0}, adapter = {0};
+    as_rc rc = as_parts_open(&parts, path, err);
+    if (!rc && lora) rc = as_parts_open(&adapter, lora, err);
+    as_sha256 sha;
+    char hex[65] = "";
+    as_sha256_init(&sha);
+    for (size_t i = 0; !rc && i < parts.count; i++)
+        as_sha256_add(&sha, parts.maps[i].bytes, parts.maps[i].size);
+    for (size_t i = 0; !rc && i < adapter.count; i++)
+        as_sha256_add(&sha, adapter.maps[i].bytes, adapter.maps[i].size);
+    as_sha256_hex(&sha, hex);
+    if (!rc)
+        rc = build(&parts.file, lora ? &adapter.file : NULL, as_str_of(hex), options, out, err);
+    as_parts_close(&parts);
+    as_parts_close(&adapter);
     return rc;
 }
 

@@ -7,8 +7,17 @@
 #include "harness/base/file.h"
 #include "harness/engine/engine.h"
 #include "harness/engine/hparams.h"
+#include "harness/engine/lora.h"
 #include "harness/engine/vocab.h"
 #include "kernels/kernels.h"
+
+// What an adapter adds to a product: scale * b (a x).
+typedef struct as_delta {
+    size_t rank; // 0: nothing
+    as_matrix a; // [rank][cols], F32
+    as_matrix b; // [rows][rank], F32
+    float scale;
+} as_delta;
 
 // The experts of a layer. The last four are not there without a shared expert.
 typedef struct as_mixture {
@@ -36,6 +45,7 @@ typedef struct as_layer {
     as_matrix down;                     // [width][ffn_width]
     const float *gate_bias, *up_bias, *down_bias;
     as_mixture mixture;
+    as_delta query_delta, key_delta, value_delta, output_delta, gate_delta, up_delta, down_delta;
 } as_layer;
 
 // Rates of rotation, [rope.width/2] each; NULL where the model has none of the kind.
@@ -47,8 +57,10 @@ typedef enum as_rates {
 } as_rates;
 
 typedef struct as_weights {
-    void *memory;             // one block that holds everything below
-    as_matrix embedding;      // [vocabulary][width]
+    void *memory;        // one block that holds everything below
+    as_matrix embedding; // [vocabulary][width]
+    as_delta output_delta;
+    size_t rank_max;          // of all deltas
     as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
     const float *output_norm; // [width]
     double *rates[AS_RATES_COUNT];
@@ -69,9 +81,10 @@ struct as_model {
 as_rc as_model_read(const char *path, const as_mapped *map, const as_model_options *options,
                     as_model **out, as_err *err) AS_MUST_USE;
 
-// Checks every tensor's type and shape, refuses what it does not know, and packs.
-as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_hparams *hparams,
-                      size_t vocabulary, as_err *err) AS_MUST_USE;
+// Checks every tensor's type and shape, refuses what it does not know, and packs. `lora` may be
+// NULL.
+as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_lora *lora,
+                      const as_hparams *hparams, size_t vocabulary, as_err *err) AS_MUST_USE;
 void as_weights_free(as_weights *weights); // also for zeroed ones
 
 #endif

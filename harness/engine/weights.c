@@ -13,6 +13,7 @@ enum { ALIGNMENT = 64 };
 
 typedef struct loader {
     const as_gguf *file;
+    const as_lora *lora; // NULL without an adapter
     as_weights *weights;
     unsigned char *memory; // NULL on the first visit
     size_t used;           // bytes
@@ -107,17 +108,45 @@ static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t
     return true;
 }
 
-// Part of a matrix: `rows` rows of `total` from `first` on.
-static bool load_rows(loader *l, as_matrix *out, const char *name, size_t total, size_t first,
-                      size_t rows, size_t cols, bool required) {
-    if (l->rc) return false;
-    const as_gguf_tensor *tensor = find(l, name, 1, total, cols, required);
-    return tensor && pack(l, out, tensor, first, rows, cols);
+static void pack_half(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t first,
+                      size_t rows, size_t cols) {
+    *out = (as_matrix){.type = AS_W_F32, .rows = rows, .cols = cols};
+    out->values = reserve(l, as_matrix_values_size(AS_W_F32, rows, cols));
+    if (!l->memory) return;
+    float *values = as_mem_new(as_size_mul(rows * cols, sizeof *values));
+    as_lora_values(tensor, first * cols, rows * cols, values);
+    as_matrix_pack(out, values);
+    free(values);
 }
 
-static bool load_matrix(loader *l, as_matrix *out, const char *name, size_t rows, size_t cols,
-                        bool required) {
-    return load_rows(l, out, name, rows, 0, rows, cols, required);
+// What the adapter has for part of the tensor `name`.
+static void load_delta(loader *l, as_delta *out, as_str name, size_t total, size_t first,
+                       size_t rows, size_t cols) {
+    char full[AS_GGUF_NAME_MAX + 1];
+    as_lora_pair pair;
+    snprintf(full, sizeof full, "%.*s", AS_STR_ARG(name));
+    l->rc = as_lora_find(l->lora, full, total, cols, &pair, l->err);
+    if (l->rc || !pair.a) return;
+    out->rank = pair.rank;
+    out->scale = pair.scale;
+    pack_half(l, &out->a, pair.a, 0, pair.rank, cols);
+    pack_half(l, &out->b, pair.b, first, rows, pair.rank);
+    if (pair.rank > l->weights->rank_max) l->weights->rank_max = pair.rank;
+}
+
+// Part of a matrix: `rows` rows of `total` from `first` on. With `delta`, it may be adapted.
+static bool load_rows(loader *l, as_matrix *out, as_delta *delta, const char *name, size_t total,
+                      size_t first, size_t rows, size_t cols, bool required) {
+    if (l->rc) return false;
+    const as_gguf_tensor *tensor = find(l, name, 1, total, cols, required);
+    if (!tensor || !pack(l, out, tensor, first, rows, cols)) return false;
+    if (l->lora && delta) load_delta(l, delta, tensor->name, total, first, rows, cols);
+    return true;
+}
+
+static bool load_matrix(loader *l, as_matrix *out, as_delta *delta, const char *name, size_t rows,
+                        size_t cols, bool required) {
+    return load_rows(l, out, delta, name, rows, 0, rows, cols, required);
 }
 
 // The matrices of all experts, which lie in one tensor.
@@ -136,21 +165,23 @@ static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
     size_t q = h->heads * h->head_width, kv = h->kv_heads * h->head_width, all = q + 2 * kv;
     load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
     if (has(l, "attn_qkv.weight")) {
-        load_rows(l, &layer->query, "attn_qkv.weight", all, 0, q, h->width, true);
-        load_rows(l, &layer->key, "attn_qkv.weight", all, q, kv, h->width, true);
-        load_rows(l, &layer->value, "attn_qkv.weight", all, q + kv, kv, h->width, true);
+        load_rows(l, &layer->query, &layer->query_delta, "attn_qkv.weight", all, 0, q, h->width,
+                  true);
+        load_rows(l, &layer->key, &layer->key_delta, "attn_qkv.weight", all, q, kv, h->width, true);
+        load_rows(l, &layer->value, &layer->value_delta, "attn_qkv.weight", all, q + kv, kv,
+                  h->width, true);
         load_values(l, &layer->query_bias, "attn_qkv.bias", all, 0, q, false);
         load_values(l, &layer->key_bias, "attn_qkv.bias", all, q, kv, false);
         load_values(l, &layer->value_bias, "attn_qkv.bias", all, q + kv, kv, false);
     } else {
-        load_matrix(l, &layer->query, "attn_q.weight", q, h->width, true);
-        load_matrix(l, &layer->key, "attn_k.weight", kv, h->width, true);
-        load_matrix(l, &layer->value, "attn_v.weight", kv, h->width, true);
+        load_matrix(l, &layer->query, &layer->query_delta, "attn_q.weight", q, h->width, true);
+        load_matrix(l, &layer->key, &layer->key_delta, "attn_k.weight", kv, h->width, true);
+        load_matrix(l, &layer->value, &layer->value_delta, "attn_v.weight", kv, h->width, true);
         load_vector(l, &layer->query_bias, "attn_q.bias", q, false);
         load_vector(l, &layer->key_bias, "attn_k.bias", kv, false);
         load_vector(l, &layer->value_bias, "attn_v.bias", kv, false);
     }
-    load_matrix(l, &layer->output, "attn_output.weight", h->width, q, true);
+    load_matrix(l, &layer->output, &layer->output_delta, "attn_output.weight", h->width, q, true);
     load_vector(l, &layer->output_bias, "attn_output.bias", h->width, false);
     if (h->arch->head_norms) {
         load_vector(l, &layer->query_norm, "attn_q_norm.weight", h->head_width, true);
@@ -163,15 +194,17 @@ static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
 
 static void load_mixture(loader *l, as_mixture *mixture, const as_hparams *h) {
     size_t n = h->experts, width = h->width;
-    load_matrix(l, &mixture->router, "ffn_gate_inp.weight", n, width, true);
+    load_matrix(l, &mixture->router, NULL, "ffn_gate_inp.weight", n, width, true);
     load_experts(l, &mixture->gate, "ffn_gate_exps.weight", n, h->expert_width, width);
     load_experts(l, &mixture->up, "ffn_up_exps.weight", n, h->expert_width, width);
     load_experts(l, &mixture->down, "ffn_down_exps.weight", n, width, h->expert_width);
     if (!h->shared_width) return;
     load_vector(l, &mixture->shared_router, "ffn_gate_inp_shexp.weight", width, true);
-    load_matrix(l, &mixture->shared_gate, "ffn_gate_shexp.weight", h->shared_width, width, true);
-    load_matrix(l, &mixture->shared_up, "ffn_up_shexp.weight", h->shared_width, width, true);
-    load_matrix(l, &mixture->shared_down, "ffn_down_shexp.weight", width, h->shared_width, true);
+    load_matrix(l, &mixture->shared_gate, NULL, "ffn_gate_shexp.weight", h->shared_width, width,
+                true);
+    load_matrix(l, &mixture->shared_up, NULL, "ffn_up_shexp.weight", h->shared_width, width, true);
+    load_matrix(l, &mixture->shared_down, NULL, "ffn_down_shexp.weight", width, h->shared_width,
+                true);
 }
 
 static void load_ffn(loader *l, as_layer *layer, const as_hparams *h) {
@@ -183,11 +216,13 @@ static void load_ffn(loader *l, as_layer *layer, const as_hparams *h) {
     }
     bool both = h->arch->up_holds_gate;
     if (both)
-        load_rows(l, &layer->gate, "ffn_up.weight", 2 * n, 0, n, h->width, true);
+        load_rows(l, &layer->gate, &layer->gate_delta, "ffn_up.weight", 2 * n, 0, n, h->width,
+                  true);
     else
-        load_matrix(l, &layer->gate, "ffn_gate.weight", n, h->width, true);
-    load_rows(l, &layer->up, "ffn_up.weight", both ? 2 * n : n, both ? n : 0, n, h->width, true);
-    load_matrix(l, &layer->down, "ffn_down.weight", h->width, n, true);
+        load_matrix(l, &layer->gate, &layer->gate_delta, "ffn_gate.weight", n, h->width, true);
+    load_rows(l, &layer->up, &layer->up_delta, "ffn_up.weight", both ? 2 * n : n, both ? n : 0, n,
+              h->width, true);
+    load_matrix(l, &layer->down, &layer->down_delta, "ffn_down.weight", h->width, n, true);
     load_vector(l, &layer->gate_bias, "ffn_gate.bias", n, false);
     load_vector(l, &layer->up_bias, "ffn_up.bias", n, false);
     load_vector(l, &layer->down_bias, "ffn_down.bias", h->width, false);
@@ -231,8 +266,8 @@ static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
     l->layer = SIZE_MAX;
     load_rates(l, h);
     load_vector(l, &w->output_norm, "output_norm.weight", h->width, true);
-    load_matrix(l, &w->embedding, "token_embd.weight", vocabulary, h->width, true);
-    if (!load_matrix(l, &w->output, "output.weight", vocabulary, h->width, false))
+    load_matrix(l, &w->embedding, NULL, "token_embd.weight", vocabulary, h->width, true);
+    if (!load_matrix(l, &w->output, &w->output_delta, "output.weight", vocabulary, h->width, false))
         w->output = w->embedding;
     for (size_t i = 0; !l->rc && i < h->layers; i++) {
         as_layer unused = {0};
@@ -253,13 +288,14 @@ static void refuse_unknown(loader *l) {
     }
 }
 
-as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_hparams *hparams,
-                      size_t vocabulary, as_err *err) {
+as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_lora *lora,
+                      const as_hparams *hparams, size_t vocabulary, as_err *err) {
     as_weights weights = {0};
-    loader l = {.file = file, .weights = &weights, .err = err};
+    loader l = {.file = file, .lora = lora, .weights = &weights, .err = err};
     l.known = as_mem_new(file->tensor_count * sizeof *l.known);
     visit(&l, hparams, vocabulary);
     refuse_unknown(&l);
+    if (!l.rc && lora) l.rc = as_lora_finish(lora, err);
     free(l.known);
     if (l.rc) return l.rc;
 

@@ -21,7 +21,7 @@ import random
 import struct
 import sys
 
-U32, I32, F32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
+U16, U32, I32, F32, BOOL, STRING, ARRAY = 2, 4, 5, 6, 7, 8, 9
 TENSOR_TYPES = {"F32": 0, "F16": 1, "Q8_0": 8}
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = range(1, 7)
 
@@ -36,7 +36,7 @@ def string(text):
 def scalar(kind, value):
     if kind == STRING:
         return string(value)
-    return struct.pack({U32: "<I", I32: "<i", F32: "<f", BOOL: "<B"}[kind], value)
+    return struct.pack({U16: "<H", U32: "<I", I32: "<i", F32: "<f", BOOL: "<B"}[kind], value)
 
 
 def write_gguf(path, values, tensors):
@@ -177,7 +177,7 @@ class Model:
                  rope_freqs=False, base=10000.0, scale=0.0, epsilon=1e-5, context=256,
                  arch="llama", experts=0, used=0, expert_ffn=0, shared_ffn=0, window=0,
                  period=0, local_base=None, attention_cap=0.0, logit_cap=0.0, yarn=0.0,
-                 original=0, longrope=False, attn_factor=0.0, multipliers=None, extra=()):
+                 original=0, longrope=False, attn_factor=0.0, multipliers=None, rank=0, alpha=0.0):
         self.__dict__.update(locals())
         self.random = random.Random(seed)
         self.head_width = head_width or width // heads
@@ -186,6 +186,7 @@ class Model:
         self.traits = ARCHS[arch]
         self.multipliers = multipliers or {}
         self.tensors, self.seen = [], {}
+        self.adapters = {}  # matrix -> A, B
         self.matrix("token_embd.weight", vocabulary, width, 1.0)
         for layer in range(layers):
             self.layer(f"blk.{layer}.")
@@ -198,6 +199,7 @@ class Model:
         if longrope:
             self.vector("rope_factors_short.weight", [1.0 + 0.25 * i / n for i in range(n)])
             self.vector("rope_factors_long.weight", [1.5 + 9.0 * i / n for i in range(n)])
+        self.halves = self.adapt() if rank else []
 
     def layer(self, at):
         q, kv = self.heads * self.head_width, self.kv_heads * self.head_width
@@ -232,6 +234,38 @@ class Model:
         if self.traits.get("fused"):
             self.fuse(at, "attn_qkv", ["attn_q", "attn_k", "attn_v"])
             self.fuse(at, "ffn_up", ["ffn_gate", "ffn_up"])
+
+    def adapt(self):
+        """An adapter for every matrix of the blocks and the output: its tensors."""
+        tensors = []
+        for name, dims, _, _ in self.tensors:
+            if len(dims) < 2 or name == "token_embd.weight":
+                continue
+            shapes = ("lora_a", "F16", self.rank, dims[0]), ("lora_b", "F32", dims[1], self.rank)
+            halves = []
+            for half, kind, rows, cols in shapes:
+                values = [[self.random.gauss(0, 0.5) / math.sqrt(cols) for _ in range(cols)]
+                          for _ in range(rows)]
+                raw, seen = encode(kind, values)
+                tensors.append((f"{name}.{half}", [cols, rows], kind, raw))
+                halves.append(seen)
+            self.adapters[name] = halves
+        for at in [f"blk.{layer}." for layer in range(self.layers)]:
+            if not self.traits.get("fused"):
+                break
+            for name, parts in (("attn_qkv", ["attn_q", "attn_k", "attn_v"]),
+                                ("ffn_up", ["ffn_gate", "ffn_up"])):
+                a, b = self.adapters.pop(f"{at}{name}.weight")
+                for part in parts:
+                    n = len(self.seen[f"{at}{part}.weight"])
+                    self.adapters[f"{at}{part}.weight"] = a, b[:n]
+                    b = b[n:]
+        return tensors
+
+    def write_adapter(self, path):
+        values = [("general.type", STRING, "adapter"), ("general.architecture", STRING, self.arch),
+                  ("adapter.type", STRING, "lora"), ("adapter.lora.alpha", F32, self.alpha)]
+        write_gguf(path, values, self.halves)
 
     def fuse(self, at, name, parts):
         """Puts the rows of some matrices into one tensor; `seen` keeps them apart."""
@@ -289,11 +323,12 @@ class Model:
                 *[(f"{self.arch}.{key}", U32, n) for key, n in numbers],
                 *[(f"{self.arch}.{key}", F32, x) for key, x in floats],
                 *[(f"{self.arch}.{key}", STRING, text) for key, text in texts],
-                *self.extra, *vocabulary_values]
+                *vocabulary_values]
 
     # --- the forward pass, from the formulas ---
 
     def product(self, name, x, quantized, copy=None):
+        plain = x
         if self.kind(name) == "Q8_0" and quantized:
             x = quantize(x)
         rows = self.seen[name]
@@ -301,6 +336,11 @@ class Model:
             n = len(rows) // self.experts
             rows = rows[copy * n:copy * n + n]
         y = [math.fsum(w * v for w, v in zip(row, x)) for row in rows]
+        if name in self.adapters:
+            a, b = self.adapters[name]
+            low = [math.fsum(w * v for w, v in zip(row, plain)) for row in a]
+            scale = self.alpha / self.rank if self.alpha else 1.0
+            y = [v + scale * math.fsum(w * t for w, t in zip(row, low)) for v, row in zip(y, b)]
         bias = self.seen.get(name.replace(".weight", ".bias"))
         return [a + b for a, b in zip(y, bias)] if bias else y
 
@@ -443,11 +483,24 @@ def quantize(x):
     return out
 
 
-def write_model(folder, name, vocabulary, token_count=14, **shape):
+def write_parts(path, values, tensors, parts):
+    for i in range(parts):
+        own = tensors[len(tensors) * i // parts:len(tensors) * (i + 1) // parts]
+        split = [("split.no", U16, i), ("split.count", U16, parts),
+                 ("split.tensors.count", I32, len(tensors))]
+        write_gguf(f"{path}-{i + 1:05}-of-{parts:05}.gguf", (values if i == 0 else []) + split, own)
+
+
+def write_model(folder, name, vocabulary, token_count=14, parts=0, **shape):
     vocabulary_values, size = vocabulary
     model = Model(vocabulary=size, **shape)
     path = os.path.join(folder, name)
-    write_gguf(path + ".gguf", model.values(vocabulary_values), model.tensors)
+    if parts:
+        write_parts(path, model.values(vocabulary_values), model.tensors, parts)
+    else:
+        write_gguf(path + ".gguf", model.values(vocabulary_values), model.tensors)
+    if model.halves:
+        model.write_adapter(path + ".adapter.gguf")
     pick = random.Random(shape["seed"] * 1000 + 7)
     tokens = [pick.randrange(size) for _ in range(token_count)]
     references = [model.logits(tokens, True)] * 2
@@ -507,6 +560,10 @@ def write_architectures(folder):
     write_model(folder, "granite", bpe, seed=31, arch="granite", **small, tied=True,
                 multipliers={"embedding_scale": 12.0, "residual_scale": 0.25, "logit_scale": 8.0,
                              "attention.scale": 0.125})
+    write_model(folder, "lora_llama", bpe, seed=32, **dict(small, ffn=64), default="Q8_0", rank=3, alpha=6.0,
+                types={"ffn_down": "F16", "output": "F32"})
+    write_model(folder, "lora_phi3", spm, seed=33, arch="phi3", **small, rank=17, tied=True)
+    write_model(folder, "parts", bpe, seed=34, **small, parts=3)
 
 
 # --- tokenizer fixtures ------------------------------------------------------------------------

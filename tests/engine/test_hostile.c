@@ -252,7 +252,6 @@ static void wrong_hyperparameters(void **state) {
         {"general.architecture", 1, 0, "qwen2", 0, "'qwen2.block_count' is missing"},
         {"general.architecture", 0, 3, NULL, 0, "'general.architecture' is u32, not a string"},
         {"general.architecture", 3, 0, NULL, 0, "'general.architecture' is missing"},
-        {"split.count", 0, 3, NULL, 0, "it is one of 3 parts of a model ('split.count')"},
         {"llama.expert_count", 0, 8, NULL, 0, "'llama.expert_used_count' is missing"},
         {"llama.expert_count", 0, 1025, NULL, 0, "'llama.expert_count' is 1025, not in 0..1024"},
         {"llama.attention.sliding_window", 0, 3, NULL, 0, NULL},

@@ -49,12 +49,16 @@ static double distance(const float *logits, const double *wanted, size_t n) {
 }
 
 static void compare(const char *name, double limit, double plain_limit) {
-    char path[512];
+    char path[512], lora[512];
     as_err err;
     as_model *model;
     as_session *session;
-    snprintf(path, sizeof path, "%s/%s.gguf", AS_TEST_MODELS, name);
-    if (as_model_open(path, NULL, &model, &err)) fail_msg("%s", err.text);
+    bool parts = strcmp(name, "parts") == 0, adapted = strncmp(name, "lora", 4) == 0;
+    const char *end = parts ? "-00001-of-00003" : "";
+    snprintf(path, sizeof path, "%s/%s%s.gguf", AS_TEST_MODELS, name, end);
+    snprintf(lora, sizeof lora, "%s/%s.adapter.gguf", AS_TEST_MODELS, name);
+    as_model_options options = {.lora = adapted ? lora : NULL};
+    if (as_model_open(path, &options, &model, &err)) fail_msg("%s", err.text);
     if (as_session_new(model, 0, 1, &session, &err)) fail_msg("%s", err.text);
     reference r = read_reference(name);
     assert_int_equal(r.vocabulary, as_model_facts(model)->vocabulary);
@@ -100,12 +104,18 @@ static void architectures(void **state) {
     compare("qwen2moe", 1e-4, 0.3);
 }
 
+static void adapters_and_parts(void **state) {
+    (void)state;
+    compare("lora_llama", 1e-4, 0.3);
+    compare("lora_phi3", 1e-5, 1e-5);
+    compare("parts", 1e-5, 1e-5);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(f32_models),
-        cmocka_unit_test(f16_models),
-        cmocka_unit_test(q8_models),
-        cmocka_unit_test(architectures),
+        cmocka_unit_test(f32_models),         cmocka_unit_test(f16_models),
+        cmocka_unit_test(q8_models),          cmocka_unit_test(architectures),
+        cmocka_unit_test(adapters_and_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

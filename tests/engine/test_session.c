@@ -16,16 +16,19 @@
 
 enum { CHOICES = 7, TOKENS_MAX = 60, CONTEXT = 120 };
 
-static const char *const models[] = {
-    "f32",    "f16",    "q8",   "q8_tied",    "odd",     "mixed",    "qwen2",    "qwen3",  "gemma",
-    "gemma2", "gemma3", "phi3", "phi3_short", "mixtral", "qwen2moe", "qwen3moe", "granite"};
+static const char *const models[] = {"f32",      "f16",     "q8",         "q8_tied",  "odd",
+                                     "mixed",    "qwen2",   "qwen3",      "gemma",    "gemma2",
+                                     "gemma3",   "phi3",    "phi3_short", "mixtral",  "qwen2moe",
+                                     "qwen3moe", "granite", "lora_llama", "lora_phi3"};
 enum { MODELS = sizeof models / sizeof *models };
 
 static as_model *open_model(const char *name, const char *cpu) {
-    char path[512];
+    char path[512], lora[512];
     as_err err;
     as_model *model;
     as_model_options options = {.cpu = cpu};
+    snprintf(lora, sizeof lora, "%s/%s.adapter.gguf", AS_TEST_MODELS, name);
+    if (strncmp(name, "lora", 4) == 0) options.lora = lora;
     snprintf(path, sizeof path, "%s/%s.gguf", AS_TEST_MODELS, name);
     if (as_model_open(path, &options, &model, &err)) fail_msg("%s", err.text);
     return model;
