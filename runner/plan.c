@@ -201,6 +201,9 @@ as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_
         .stops = suite->stops,
         .stop_count = suite->stop_count,
         .temperature = suite->temperature,
+        .top_p = suite->top_p,
+        .min_p = suite->min_p,
+        .top_k = suite->top_k,
         .seed = suite->seed,
     };
     if (suite->task == AS_SUITE_CHOICE && suite->choices_from == AS_CHOICES_FIELD) {

@@ -77,12 +77,22 @@ typedef enum as_eval_status {
 as_eval_status as_session_choices(as_session *session, as_tokens prompt, const as_tokens *choices,
                                   size_t choice_count, double *logprobs);
 
-// Greedy generation (ties: lowest id). Calls `each` for every token, which returns false to stop;
+// How tokens are chosen; see sampler.h for what the filters mean. top_p 1, top_k 0 and min_p 0 keep
+// everything.
+typedef struct as_sampling {
+    double temperature; // 0: the likeliest token (ties: lowest id)
+    double top_p, min_p;
+    size_t top_k;
+    uint64_t seed, stream; // of chance: the run's, and the answer's own
+} as_sampling;
+
+// Generation; `sampling` NULL is greedy. Calls `each` for every token, which returns false to stop;
 // ends also at an end token or after max_tokens. *count is the number of tokens produced, the end
 // token not counted; *ended true if an end token ended it.
 typedef bool as_token_visit(void *context, uint32_t token);
 as_eval_status as_session_generate(as_session *session, as_tokens prompt, size_t max_tokens,
-                                   as_token_visit *each, void *context, size_t *count, bool *ended);
+                                   const as_sampling *sampling, as_token_visit *each, void *context,
+                                   size_t *count, bool *ended);
 
 // Logits of every position of `tokens`: out[tokens.count][vocabulary]. For tests and perplexity.
 as_eval_status as_session_logits(as_session *session, as_tokens tokens, float *out);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/engine/forward.h"
+#include "harness/engine/sampler.h"
 
 struct as_session {
     const as_model *model;
@@ -16,6 +17,7 @@ struct as_session {
     as_row *rows; // [chunk] the batch being made
     size_t row_count;
     float *logits; // [AS_LOGIT_ROWS][vocabulary]
+    as_sampler sampler;
 };
 
 as_rc as_session_make(const as_model *model, size_t context, size_t threads, size_t chunk,
@@ -42,6 +44,7 @@ as_rc as_session_make(const as_model *model, size_t context, size_t threads, siz
     session->rows = as_mem_new(as_size_mul(chunk, sizeof *session->rows));
     session->logits =
         as_mem_new(as_size_mul(AS_LOGIT_ROWS * sizeof(float), model->info.vocabulary));
+    session->sampler = as_sampler_new(model->info.vocabulary);
     *out = session;
     return AS_OK;
 }
@@ -57,6 +60,7 @@ void as_session_free(as_session *session) {
     free(session->held);
     free(session->rows);
     free(session->logits);
+    as_sampler_free(&session->sampler);
     free(session);
 }
 
@@ -239,8 +243,8 @@ as_eval_status as_session_choices(as_session *session, as_tokens prompt, const a
 // --- generation and plain logits --------------------------------------------------------------
 
 as_eval_status as_session_generate(as_session *session, as_tokens prompt, size_t max_tokens,
-                                   as_token_visit *each, void *context, size_t *count,
-                                   bool *ended) {
+                                   const as_sampling *sampling, as_token_visit *each, void *context,
+                                   size_t *count, bool *ended) {
     as_session *s = session;
     if (prompt.count > s->context || max_tokens > s->context - prompt.count)
         return AS_EVAL_TOO_LONG;
@@ -252,7 +256,8 @@ as_eval_status as_session_generate(as_session *session, as_tokens prompt, size_t
         run_batch(s, s->row_count);
         s->held_count += s->row_count;
         as_forward_logits(s->forward, last, 1, s->logits);
-        uint32_t token = (uint32_t)s->model->kernels->argmax(s->logits, s->model->info.vocabulary);
+        uint32_t token =
+            as_sampler_pick(&s->sampler, s->model->kernels, sampling, *count, s->logits);
         *ended = as_model_is_end(s->model, token);
         if (*ended) return AS_EVAL_OK;
         ++*count;

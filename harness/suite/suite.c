@@ -115,6 +115,15 @@ static void write_generate(const as_suite *suite, as_json_out *out) {
     as_jo_i64(out, (int64_t)suite->max_tokens);
     as_jo_key(out, "temperature");
     as_jo_f64(out, suite->temperature);
+    bool filtered = suite->top_p < 1 || suite->min_p > 0 || suite->top_k > 0;
+    if (filtered) { // so that a suite without filters keeps the hash it had before there were any
+        as_jo_key(out, "filters");
+        as_jo_open(out, '[');
+        as_jo_f64(out, suite->top_p);
+        as_jo_i64(out, (int64_t)suite->top_k);
+        as_jo_f64(out, suite->min_p);
+        as_jo_close(out, ']');
+    }
     as_jo_key(out, "seed");
     as_jo_i64(out, (int64_t)suite->seed);
     write_strings(out, "stop", suite->stops, suite->stop_count);
@@ -179,6 +188,7 @@ as_rc as_suite_load(as_arena *arena, const char *path, as_suite *out, as_buf *pr
                       .chat = true,
                       .expected = AS_STR("expected"),
                       .max_tokens = DEFAULT_MAX_TOKENS,
+                      .top_p = 1,
                       .max_errors = 0.01};
     suite.name = suite.description = suite.few_shot_path = suite.choices_field = AS_STR("");
     suite.system.text = suite.user.text = AS_STR("");

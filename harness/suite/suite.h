@@ -67,6 +67,8 @@ typedef struct as_suite {
     as_str expected;      // field; "expected" by default
     size_t max_tokens;    // GENERATE: default 64
     double temperature;   // 0: greedy
+    double top_p, min_p;  // 1 and 0: no filter
+    size_t top_k;         // 0: no filter
     const as_str *stops;
     size_t stop_count;
     uint64_t seed;

@@ -7,6 +7,7 @@
 
 enum {
     MAX_TOKENS_MAX = 1 << 20,
+    TOP_K_MAX = 1 << 20,
     FEW_SHOT_MAX = 1000,
     CHOICES_MAX = 4096,
 };
@@ -164,12 +165,29 @@ static void read_temperature(as_suite_loader *l, const as_yaml *v) {
     if (v->number < 0 || v->number > 2)
         as_suite_read_problem(l, v, "generate.temperature must be a number from 0 to 2, not '%.*s'",
                               AS_STR_ARG(v->text));
-    else if (v->number > 0)
+    l->suite->temperature = v->number;
+}
+
+static void read_top_p(as_suite_loader *l, const as_yaml *v) {
+    if (!(v->number > 0 && v->number <= 1))
         as_suite_read_problem(l, v,
-                              "generate.temperature '%.*s': sampling is not available yet; 0 "
-                              "(greedy) is",
+                              "generate.top_p must be a number above 0 and at most 1, not '%.*s'",
                               AS_STR_ARG(v->text));
-    l->suite->temperature = 0;
+    l->suite->top_p = v->number;
+}
+
+static void read_min_p(as_suite_loader *l, const as_yaml *v) {
+    if (!(v->number >= 0 && v->number < 1))
+        as_suite_read_problem(l, v,
+                              "generate.min_p must be a number from 0 and below 1, not '%.*s'",
+                              AS_STR_ARG(v->text));
+    l->suite->min_p = v->number;
+}
+
+static void read_top_k(as_suite_loader *l, const as_yaml *v) {
+    uint64_t count;
+    if (as_suite_read_count(l, v, "generate.top_k", 0, TOP_K_MAX, &count))
+        l->suite->top_k = (size_t)count;
 }
 
 static void read_stop(as_suite_loader *l, const as_yaml *v) {
@@ -193,6 +211,9 @@ static void read_samples(as_suite_loader *l, const as_yaml *v) {
 static void read_generate(as_suite_loader *l, const as_yaml *v) {
     static const as_suite_key keys[] = {{"max_tokens", AS_SUITE_NUMBER, false, read_max_tokens},
                                         {"temperature", AS_SUITE_NUMBER, false, read_temperature},
+                                        {"top_p", AS_SUITE_NUMBER, false, read_top_p},
+                                        {"top_k", AS_SUITE_NUMBER, false, read_top_k},
+                                        {"min_p", AS_SUITE_NUMBER, false, read_min_p},
                                         {"stop", AS_SUITE_SCALAR | AS_SUITE_LIST, false, read_stop},
                                         {"seed", AS_SUITE_NUMBER, false, read_seed},
                                         {"samples", AS_SUITE_NUMBER, false, read_samples},

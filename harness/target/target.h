@@ -32,6 +32,8 @@ typedef struct as_request {
     const as_str *stops; // GENERATE: the answer ends before the first of them
     size_t stop_count;
     double temperature;
+    double top_p, min_p; // 1 and 0: no filter
+    size_t top_k;        // 0: no filter
     uint64_t seed;
 } as_request;
 

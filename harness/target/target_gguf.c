@@ -205,13 +205,30 @@ static bool take_token(void *context, uint32_t token) {
     return !g->stopped;
 }
 
+// A stream of chance for each case: the first 64 bits of its id's hash.
+static uint64_t stream_of(as_arena *arena, as_str id) {
+    as_str hex = as_sha256_of(arena, id);
+    uint64_t stream = 0;
+    for (size_t i = 0; i < 16; i++) {
+        char c = hex.ptr[i];
+        stream = stream << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return stream;
+}
+
 static void answer_text(as_target_worker *w, as_arena *arena, const as_request *request,
                         as_tokens prompt, as_answer *out) {
     generation g = {.target = w->target, .request = request, .start_ns = as_clock_ns()};
     size_t count = 0;
     bool ended = false;
-    as_eval_status status = as_session_generate(w->session, prompt, request->max_tokens, take_token,
-                                                &g, &count, &ended);
+    as_sampling sampling = {.temperature = request->temperature,
+                            .top_p = request->top_p,
+                            .min_p = request->min_p,
+                            .top_k = request->top_k,
+                            .seed = request->seed,
+                            .stream = stream_of(arena, request->id)};
+    as_eval_status status = as_session_generate(w->session, prompt, request->max_tokens, &sampling,
+                                                take_token, &g, &count, &ended);
     if (g.first_ns) out->ttft_ms = (double)(g.first_ns - g.start_ns) / 1e6;
     out->tokens_out = count;
     out->output = as_str_copy(arena, as_buf_view(&g.text));

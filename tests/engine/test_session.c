@@ -190,7 +190,7 @@ static void generation_is_greedy(void **state) {
             size_t count, max = 24;
             bool ended;
             assert_int_equal(
-                as_session_generate(session, r.prompt, max, write_down, &got, &count, &ended),
+                as_session_generate(session, r.prompt, max, NULL, write_down, &got, &count, &ended),
                 AS_EVAL_OK);
             assert_int_equal(count, got.count);
             assert_true(ended || count == max);
@@ -220,6 +220,49 @@ static void generation_is_greedy(void **state) {
     }
 }
 
+// By chance too: the same text for any threads, chunk, table and what the session did before; and
+// another one for another stream.
+static void sampling_does_not_depend_on_how(void **state) {
+    (void)state;
+    static const char *const some[] = {"f32", "q8", "gemma2", "qwen2moe"};
+    const as_kernels *tables[8];
+    size_t table_count = as_kernels_available(tables), differ = 0;
+    for (size_t m = 0; m < sizeof some / sizeof *some; m++) {
+        static request r;
+        written wanted = {.stop = 64}, other = {.stop = 64};
+        size_t count;
+        bool ended;
+        as_sampling sampling = {.temperature = 1.3, .top_p = 0.95, .top_k = 60, .seed = 7 + m};
+        as_model *plain = open_model(some[m], "portable");
+        make_request(&r, plain, 900 + m);
+        as_session *session = open_session(plain, CONTEXT, 1, 1);
+        as_session_generate(session, r.prompt, 30, &sampling, write_down, &wanted, &count, &ended);
+        sampling.stream = 1;
+        as_session_generate(session, r.prompt, 30, &sampling, write_down, &other, &count, &ended);
+        differ += wanted.count != other.count ||
+                  memcmp(wanted.ids, other.ids, wanted.count * sizeof *wanted.ids) != 0;
+        sampling.stream = 0;
+        as_session_free(session);
+        as_model_close(plain);
+        for (size_t t = 0; t < table_count; t++) {
+            as_model *model = open_model(some[m], tables[t]->name);
+            for (size_t chunk = 1; chunk < 80; chunk += 26) {
+                session = open_session(model, CONTEXT, 1 + chunk % 3, chunk);
+                for (int again = 0; again < 2; again++) {
+                    written got = {.stop = 64};
+                    as_session_generate(session, r.prompt, 30, &sampling, write_down, &got, &count,
+                                        &ended);
+                    assert_int_equal(got.count, wanted.count);
+                    assert_memory_equal(got.ids, wanted.ids, got.count * sizeof *got.ids);
+                }
+                as_session_free(session);
+            }
+            as_model_close(model);
+        }
+    }
+    assert_true(differ >= 3);
+}
+
 static void what_does_not_fit_is_said(void **state) {
     (void)state;
     as_model *model = open_model("f32", NULL);
@@ -238,12 +281,12 @@ static void what_does_not_fit_is_said(void **state) {
     assert_true(logprobs[0] < 0.0 && logprobs[1] < logprobs[0]);
     assert_int_equal(as_session_choices(session, (as_tokens){ids, 21}, choices, 0, logprobs),
                      AS_EVAL_OK);
-    assert_int_equal(
-        as_session_generate(session, (as_tokens){ids, 18}, 3, write_down, &got, &count, &ended),
-        AS_EVAL_TOO_LONG);
-    assert_int_equal(
-        as_session_generate(session, (as_tokens){ids, 18}, 2, write_down, &got, &count, &ended),
-        AS_EVAL_OK);
+    assert_int_equal(as_session_generate(session, (as_tokens){ids, 18}, 3, NULL, write_down, &got,
+                                         &count, &ended),
+                     AS_EVAL_TOO_LONG);
+    assert_int_equal(as_session_generate(session, (as_tokens){ids, 18}, 2, NULL, write_down, &got,
+                                         &count, &ended),
+                     AS_EVAL_OK);
     assert_int_equal(as_session_logits(session, (as_tokens){ids, 21}, NULL), AS_EVAL_TOO_LONG);
     as_session_free(session);
     as_err err;
@@ -272,11 +315,12 @@ static void edges_of_requests(void **state) {
     size_t count;
     bool ended;
     written got = {.stop = 2};
-    assert_int_equal(as_session_generate(session, none, 5, write_down, &got, &count, &ended),
+    assert_int_equal(as_session_generate(session, none, 5, NULL, write_down, &got, &count, &ended),
                      AS_EVAL_OK);
     assert_int_equal(count, 0);
-    assert_int_equal(as_session_generate(session, prompt, 50, write_down, &got, &count, &ended),
-                     AS_EVAL_OK);
+    assert_int_equal(
+        as_session_generate(session, prompt, 50, NULL, write_down, &got, &count, &ended),
+        AS_EVAL_OK);
     assert_true(ended || count == 2); // the visitor stops it
     as_session_free(session);
     as_model_close(model);
@@ -307,6 +351,7 @@ int main(void) {
         cmocka_unit_test(answers_do_not_depend_on_how),
         cmocka_unit_test(logits_do_not_depend_on_how),
         cmocka_unit_test(generation_is_greedy),
+        cmocka_unit_test(sampling_does_not_depend_on_how),
         cmocka_unit_test(what_does_not_fit_is_said),
         cmocka_unit_test(edges_of_requests),
         cmocka_unit_test(facts_of_a_model),
