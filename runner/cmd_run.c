@@ -235,9 +235,7 @@ static as_rc check_history(const run *r, as_err *err) {
 // Not every endpoint can do every task, nor be asked at a rate.
 static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
-    as_request request = {.task =
-                              suite->task == AS_SUITE_CHOICE ? AS_TASK_CHOICE : AS_TASK_GENERATE,
-                          .raw = !suite->chat};
+    as_request request = {.task = as_plan_task(suite), .raw = !suite->chat};
     as_rc rc = r->args->rate.len ? as_arrivals_rate(r->args->rate, &r->per_s, err) : AS_OK;
     if (!rc && r->args->poisson && !r->args->rate.len)
         rc = as_fail(err, AS_INVALID, "--poisson says how --rate is spread: give one");
@@ -263,12 +261,23 @@ static as_rc check_prices(run *r, as_err *err) {
     return AS_OK;
 }
 
+static as_rc check_scoring(const run *r, as_err *err) {
+    as_task task = as_plan_task(&r->plan->suite);
+    bool scores = task == AS_TASK_LOGLIKELIHOOD || task == AS_TASK_ROLLING;
+    if (!scores || r->ops->scores_texts) return AS_OK;
+    return as_fail(err, AS_INVALID,
+                   "target '%.*s' gives no log-probability of a given text, which task '%s' needs; "
+                   "gguf: and replay: do",
+                   AS_STR_ARG(r->uri), task == AS_TASK_ROLLING ? "rolling" : "loglikelihood");
+}
+
 static int run_target(run *r) {
     as_err err = {0};
     as_rc rc = as_target_resolve(r->uri, &r->ops, &err);
     if (!rc) rc = r->ops->open(r->uri, r->base_dir, &r->target, &err);
     if (rc) return as_command_fail(&err);
     rc = check_task(r, &err);
+    if (!rc) rc = check_scoring(r, &err);
     if (!rc) rc = check_prices(r, &err);
     if (!rc) rc = check_history(r, &err);
     if (!rc) rc = evaluate(r, &err);

@@ -80,6 +80,10 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
         .target = v->e->header.target_uri,
         .reasoning = a->reasoning,
         .choice_logprobs = a->choice_logprobs,
+        .has_logprob = a->has_logprob,
+        .logprob = a->logprob,
+        .logprob_tokens = a->logprob_tokens,
+        .greedy = a->greedy,
         .choices = job->request.choices,
         .choice_count = job->request.choice_count,
         .cluster = c->cluster,
@@ -97,7 +101,11 @@ static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err
         // A truncated choice was never computed: there is no prediction to take.
         sample.has_prediction = sample.outcome == AS_OUT_OK && job->answer.best != SIZE_MAX;
         if (sample.has_prediction) sample.prediction = job->request.choices[job->answer.best];
-    } else if (usable) {
+    } else if (usable && job->request.task == AS_TASK_LOGLIKELIHOOD) {
+        // The reference is predicted where the model, left alone, would have written it.
+        sample.has_prediction = sample.has_logprob && sample.greedy;
+        if (sample.has_prediction) sample.prediction = job->request.continuation;
+    } else if (usable && job->request.task == AS_TASK_GENERATE) {
         sample.has_prediction =
             as_prompt_extract(plan->prompt, &job->arena, sample.output, &sample.prediction);
     }

@@ -43,6 +43,10 @@ static void check_gates(as_arena *arena, as_plan *plan, const as_str *more, size
 
 // A case whose reference is none of the choices can never be right: a typo in the golden data.
 static as_rc check_reference(const as_case *c, const as_request *request, as_err *err) {
+    if (request->task == AS_TASK_LOGLIKELIHOOD && !request->continuation.len)
+        return as_fail(err, AS_INVALID,
+                       "the reference is what task 'loglikelihood' scores: it must be a string "
+                       "that is not empty");
     if (request->task != AS_TASK_CHOICE) return AS_OK;
     if (c->expected->kind != AS_JSON_STRING)
         return as_fail(err, AS_INVALID, "the reference must be one of the choices, found %s",
@@ -179,6 +183,14 @@ static as_rc case_choices(const as_plan *plan, as_arena *arena, const as_case *c
     return AS_OK;
 }
 
+as_task as_plan_task(const as_suite *suite) {
+    static const as_task tasks[] = {[AS_SUITE_CHOICE] = AS_TASK_CHOICE,
+                                    [AS_SUITE_GENERATE] = AS_TASK_GENERATE,
+                                    [AS_SUITE_LOGLIKELIHOOD] = AS_TASK_LOGLIKELIHOOD,
+                                    [AS_SUITE_ROLLING] = AS_TASK_ROLLING};
+    return tasks[suite->task];
+}
+
 as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_, as_request *out,
                       as_err *err) {
     const as_suite *suite = &plan->suite;
@@ -190,7 +202,7 @@ as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_
     for (size_t i = 0; i < turn_count; i++)
         messages[i] = (as_message){turns[i].role, turns[i].content};
     *out = (as_request){
-        .task = suite->task == AS_SUITE_CHOICE ? AS_TASK_CHOICE : AS_TASK_GENERATE,
+        .task = as_plan_task(suite),
         .id = case_->id,
         .messages = messages,
         .message_count = turn_count,
@@ -206,6 +218,8 @@ as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_
         .top_k = suite->top_k,
         .seed = suite->seed,
     };
+    if (suite->task == AS_SUITE_LOGLIKELIHOOD && case_->expected->kind == AS_JSON_STRING)
+        out->continuation = case_->expected->text;
     if (suite->task == AS_SUITE_CHOICE && suite->choices_from == AS_CHOICES_FIELD) {
         out->choice_count = 0;
         rc = case_choices(plan, arena, case_, out, err);

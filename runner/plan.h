@@ -29,6 +29,8 @@ as_rc as_plan_load(as_arena *arena, const char *suite_path, const as_str *more_g
                    as_buf *problems) AS_MUST_USE;
 void as_plan_free(as_plan *plan);
 
+as_task as_plan_task(const as_suite *suite); // what a target is asked for
+
 // The request for one case, in `arena`. Cannot fail for a case that was rehearsed, but a dataset
 // that changed under the run can make it.
 as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_, as_request *out,

@@ -31,6 +31,7 @@ typedef struct as_model_info {
     uint64_t parameters;
     uint64_t file_size; // bytes, of all parts
     size_t vocabulary, context_length, layers, width, heads, kv_heads, head_width, ffn_width;
+    bool adds_space;   // the tokenizer puts a space in front of a text
     uint32_t bos, eos; // token ids; UINT32_MAX when there is none
 } as_model_info;
 
@@ -76,6 +77,12 @@ typedef enum as_eval_status {
 // batch. logprobs[choice_count].
 as_eval_status as_session_choices(as_session *session, as_tokens prompt, const as_tokens *choices,
                                   size_t choice_count, double *logprobs);
+
+// *logprob is the sum of log p(token | all before) over `text` after `prompt`, *greedy whether each
+// of its tokens was the likeliest one. After no prompt the first token is not predicted: it counts
+// 0 and as the likeliest. All but the last token must fit the context.
+as_eval_status as_session_score(as_session *session, as_tokens prompt, as_tokens text,
+                                double *logprob, bool *greedy);
 
 // How tokens are chosen; see sampler.h for what the filters mean. top_p 1, top_k 0 and min_p 0 keep
 // everything.

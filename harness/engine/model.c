@@ -51,6 +51,7 @@ static as_rc fill_info(as_model *model, const as_gguf *file, as_str sha256, as_e
     info->kv_heads = h->kv_heads;
     info->head_width = h->head_width;
     info->ffn_width = h->ffn_width;
+    info->adds_space = model->vocab.add_space;
     info->bos = model->vocab.bos;
     info->eos = model->vocab.eos;
     return AS_OK;

@@ -240,6 +240,44 @@ as_eval_status as_session_choices(as_session *session, as_tokens prompt, const a
     return AS_EVAL_OK;
 }
 
+// --- one text ----------------------------------------------------------------------------------
+
+static void score_token(const as_session *s, const float *logits, uint32_t token, double *logprob,
+                        bool *greedy) {
+    *logprob += (double)logits[token] - log_sum_exp(s, logits);
+    *greedy = *greedy && s->model->kernels->argmax(logits, s->model->info.vocabulary) == token;
+}
+
+as_eval_status as_session_score(as_session *session, as_tokens prompt, as_tokens text,
+                                double *logprob, bool *greedy) {
+    as_session *s = session;
+    size_t rows = text.count ? text.count - 1 : 0;
+    if (prompt.count > s->context || rows > s->context - prompt.count) return AS_EVAL_TOO_LONG;
+    *logprob = 0.0;
+    *greedy = true;
+    if (!text.count) return AS_EVAL_OK;
+    s->row_count = 0;
+    if (prompt.count) {
+        uint32_t root = begin_prompt(s, prompt);
+        run_batch(s, s->row_count);
+        as_forward_logits(s->forward, root, 1, s->logits);
+        score_token(s, s->logits, text.ids[0], logprob, greedy);
+    }
+    s->held_count = prompt.count;
+    for (size_t done = 0; done < rows; done += s->row_count) {
+        begin_chain(s, text.ids + done, rows - done < s->chunk ? rows - done : s->chunk);
+        as_forward_run(s->forward, s->rows, s->row_count, prompt.count + done, true);
+        for (size_t from = 0; from < s->row_count; from += AS_LOGIT_ROWS) {
+            size_t left = s->row_count - from, n = left < AS_LOGIT_ROWS ? left : AS_LOGIT_ROWS;
+            as_forward_logits(s->forward, from, n, s->logits);
+            for (size_t i = 0; i < n; i++)
+                score_token(s, s->logits + i * s->model->info.vocabulary,
+                            text.ids[done + from + i + 1], logprob, greedy);
+        }
+    }
+    return AS_EVAL_OK;
+}
+
 // --- generation and plain logits --------------------------------------------------------------
 
 as_eval_status as_session_generate(as_session *session, as_tokens prompt, size_t max_tokens,

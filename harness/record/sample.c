@@ -47,6 +47,16 @@ static void write_choices(as_json_out *out, const as_sample *sample) {
     as_jo_close(out, ']');
 }
 
+static void write_logprob(as_json_out *out, const as_sample *sample) {
+    if (!sample->has_logprob) return;
+    as_jo_key(out, "logprob");
+    as_jo_f64(out, sample->logprob);
+    as_jo_key(out, "tokens");
+    as_jo_i64(out, (int64_t)sample->logprob_tokens);
+    as_jo_key(out, "greedy");
+    as_jo_bool(out, sample->greedy);
+}
+
 static void write_case_facts(as_json_out *out, const as_sample *sample) {
     if (sample->cluster.len) {
         as_jo_key(out, "cluster");
@@ -90,6 +100,7 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     as_jo_key(&out, "target"), as_jo_str(&out, sample->target);
     if (sample->reasoning.len) as_jo_key(&out, "reasoning"), as_jo_str(&out, sample->reasoning);
     write_choices(&out, sample);
+    write_logprob(&out, sample);
     write_case_facts(&out, sample);
     as_jo_close(&out, '}');
     as_buf_char(buf, '\n');
@@ -160,6 +171,13 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
     s.slices = read_strings(arena, as_json_get(line, "slices"), &s.slice_count);
     read_scores(arena, as_json_get(line, "scores"), &s);
     read_choices(arena, line, &s);
+    const as_json *logprob = as_json_get(line, "logprob"), *greedy = as_json_get(line, "greedy");
+    s.has_logprob = logprob && logprob->kind == AS_JSON_NUMBER;
+    if (s.has_logprob) {
+        s.logprob = logprob->number;
+        s.logprob_tokens = read_count(line, "tokens", 0);
+        s.greedy = greedy && greedy->kind == AS_JSON_BOOL && greedy->boolean;
+    }
     *out = s;
     return AS_OK;
 }

@@ -69,7 +69,11 @@ typedef struct as_sample {
     const double *choice_logprobs; // [choice_count], in the order of the suite's choices
     const as_str *choices;         // [choice_count]
     size_t choice_count;
-    as_str cluster; // of the case, so that a journal can be judged alone
+    bool has_logprob;        // of tasks that score a text: the three fields below
+    double logprob;          // natural logarithm of its probability
+    uint64_t logprob_tokens; // tokens that were predicted
+    bool greedy;             // each of them was the likeliest one
+    as_str cluster;          // of the case, so that a journal can be judged alone
     double weight;
     const as_str *slices;
     size_t slice_count;

@@ -28,9 +28,19 @@ static void check_together(as_suite_loader *loader) {
         as_suite_read_problem(loader, task,
                               "task 'choice' needs 'choices': a list, {field: NAME} or {labels: "
                               "dataset}");
-    if (as_str_is(task->text, "generate") && choices)
-        as_suite_problem(loader->problems, loader->suite, choices->key_line, choices->key_column,
-                         "'choices' has no meaning with task 'generate'; only 'choice' reads it");
+    static const char *const without[] = {"generate", "loglikelihood", "rolling"};
+    const as_yaml *extract = as_yaml_get(root, "extract");
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
+        if (!as_str_is(task->text, without[i])) continue;
+        if (choices)
+            as_suite_problem(
+                loader->problems, loader->suite, choices->key_line, choices->key_column,
+                "'choices' has no meaning with task '%s'; only 'choice' reads it", without[i]);
+        if (extract && i > 0)
+            as_suite_problem(
+                loader->problems, loader->suite, extract->key_line, extract->key_column,
+                "'extract' has no meaning with task '%s': nothing is generated", without[i]);
+    }
 }
 
 static int by_key(const void *a, const void *b) {

@@ -14,6 +14,8 @@
 typedef enum as_suite_task {
     AS_SUITE_CHOICE,
     AS_SUITE_GENERATE,
+    AS_SUITE_LOGLIKELIHOOD, // of the reference after the prompt
+    AS_SUITE_ROLLING,       // of the prompt itself
 } as_suite_task;
 
 typedef enum as_choices_from {

@@ -54,13 +54,14 @@ static void read_task(as_suite_loader *l, const as_yaml *v) {
     static const char *const words[] = {"choice",  "generate", "loglikelihood",
                                         "rolling", "embed",    NULL};
     size_t task = as_suite_read_word(l, v, "task", words);
-    if (task == 0 || task == SIZE_MAX) return;
-    if (task > AS_SUITE_GENERATE) {
-        as_suite_read_problem(l, v, "task '%s' is not available yet; choice and generate are",
+    if (task == SIZE_MAX) return;
+    if (task > AS_SUITE_ROLLING)
+        as_suite_read_problem(l, v,
+                              "task '%s' is not available yet; choice, generate, loglikelihood and "
+                              "rolling are",
                               words[task]);
-        return;
-    }
-    l->suite->task = AS_SUITE_GENERATE;
+    else
+        l->suite->task = (as_suite_task)task;
 }
 
 static as_suite_text text_of(const as_yaml *v) {

@@ -14,6 +14,8 @@
 typedef enum as_task {
     AS_TASK_CHOICE,
     AS_TASK_GENERATE,
+    AS_TASK_LOGLIKELIHOOD, // of a given continuation
+    AS_TASK_ROLLING,       // of the prompt itself, a text of any length
 } as_task;
 
 typedef struct as_message {
@@ -28,6 +30,7 @@ typedef struct as_request {
     bool raw;              // no chat template: the contents are joined as they are
     const as_str *choices; // CHOICE: texts that may follow the prompt
     size_t choice_count;
+    as_str continuation; // LOGLIKELIHOOD
     size_t max_tokens;   // GENERATE
     const as_str *stops; // GENERATE: the answer ends before the first of them
     size_t stop_count;
@@ -40,9 +43,13 @@ typedef struct as_request {
 typedef struct as_answer {
     as_outcome outcome;
     as_str error;            // one sentence when the outcome is not ok
-    as_str output;           // GENERATE: the text; CHOICE: the best choice
+    as_str output;           // GENERATE: the text; CHOICE: the best choice; else the text scored
     size_t best;             // CHOICE: its index
     double *choice_logprobs; // CHOICE: [choice_count]
+    bool has_logprob;        // LOGLIKELIHOOD, ROLLING: the next three are known
+    double logprob;          // of the text
+    uint64_t logprob_tokens; // that were predicted
+    bool greedy;             // each was the likeliest one
     as_str prompt_sha256;    // of the prompt as the model saw it
     uint64_t tokens_in, tokens_out;
     double latency_ms, ttft_ms; // ttft NaN where it has no meaning
@@ -70,6 +77,7 @@ typedef struct as_target_worker as_target_worker;
 
 typedef struct as_target_ops {
     const char *scheme; // "gguf"
+    bool scores_texts;  // can do LOGLIKELIHOOD and ROLLING
     const char *syntax; // for help and errors: "gguf:PATH[?threads=N&...]"
     as_rc (*open)(as_str uri, as_str base_dir, as_target **out, as_err *err);
     const as_target_info *(*info)(const as_target *target);

@@ -140,29 +140,54 @@ static as_rc render_chat(const as_target *t, as_arena *arena, const as_request *
     return as_jinja_render(t->chat, arena, variables, out, err);
 }
 
-// Tokens of the whole prompt, and the hash of its text as the model sees it.
-static as_rc build_prompt(const as_target *t, as_arena *arena, const as_request *request,
-                          as_tokens *out, as_str *sha256, as_err *err) {
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+// The prompt without a chat template.
+static as_str join_contents(as_arena *arena, const as_request *request) {
     as_buf text = {0};
-    bool chat = t->chat && !request->raw;
-    as_rc rc = AS_OK;
-    if (chat) rc = render_chat(t, arena, request, &text, err);
-    for (size_t i = 0; !chat && i < request->message_count; i++) {
+    for (size_t i = 0; i < request->message_count; i++) {
         if (i) as_buf_char(&text, '\n');
         as_buf_str(&text, request->messages[i].content);
     }
-    if (!rc) rc = as_model_tokenize(t->model, arena, as_buf_view(&text), chat, true, out, err);
-    *sha256 = as_sha256_of(arena, as_buf_view(&text));
+    as_str joined = as_str_copy(arena, as_buf_view(&text));
     as_buf_free(&text);
+    return joined;
+}
+
+// Tokens of the whole prompt, and the hash of its text as the model sees it.
+static as_rc build_prompt(const as_target *t, as_arena *arena, const as_request *request,
+                          as_tokens *out, as_str *sha256, as_err *err) {
+    bool chat = t->chat && !request->raw;
+    as_buf rendered = {0};
+    as_rc rc = AS_OK;
+    if (chat) rc = render_chat(t, arena, request, &rendered, err);
+    as_str text = chat ? as_buf_view(&rendered) : join_contents(arena, request);
+    if (!rc) rc = as_model_tokenize(t->model, arena, text, chat, true, out, err);
+    *sha256 = as_sha256_of(arena, text);
+    as_buf_free(&rendered);
     return rc;
+}
+
+// What follows a prompt that is no chat is joined to it by one space, unless there is white space
+// already. SentencePiece puts that space there itself.
+static as_rc tokenize_next(const as_target *t, as_arena *arena, const as_request *request,
+                           as_str text, as_tokens *out, as_err *err) {
+    bool chat = t->chat && !request->raw;
+    as_str last =
+        request->message_count ? request->messages[request->message_count - 1].content : AS_STR("");
+    bool apart = !last.len || is_space(last.ptr[last.len - 1]) || !text.len || is_space(*text.ptr);
+    if (!chat && !apart && !as_model_facts(t->model)->adds_space)
+        text = as_strf(arena, " %.*s", AS_STR_ARG(text));
+    return as_model_tokenize(t->model, arena, text, false, false, out, err);
 }
 
 static void answer_choices(as_target_worker *w, as_arena *arena, const as_request *request,
                            as_tokens prompt, as_answer *out, as_err *err) {
     as_tokens *choices = AS_NEW_ARRAY(arena, as_tokens, request->choice_count);
     for (size_t i = 0; i < request->choice_count; i++) {
-        if (as_model_tokenize(w->target->model, arena, request->choices[i], false, false,
-                              &choices[i], err)) {
+        if (tokenize_next(w->target, arena, request, request->choices[i], &choices[i], err)) {
             out->outcome = AS_OUT_BAD_RESPONSE;
             return;
         }
@@ -178,6 +203,75 @@ static void answer_choices(as_target_worker *w, as_arena *arena, const as_reques
     for (size_t i = 1; i < request->choice_count; i++)
         if (out->choice_logprobs[i] > out->choice_logprobs[out->best]) out->best = i;
     out->output = request->choices[out->best];
+}
+
+static void answer_loglikelihood(as_target_worker *w, as_arena *arena, const as_request *request,
+                                 as_tokens prompt, as_answer *out, as_err *err) {
+    as_tokens text;
+    if (tokenize_next(w->target, arena, request, request->continuation, &text, err)) {
+        out->outcome = AS_OUT_BAD_RESPONSE;
+        return;
+    }
+    out->tokens_in += text.count;
+    out->output = request->continuation;
+    if (as_session_score(w->session, prompt, text, &out->logprob, &out->greedy)) {
+        out->outcome = AS_OUT_TRUNCATED;
+        return;
+    }
+    out->logprob_tokens = text.count - (!prompt.count && text.count);
+    out->has_logprob = true;
+}
+
+// A text of any length, in windows as lm-evaluation-harness cuts it: each token is predicted once,
+// the first ones after the beginning token, those of a later window after the one before them, and
+// those of the last, shorter one after as much as fits the context.
+static void answer_rolling(as_target_worker *w, as_arena *arena, const as_request *request,
+                           as_answer *out, as_err *err) {
+    const as_model_info *facts = as_model_facts(w->target->model);
+    size_t context = w->target->context ? w->target->context : facts->context_length;
+    uint32_t prefix = facts->bos != UINT32_MAX ? facts->bos : facts->eos;
+    as_str text = join_contents(arena, request);
+    as_tokens all;
+    out->output = text;
+    out->prompt_sha256 = as_sha256_of(arena, text);
+    if (as_model_tokenize(w->target->model, arena, text, false, false, &all, err)) {
+        out->outcome = AS_OUT_BAD_RESPONSE;
+        return;
+    }
+    out->greedy = true;
+    for (size_t done = 0; done < all.count;) {
+        size_t left = all.count - done, n = left < context ? left : context;
+        size_t before = done ? context - n + 1 : prefix != UINT32_MAX;
+        as_tokens prompt = {done ? all.ids + done - before : &prefix, before};
+        double logprob;
+        bool greedy;
+        as_eval_status status =
+            as_session_score(w->session, prompt, (as_tokens){all.ids + done, n}, &logprob, &greedy);
+        if (status != AS_EVAL_OK) {
+            out->outcome = AS_OUT_TRUNCATED;
+            return;
+        }
+        out->logprob += logprob;
+        out->greedy = out->greedy && greedy;
+        out->logprob_tokens += n - !before;
+        done += n;
+    }
+    out->tokens_in = all.count;
+    out->has_logprob = true;
+}
+
+// A copy with U+FFFD for NUL, which no line of the journal can hold.
+static as_str without_nul(as_arena *arena, as_str text) {
+    as_buf out = {0};
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i])
+            as_buf_char(&out, text.ptr[i]);
+        else
+            as_buf_text(&out, "\xef\xbf\xbd");
+    }
+    as_str copy = as_str_copy(arena, as_buf_view(&out));
+    as_buf_free(&out);
+    return copy;
 }
 
 typedef struct generation {
@@ -231,7 +325,7 @@ static void answer_text(as_target_worker *w, as_arena *arena, const as_request *
                                                 take_token, &g, &count, &ended);
     if (g.first_ns) out->ttft_ms = (double)(g.first_ns - g.start_ns) / 1e6;
     out->tokens_out = count;
-    out->output = as_str_copy(arena, as_buf_view(&g.text));
+    out->output = without_nul(arena, as_buf_view(&g.text));
     if (status == AS_EVAL_TOO_LONG || (!ended && !g.stopped)) out->outcome = AS_OUT_TRUNCATED;
     as_buf_free(&g.text);
 }
@@ -241,13 +335,17 @@ static void gguf_answer(as_target_worker *w, as_arena *arena, const as_request *
     uint64_t start_ns = as_clock_ns();
     *out = (as_answer){.outcome = AS_OUT_OK, .ttft_ms = NAN, .attempts = 1};
     as_err err = {0};
-    as_tokens prompt;
-    if (build_prompt(w->target, arena, request, &prompt, &out->prompt_sha256, &err)) {
+    as_tokens prompt = {0};
+    if (request->task == AS_TASK_ROLLING) {
+        answer_rolling(w, arena, request, out, &err);
+    } else if (build_prompt(w->target, arena, request, &prompt, &out->prompt_sha256, &err)) {
         out->outcome = AS_OUT_BAD_RESPONSE;
     } else {
         out->tokens_in = prompt.count;
         if (request->task == AS_TASK_CHOICE)
             answer_choices(w, arena, request, prompt, out, &err);
+        else if (request->task == AS_TASK_LOGLIKELIHOOD)
+            answer_loglikelihood(w, arena, request, prompt, out, &err);
         else
             answer_text(w, arena, request, prompt, out);
     }
@@ -266,6 +364,7 @@ static void gguf_answer(as_target_worker *w, as_arena *arena, const as_request *
 
 const as_target_ops as_target_gguf = {
     .scheme = "gguf",
+    .scores_texts = true,
     .syntax = "gguf:PATH[?threads=N&ctx=N&cpu=auto|portable|avx2|avx512&lora=FILE]",
     .open = gguf_open,
     .info = gguf_info,

@@ -119,6 +119,15 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
     out->ttft_ms = s->ttft_ms;
     out->tokens_in = s->tokens_in;
     out->tokens_out = s->tokens_out;
+    out->has_logprob = s->has_logprob;
+    out->logprob = s->logprob;
+    out->logprob_tokens = s->logprob_tokens;
+    out->greedy = s->greedy;
+    bool scores = request->task == AS_TASK_LOGLIKELIHOOD || request->task == AS_TASK_ROLLING;
+    if (scores && s->outcome == AS_OUT_OK && !s->has_logprob) {
+        out->outcome = AS_OUT_BAD_RESPONSE;
+        out->error = AS_STR("the recording has no 'logprob' for this id");
+    }
     if (request->task != AS_TASK_CHOICE || take_logprobs(arena, s, request, out)) return;
     for (size_t i = 0; i < request->choice_count; i++) {
         if (!as_str_eq(as_str_trim(s->output), request->choices[i])) continue;
@@ -130,6 +139,7 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
 
 const as_target_ops as_target_replay = {
     .scheme = "replay",
+    .scores_texts = true,
     .syntax = "replay:FILE.jsonl",
     .open = replay_open,
     .info = replay_info,

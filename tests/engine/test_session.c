@@ -97,6 +97,12 @@ static void check_choices(as_session *session, const request *r, const double *w
         assert_int_equal(as_session_choices(session, r->prompt, &r->choices[c], 1, &alone[c]),
                          AS_EVAL_OK);
     assert_memory_equal(alone, wanted, sizeof alone);
+    for (size_t c = 0; c < CHOICES; c++) {
+        bool greedy;
+        assert_int_equal(as_session_score(session, r->prompt, r->choices[c], &alone[c], &greedy),
+                         AS_EVAL_OK);
+    }
+    assert_memory_equal(alone, wanted, sizeof alone);
     const uint32_t *held;
     assert_int_equal(as_session_held(session, &held), r->prompt.count);
     assert_memory_equal(held, r->prompt.ids, r->prompt.count * sizeof *held);
@@ -287,6 +293,13 @@ static void what_does_not_fit_is_said(void **state) {
     assert_int_equal(as_session_generate(session, (as_tokens){ids, 18}, 2, NULL, write_down, &got,
                                          &count, &ended),
                      AS_EVAL_OK);
+    bool greedy;
+    assert_int_equal(
+        as_session_score(session, (as_tokens){ids, 18}, (as_tokens){ids, 4}, logprobs, &greedy),
+        AS_EVAL_TOO_LONG);
+    assert_int_equal( // the last token need not fit
+        as_session_score(session, (as_tokens){ids, 18}, (as_tokens){ids, 3}, logprobs, &greedy),
+        AS_EVAL_OK);
     assert_int_equal(as_session_logits(session, (as_tokens){ids, 21}, NULL), AS_EVAL_TOO_LONG);
     as_session_free(session);
     as_err err;

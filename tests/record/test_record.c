@@ -52,6 +52,10 @@ static as_sample full_sample(as_arena *arena, const char *id) {
                        .choice_logprobs = logprobs,
                        .choices = choices,
                        .choice_count = 2,
+                       .has_logprob = true,
+                       .logprob = -7.25,
+                       .logprob_tokens = 5,
+                       .greedy = true,
                        .cluster = AS_STR("doc-1"),
                        .weight = 2,
                        .slices = slices,
@@ -72,6 +76,8 @@ static void sample_survives_a_round_trip(void **state) {
     assert_string_equal(line.ptr, again.ptr);
     assert_true(isnan(back.scores[1].value));
     assert_float_equal(back.choice_logprobs[1], -3.5, 0);
+    assert_true(back.has_logprob && back.greedy && back.logprob == -7.25);
+    assert_int_equal(back.logprob_tokens, 5);
     as_sample *copy = as_sample_copy(&arena, &back);
     as_buf_clear(&again);
     as_sample_write(&again, copy);
