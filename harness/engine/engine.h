@@ -24,7 +24,7 @@ typedef struct as_model_options {
 typedef struct as_model_info {
     as_str name;          // general.name, else the file's name
     as_str architecture;  // "llama", "qwen3", ...
-    as_str tokenizer;     // "gpt2", "llama"
+    as_str tokenizer;     // "gpt2", "llama", "t5", "bert"
     as_str sha256;        // of the file, or of its parts and its adapter one after the other
     as_str chat_template; // Jinja; empty when the file has none
     as_str kernels;       // "avx512"

@@ -37,7 +37,7 @@ static as_rc fill_info(as_model *model, const as_gguf *file, as_str sha256, as_e
     info->name = as_utf8_clean(&model->arena, as_str_copy(&model->arena, name));
     info->chat_template = as_utf8_clean(&model->arena, as_str_copy(&model->arena, chat_template));
     info->architecture = as_str_of(model->hparams.arch->name);
-    info->tokenizer = model->vocab.bpe ? AS_STR("gpt2") : AS_STR("llama");
+    info->tokenizer = model->vocab.name;
     info->sha256 = as_str_copy(&model->arena, sha256);
     info->kernels = as_str_of(model->kernels->name);
     const as_hparams *h = &model->hparams;

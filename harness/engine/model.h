@@ -8,7 +8,7 @@
 #include "harness/engine/engine.h"
 #include "harness/engine/hparams.h"
 #include "harness/engine/lora.h"
-#include "harness/engine/vocab.h"
+#include "harness/engine/text/vocab.h"
 #include "kernels/kernels.h"
 
 // What an adapter adds to a product: scale * b (a x).

@@ -14,6 +14,7 @@ FIXTURE.cases: u32 cases, then for each u32 flags, u32 bytes, the text, u32 toke
 
 Standard library only.
 """
+import base64
 import json
 import math
 import os
@@ -21,7 +22,7 @@ import random
 import struct
 import sys
 
-U16, U32, I32, F32, BOOL, STRING, ARRAY = 2, 4, 5, 6, 7, 8, 9
+U8, U16, U32, I32, F32, BOOL, STRING, ARRAY = 0, 2, 4, 5, 6, 7, 8, 9
 TENSOR_TYPES = {"F32": 0, "F16": 1, "Q8_0": 8}
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = range(1, 7)
 
@@ -36,7 +37,7 @@ def string(text):
 def scalar(kind, value):
     if kind == STRING:
         return string(value)
-    return struct.pack({U16: "<H", U32: "<I", I32: "<i", F32: "<f", BOOL: "<B"}[kind], value)
+    return struct.pack({U8: "<B", U16: "<H", U32: "<I", I32: "<i", F32: "<f", BOOL: "<B"}[kind], value)
 
 
 def write_gguf(path, values, tensors):
@@ -582,7 +583,10 @@ def write_fixture(folder, source):
         values.append(("tokenizer.ggml.merges", STRING, fixture["merges"]))
     if "scores" in fixture:
         values.append(("tokenizer.ggml.scores", F32, fixture["scores"]))
-    for key in ["bos", "eos"]:
+    if "charsmap" in fixture:
+        values.append(("tokenizer.ggml.precompiled_charsmap", U8,
+                       list(base64.b64decode(fixture["charsmap"]))))
+    for key in ["bos", "eos", "unknown", "cls", "seperator"]:
         if key in fixture:
             values.append((f"tokenizer.ggml.{key}_token_id", U32, fixture[key]))
     write_gguf(path + ".gguf", values, [])

@@ -10,6 +10,7 @@ sentencepiece. What neither has (the pre-tokenizer "default"; the space that Sen
 get after a special token) is taken from llama.cpp. The tests need only the files this leaves
 behind; run it again to change them.
 """
+import base64
 import json
 import os
 import random
@@ -194,7 +195,72 @@ def spm_fixture(seed):
     return fixture
 
 
+# What the normalizer of a Unigram model makes of what it is given: from, to.
+RULES = [("\t", " "), ("\n", " "), ("\r", " "), ("\u00a0", " "), ("\u3000", " "), ("\ufb01", "fi"),
+         ("\u2167", "VIII"), ("\u00bd", "1/2"), ("e\u0301", "\u00e9"), ("\u200d", ""), ("\u2026", "..."),
+         ("I", "i"), ("\u0130", "i\u0307"), ("\u2003\u2003", " ")]
+
+
+def unigram_fixture(seed):
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2 as pb
+    folder = tempfile.mkdtemp()
+    corpus, rules = os.path.join(folder, "corpus.txt"), os.path.join(folder, "rules.tsv")
+    with open(corpus, "w", encoding="utf-8") as file:
+        file.write(TRAINING)
+    with open(rules, "w", encoding="utf-8") as file:
+        for pair in RULES:
+            file.write("\t".join(" ".join(f"{ord(c):X}" for c in text) for text in pair) + "\n")
+    prefix = os.path.join(folder, "m")
+    sentencepiece.SentencePieceTrainer.train(
+        input=corpus, model_prefix=prefix, model_type="unigram", vocab_size=200,
+        normalization_rule_tsv=rules, character_coverage=0.98, minloglevel=2)
+    processor = sentencepiece.SentencePieceProcessor(model_file=prefix + ".model")
+    proto = pb.ModelProto()
+    with open(prefix + ".model", "rb") as file:
+        proto.ParseFromString(file.read())
+    return {"model": "t5", "tokens": [p.piece for p in proto.pieces],
+            "types": [p.type for p in proto.pieces], "scores": [p.score for p in proto.pieces],
+            "unknown": 0, "bos": 1, "eos": 2,
+            "charsmap": base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode(),
+            "cases": [{"text": text, "special": 0, "ids": processor.encode(text)}
+                      for text in map(clean, texts(seed)) if "\x00" not in text]}
+
+
+def wordpiece_fixture(seed):
+    from tokenizers import BertWordPieceTokenizer
+    tokenizer = BertWordPieceTokenizer(lowercase=True)
+    tokenizer.train_from_iterator([TRAINING], vocab_size=700, show_progress=False,
+                                  limit_alphabet=200)
+    size = tokenizer.get_vocab_size()
+    names = [tokenizer.id_to_token(i) for i in range(size)]
+    special = {"[PAD]": make_models.CONTROL, "[UNK]": make_models.UNKNOWN}
+    special |= {name: make_models.CONTROL for name in ("[CLS]", "[SEP]", "[MASK]")}
+
+    def written(name):  # as converters write them
+        if name in special:
+            return name
+        return name[2:] if name.startswith("##") else "\u2581" + name
+
+    fixture = {"model": "bert", "tokens": [written(name) for name in names],
+               "types": [special.get(name, make_models.NORMAL) for name in names],
+               "unknown": names.index("[UNK]"), "cls": names.index("[CLS]"),
+               "seperator": names.index("[SEP]"), "cases": []}
+    more = ["[CLS] a [SEP]", "x[MASK]y", "\u1ea4\u0323\u0325", "\uac00\uac01\ub098", "\uf900\u4e0d",
+            "\u0130stanbul \u03a3\u03c3\u03c2", "a" * 100, "a" * 101, "\u00ad\u200b\ufeffx", "$5+5=10`^|~"]
+    for text in [*map(clean, texts(seed)), *more]:
+        for special_too in (0, 1):
+            tokenizer._tokenizer.encode_special_tokens = not special_too
+            ids = tokenizer.encode(text, add_special_tokens=False).ids
+            if special_too and ids == fixture["cases"][-1]["ids"]:
+                continue
+            fixture["cases"].append({"text": text, "special": special_too, "ids": ids})
+    return fixture
+
+
 def main():
+    save("unigram", unigram_fixture(60))
+    save("wordpiece", wordpiece_fixture(61))
     for seed, pre in enumerate(["tekken", "gpt-4o", "deepseek-coder", "deepseek-v3", "bloom",
                                 "viking"]):
         save("bpe_" + pre.replace("-", ""), bpe_fixture(pre, 40 + seed))

@@ -11,8 +11,9 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/file.h"
+#include "harness/base/rng.h"
 #include "harness/base/utf8.h"
-#include "harness/engine/vocab.h"
+#include "harness/engine/text/vocab.h"
 #include "tests/engine/gguf_writer.h"
 
 static as_vocab load(as_str bytes) {
@@ -114,6 +115,16 @@ static void byte_level_bpe_equals_its_references(void **state) {
 static void sentencepiece_equals_its_references(void **state) {
     (void)state;
     check_fixture("spm");
+}
+
+static void unigram_equals_its_reference(void **state) {
+    (void)state;
+    check_fixture("unigram");
+}
+
+static void wordpiece_equals_its_reference(void **state) {
+    (void)state;
+    check_fixture("wordpiece");
 }
 
 static as_tokens tokenize(const as_vocab *vocab, as_arena *arena, as_str text, bool special,
@@ -235,6 +246,72 @@ static void long_texts_take_linear_time(void **state) {
     }
 }
 
+// Encoders want a token at both ends; long words and texts cost no more than their length.
+static void encoders_close_their_texts(void **state) {
+    (void)state;
+    static const char *const names[] = {"unigram", "wordpiece"};
+    for (size_t i = 0; i < 2; i++) {
+        as_vocab vocab = load_file(names[i]);
+        as_arena arena = {0};
+        as_tokens plain = tokenize(&vocab, &arena, AS_STR("the desk"), false, false);
+        as_tokens closed = tokenize(&vocab, &arena, AS_STR("the desk"), false, true);
+        bool first = vocab.add_bos;
+        assert_int_equal(first, i == 1);
+        assert_int_equal(closed.count, plain.count + first + 1);
+        assert_int_equal(closed.ids[closed.count - 1], vocab.eos);
+        if (first) assert_int_equal(closed.ids[0], vocab.bos);
+        assert_memory_equal(closed.ids + first, plain.ids, 4 * plain.count);
+        static const char *const patterns[] = {"a", " ", "the ", "\n", "\xe4\xb8\xad", "e\xcc\x81"};
+        for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
+            as_buf text = {0};
+            while (text.len < 1024 * 1024) as_buf_text(&text, patterns[p]);
+            uint64_t start = as_clock_ns();
+            tokenize(&vocab, &arena, as_buf_view(&text), false, false);
+            assert_true(as_clock_ns() - start < 60000000000u);
+            as_buf_free(&text);
+        }
+        as_arena_free(&arena);
+        as_vocab_free(&vocab);
+    }
+}
+
+// Changed bytes, mostly in the table of the normalizer: a message or some tokens.
+static void broken_encoders_do_no_harm(void **state) {
+    (void)state;
+    enum { MUTATIONS = 4000 };
+    static const char *const names[] = {"unigram", "wordpiece"};
+    as_rng rng = as_rng_of(8, 8);
+    size_t loaded = 0;
+    for (size_t i = 0; i < MUTATIONS; i++) {
+        as_mapped map = map_file(names[i % 2], ".gguf");
+        unsigned char *bytes = malloc(map.size);
+        memcpy(bytes, map.bytes, map.size);
+        for (size_t c = 0; c < 3; c++)
+            bytes[map.size - 1 - as_rng_below(&rng, i % 4 ? 1500 : map.size)] =
+                (unsigned char)as_rng_u64(&rng);
+        as_gguf file = {0};
+        as_vocab vocab = {0};
+        as_arena arena = {0};
+        as_tokens tokens;
+        as_err err = {0};
+        as_rc rc = as_gguf_read(&file, "x.gguf", bytes, map.size, &err);
+        if (!rc) rc = as_vocab_load(&vocab, &file, &err);
+        if (rc) assert_int_equal(rc, AS_INVALID);
+        as_str text =
+            AS_STR("The caf\xc3\xa9 e\xcc\x81 \xef\xac\x81x \t \xe2\x85\xa7 I \xe4\xb8\xad 1/2");
+        if (!rc) loaded++;
+        if (!rc && as_vocab_tokenize(&vocab, &arena, text, true, true, &tokens, &err))
+            fail_msg("%s", err.text);
+        for (size_t t = 0; !rc && t < tokens.count; t++) assert_true(tokens.ids[t] < vocab.count);
+        as_gguf_free(&file);
+        as_vocab_free(&vocab);
+        as_arena_free(&arena);
+        free(bytes);
+        as_file_unmap(&map);
+    }
+    assert_true(loaded > 300 && loaded < MUTATIONS);
+}
+
 // --- wrong vocabularies -------------------------------------------------------------------------
 
 static const char *byte_runes(unsigned byte, char out[3]) {
@@ -330,6 +407,49 @@ static void wrong_bpe_vocabularies_are_refused(void **state) {
     }
 }
 
+static void wrong_encoders_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *model;
+        uint32_t kind; // of the first token
+        size_t scores, table;
+        const char *message;
+    } cases[] = {
+        {"t5", 2, 2, 0, NULL},
+        {"bert", 2, 0, 0, NULL},
+        {"t5", 2, 0, 0, "'tokenizer.ggml.scores' is missing"},
+        {"t5", 2, 1, 0, "'tokenizer.ggml.scores' has 1 items for 2 tokens"},
+        {"t5", 1, 2, 0, "the vocabulary has no unknown token"},
+        {"bert", 1, 0, 0, "the vocabulary has no unknown token"},
+        {"t5", 2, 2, 9, NULL}, // a table of one unit, and an empty text
+        {"t5", 2, 2, 7, "'tokenizer.ggml.precompiled_charsmap' is no table of a normalizer"},
+        {"t5", 6, 2, 0, "token 0 is of the byte type but is not like '<0x0A>'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        as_buf b = {0};
+        as_put_header(&b, 3, 0, 3u + (cases[i].scores ? 1u : 0u) + (cases[i].table ? 1u : 0u));
+        as_put_text(&b, "tokenizer.ggml.model", cases[i].model);
+        as_put_array(&b, "tokenizer.ggml.tokens", AS_GGUF_STRING, 2);
+        as_put_string(&b, "<unk>");
+        as_put_string(&b, "\xe2\x96\x81"
+                          "a");
+        as_put_array(&b, "tokenizer.ggml.token_type", AS_GGUF_I32, 2);
+        as_put_int(&b, cases[i].kind, 4);
+        as_put_int(&b, 1, 4);
+        if (cases[i].scores) {
+            as_put_array(&b, "tokenizer.ggml.scores", AS_GGUF_F32, cases[i].scores);
+            as_put_zeros(&b, 4 * cases[i].scores);
+        }
+        if (cases[i].table) {
+            as_put_array(&b, "tokenizer.ggml.precompiled_charsmap", AS_GGUF_U8, cases[i].table);
+            as_put_int(&b, 4, 4); // bytes of its units
+            as_put_zeros(&b, cases[i].table - 4);
+        }
+        check_refused(&b, cases[i].message);
+        as_buf_free(&b);
+    }
+}
+
 static void wrong_keys_are_refused(void **state) {
     (void)state;
     as_buf bytes = {0};
@@ -337,8 +457,8 @@ static void wrong_keys_are_refused(void **state) {
     check_refused(&bytes, "'tokenizer.ggml.model' is missing");
     as_buf_clear(&bytes);
     as_put_header(&bytes, 3, 0, 1);
-    as_put_text(&bytes, "tokenizer.ggml.model", "t5");
-    check_refused(&bytes, "tokenizer 't5' is not supported, only 'gpt2'");
+    as_put_text(&bytes, "tokenizer.ggml.model", "rwkv");
+    check_refused(&bytes, "tokenizer 'rwkv' is not supported, only 'gpt2'");
     as_buf_clear(&bytes);
     as_put_header(&bytes, 3, 0, 1);
     as_put_u32(&bytes, "tokenizer.ggml.model", 3);
@@ -411,11 +531,16 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(byte_level_bpe_equals_its_references),
         cmocka_unit_test(sentencepiece_equals_its_references),
+        cmocka_unit_test(unigram_equals_its_reference),
+        cmocka_unit_test(wordpiece_equals_its_reference),
         cmocka_unit_test(the_beginning_is_never_doubled),
         cmocka_unit_test(ends_are_known),
         cmocka_unit_test(phi3_strips_after_special_tokens),
         cmocka_unit_test(bytes_that_are_no_utf8_become_replacements),
         cmocka_unit_test(long_texts_take_linear_time),
+        cmocka_unit_test(encoders_close_their_texts),
+        cmocka_unit_test(broken_encoders_do_no_harm),
+        cmocka_unit_test(wrong_encoders_are_refused),
         cmocka_unit_test(wrong_bpe_vocabularies_are_refused),
         cmocka_unit_test(wrong_keys_are_refused),
         cmocka_unit_test(wrong_spm_vocabularies_are_refused),

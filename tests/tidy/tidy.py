@@ -37,6 +37,7 @@ HOMES = {
     "cpuid.h": ["kernels/x86/"],
     "cuda_runtime.h": ["kernels/cuda/"],
     "pthread.h": ["harness/base/thread.c", "harness/base/log.c"],
+    "utf8proc.h": ["harness/engine/text/wordpiece.c"],
     "math.h": ["*"],
 }
 # The C library and POSIX: at home everywhere.

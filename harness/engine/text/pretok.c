@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/engine/pretok.h"
+#include "harness/engine/text/pretok.h"
 
 #include <stdlib.h>
 

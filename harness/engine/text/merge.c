@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/engine/merge.h"
+#include "harness/engine/text/merge.h"
 
 #include <stdlib.h>
 

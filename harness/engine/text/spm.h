@@ -4,7 +4,7 @@
 #ifndef AS_SPM_H
 #define AS_SPM_H
 
-#include "harness/engine/vocab.h"
+#include "harness/engine/text/vocab.h"
 
 // Fills in what vocab.c left open: texts, pieces, bytes, defaults. Texts point into `file` before
 // and into the vocabulary's arena after.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/engine/vocab.h"
+#include "harness/engine/text/vocab.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,8 +7,10 @@
 #include <strings.h>
 
 #include "harness/base/utf8.h"
-#include "harness/engine/bpe.h"
-#include "harness/engine/spm.h"
+#include "harness/engine/text/bpe.h"
+#include "harness/engine/text/spm.h"
+#include "harness/engine/text/unigram.h"
+#include "harness/engine/text/wordpiece.h"
 
 // What ends an answer in the chat formats that are about, whatever the file calls it.
 static const char *const end_names[] = {
@@ -71,9 +73,42 @@ static as_rc load_texts(as_vocab *vocab, const as_gguf *file, as_err *err) {
     return rc;
 }
 
-// An optional array of one number a token.
-static as_rc load_numbers(const as_vocab *vocab, const as_gguf *file, const char *key,
-                          const as_gguf_value **out, as_err *err) {
+static const char space_mark[] = "\xe2\x96\x81"; // U+2581
+
+// "<0x0A>" to 10; -1 for anything else.
+static int byte_of(as_str text) {
+    static const char digits[] = "0123456789ABCDEF";
+    if (text.len != 6 || memcmp(text.ptr, "<0x", 3) || text.ptr[5] != '>') return -1;
+    const char *high = memchr(digits, text.ptr[3], 16), *low = memchr(digits, text.ptr[4], 16);
+    return high && low ? (int)(high - digits) * 16 + (int)(low - digits) : -1;
+}
+
+as_str as_vocab_spoken(as_arena *arena, as_str piece) {
+    as_str mark = {space_mark, sizeof space_mark - 1};
+    char *out = as_arena_take(arena, piece.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < piece.len;) {
+        bool space = as_str_starts(as_str_sub(piece, i, piece.len), mark);
+        out[len++] = space ? ' ' : piece.ptr[i];
+        i += space ? mark.len : 1;
+    }
+    return (as_str){out, len};
+}
+
+as_rc as_vocab_load_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_err *err) {
+    int byte = byte_of(vocab->texts[id]);
+    if (byte < 0)
+        return as_gguf_fail(file, err, "token %zu is of the byte type but is not like '<0x0A>'",
+                            id);
+    char *text = as_arena_take(&vocab->arena, 2);
+    *text = (char)byte;
+    vocab->texts[id] = (as_str){text, 1};
+    vocab->byte_ids[byte] = (uint32_t)id;
+    return AS_OK;
+}
+
+as_rc as_vocab_numbers(const as_vocab *vocab, const as_gguf *file, const char *key,
+                       const as_gguf_value **out, as_err *err) {
     as_rc rc = as_gguf_array(file, key, AS_GGUF_F64, out, err);
     if (!rc && *out && (*out)->count != vocab->count)
         rc = as_gguf_fail(file, err, "'%s' has %zu items for %zu tokens (offset %zu)", key,
@@ -85,7 +120,7 @@ static as_rc load_kinds(as_vocab *vocab, const as_gguf *file, as_err *err) {
     static const char key[] = "tokenizer.ggml.token_type";
     memset(vocab->kinds, AS_TOKEN_NORMAL, vocab->count);
     const as_gguf_value *types = NULL;
-    as_rc rc = load_numbers(vocab, file, key, &types, err);
+    as_rc rc = as_vocab_numbers(vocab, file, key, &types, err);
     if (rc || !types) return rc;
     for (size_t i = 0; i < vocab->count; i++) {
         double kind = as_gguf_number(types, i);
@@ -112,7 +147,7 @@ static int by_score(const void *a_in, const void *b_in) {
 static as_rc load_orders(as_vocab *vocab, const as_gguf *file, as_err *err) {
     static const char key[] = "tokenizer.ggml.scores";
     const as_gguf_value *scores = NULL;
-    as_rc rc = load_numbers(vocab, file, key, &scores, err);
+    as_rc rc = as_vocab_numbers(vocab, file, key, &scores, err);
     if (rc) return rc;
     if (!scores) return as_gguf_missing(file, key, err);
     scored *sorted = as_mem_new(as_size_mul(vocab->count, sizeof *sorted));
@@ -135,8 +170,8 @@ static as_rc load_orders(as_vocab *vocab, const as_gguf *file, as_err *err) {
     return rc;
 }
 
-static as_rc load_id(const as_vocab *vocab, const as_gguf *file, const char *key, uint32_t *out,
-                     as_err *err) {
+as_rc as_vocab_id(const as_vocab *vocab, const as_gguf *file, const char *key, uint32_t *out,
+                  as_err *err) {
     uint64_t id = *out;
     // Some converters write -1 or 2^32 - 1 for "none".
     const as_gguf_value *value = as_gguf_find(file, key);
@@ -150,10 +185,10 @@ static as_rc load_id(const as_vocab *vocab, const as_gguf *file, const char *key
 
 static as_rc load_ends(as_vocab *vocab, const as_gguf *file, as_err *err) {
     uint32_t eot = AS_TOKEN_NONE, eom = AS_TOKEN_NONE;
-    as_rc rc = load_id(vocab, file, "tokenizer.ggml.bos_token_id", &vocab->bos, err);
-    if (!rc) rc = load_id(vocab, file, "tokenizer.ggml.eos_token_id", &vocab->eos, err);
-    if (!rc) rc = load_id(vocab, file, "tokenizer.ggml.eot_token_id", &eot, err);
-    if (!rc) rc = load_id(vocab, file, "tokenizer.ggml.eom_token_id", &eom, err);
+    as_rc rc = as_vocab_id(vocab, file, "tokenizer.ggml.bos_token_id", &vocab->bos, err);
+    if (!rc) rc = as_vocab_id(vocab, file, "tokenizer.ggml.eos_token_id", &vocab->eos, err);
+    if (!rc) rc = as_vocab_id(vocab, file, "tokenizer.ggml.eot_token_id", &eot, err);
+    if (!rc) rc = as_vocab_id(vocab, file, "tokenizer.ggml.eom_token_id", &eom, err);
     if (rc) return rc;
     if (vocab->eos != AS_TOKEN_NONE) vocab->ends[vocab->eos] = true;
     if (eot != AS_TOKEN_NONE) vocab->ends[eot] = true;
@@ -230,17 +265,33 @@ static as_rc load_model(as_vocab *vocab, const as_gguf *file, as_err *err) {
     as_rc rc = as_gguf_text(file, "tokenizer.ggml.model", &model, err);
     if (rc) return rc;
     if (!model.ptr) return as_gguf_missing(file, "tokenizer.ggml.model", err);
-    bool spm = as_str_is(model, "llama");
-    if (!spm && !as_str_is(model, "gpt2"))
+    static const char *const names[] = {[AS_VOCAB_BPE] = "gpt2",
+                                        [AS_VOCAB_SPM] = "llama",
+                                        [AS_VOCAB_UNIGRAM] = "t5",
+                                        [AS_VOCAB_WORDPIECE] = "bert"};
+    size_t kind = 0, kinds = sizeof names / sizeof *names;
+    while (kind < kinds && !as_str_is(model, names[kind])) kind++;
+    if (kind == kinds)
         return as_gguf_fail(file, err,
-                            "tokenizer '%.*s' is not supported, only 'gpt2' (byte-level BPE) and "
-                            "'llama' (SentencePiece BPE)",
+                            "tokenizer '%.*s' is not supported, only 'gpt2' (byte-level BPE), "
+                            "'llama' (SentencePiece BPE), 't5' (Unigram) and 'bert' (WordPiece)",
                             model.len < 64 ? (int)model.len : 64, model.ptr);
+    vocab->kind = (as_vocab_kind)kind;
+    vocab->name = as_str_of(names[kind]);
     rc = load_texts(vocab, file, err);
     if (!rc) rc = load_kinds(vocab, file, err);
-    if (!rc && spm) rc = load_orders(vocab, file, err);
-    if (!rc) rc = spm ? as_spm_load(vocab, file, err) : as_bpe_load(vocab, file, err);
-    return rc;
+    if (rc) return rc;
+    switch (vocab->kind) {
+    case AS_VOCAB_SPM:
+        rc = load_orders(vocab, file, err);
+        return rc ? rc : as_spm_load(vocab, file, err);
+    case AS_VOCAB_UNIGRAM:
+        return as_unigram_load(vocab, file, err);
+    case AS_VOCAB_WORDPIECE:
+        return as_wordpiece_load(vocab, file, err);
+    default:
+        return as_bpe_load(vocab, file, err);
+    }
 }
 
 as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) {
@@ -251,6 +302,8 @@ as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) {
     if (!rc) rc = load_strips(&vocab, file, err);
     if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.add_bos_token", &vocab.add_bos, err);
     if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.add_space_prefix", &vocab.add_space, err);
+    bool closes = vocab.kind == AS_VOCAB_UNIGRAM || vocab.kind == AS_VOCAB_WORDPIECE;
+    if (!rc && closes) rc = as_gguf_bool(file, "tokenizer.ggml.add_eos_token", &vocab.add_eos, err);
     if (rc) {
         as_vocab_free(&vocab);
         return rc;
@@ -262,6 +315,7 @@ as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) {
 
 void as_vocab_free(as_vocab *vocab) {
     as_bpe_free(vocab->bpe);
+    as_unigram_free(vocab->unigram);
     as_map_free(&vocab->pieces);
     as_arena_free(&vocab->arena);
     *vocab = (as_vocab){0};
@@ -322,8 +376,10 @@ as_str as_vocab_guard(const as_vocab *vocab, as_arena *arena, as_str text) {
 static as_rc encode(const as_vocab *vocab, as_arena *arena, as_str text, as_ids *ids, as_err *err) {
     text = without_guards(arena, text);
     if (!text.len) return AS_OK;
-    if (vocab->bpe) return as_bpe_encode(vocab, text, ids, err);
-    as_spm_encode(vocab, text, ids);
+    if (vocab->kind == AS_VOCAB_BPE) return as_bpe_encode(vocab, text, ids, err);
+    if (vocab->kind == AS_VOCAB_SPM) as_spm_encode(vocab, text, ids);
+    if (vocab->kind == AS_VOCAB_UNIGRAM) as_unigram_encode(vocab, text, ids);
+    if (vocab->kind == AS_VOCAB_WORDPIECE) as_wordpiece_encode(vocab, text, ids);
     return AS_OK;
 }
 
@@ -349,6 +405,7 @@ as_rc as_vocab_tokenize(const as_vocab *vocab, as_arena *arena, as_str text, boo
         begin = at = after_special(vocab, text, at + vocab->texts[id].len, id);
     }
     if (!rc) rc = encode(vocab, arena, as_str_sub(text, begin, text.len), &ids, err);
+    if (!rc && bos && vocab->add_eos && vocab->eos != AS_TOKEN_NONE) as_ids_add(&ids, vocab->eos);
     if (!rc) {
         *out = (as_tokens){AS_NEW_ARRAY(arena, uint32_t, ids.count), ids.count};
         if (ids.count) memcpy(out->ids, ids.ids, ids.count * sizeof *ids.ids);

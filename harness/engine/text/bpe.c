@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/engine/bpe.h"
+#include "harness/engine/text/bpe.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/utf8.h"
-#include "harness/engine/merge.h"
-#include "harness/engine/pretok.h"
+#include "harness/engine/text/merge.h"
+#include "harness/engine/text/pretok.h"
 
 enum { RUNES = 256 + 68 }; // the alphabet's code points lie below
 

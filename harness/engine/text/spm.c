@@ -1,58 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/engine/spm.h"
+#include "harness/engine/text/spm.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/utf8.h"
-#include "harness/engine/merge.h"
+#include "harness/engine/text/merge.h"
 
 static const char space_mark[] = "\xe2\x96\x81"; // U+2581
-
-// "<0x0A>" to 10; -1 for anything else.
-static int byte_of(as_str text) {
-    static const char digits[] = "0123456789ABCDEF";
-    if (text.len != 6 || memcmp(text.ptr, "<0x", 3) || text.ptr[5] != '>') return -1;
-    const char *high = memchr(digits, text.ptr[3], 16), *low = memchr(digits, text.ptr[4], 16);
-    return high && low ? (int)(high - digits) * 16 + (int)(low - digits) : -1;
-}
-
-// The piece with spaces for their marks.
-static as_str spoken(as_arena *arena, as_str piece) {
-    as_str mark = {space_mark, sizeof space_mark - 1};
-    char *out = as_arena_take(arena, piece.len + 1);
-    size_t len = 0;
-    for (size_t i = 0; i < piece.len;) {
-        bool space = as_str_starts(as_str_sub(piece, i, piece.len), mark);
-        out[len++] = space ? ' ' : piece.ptr[i];
-        i += space ? mark.len : 1;
-    }
-    return (as_str){out, len};
-}
-
-static as_rc load_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_err *err) {
-    int byte = byte_of(vocab->texts[id]);
-    if (byte < 0)
-        return as_gguf_fail(file, err, "token %zu is of the byte type but is not like '<0x0A>'",
-                            id);
-    char *text = as_arena_take(&vocab->arena, 2);
-    *text = (char)byte;
-    vocab->texts[id] = (as_str){text, 1};
-    vocab->byte_ids[byte] = (uint32_t)id;
-    return AS_OK;
-}
 
 as_rc as_spm_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
     for (size_t i = 0; i < vocab->count; i++) {
         as_str piece = vocab->texts[i];
         if (vocab->kinds[i] == AS_TOKEN_BYTE) {
-            as_rc rc = load_byte(vocab, file, i, err);
+            as_rc rc = as_vocab_load_byte(vocab, file, i, err);
             if (rc) return rc;
         } else if (vocab->kinds[i] == AS_TOKEN_NORMAL || vocab->kinds[i] == AS_TOKEN_UNUSED) {
             as_str copy = as_str_copy(&vocab->arena, piece);
             // Control tokens stay out: text must not be able to merge into one.
             if (copy.len) as_map_add(&vocab->pieces, copy, i, NULL);
-            vocab->texts[i] = spoken(&vocab->arena, copy);
+            vocab->texts[i] = as_vocab_spoken(&vocab->arena, copy);
         } else {
             vocab->texts[i] = as_str_copy(&vocab->arena, piece);
         }

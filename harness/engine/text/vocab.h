@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // vocab.h - the tokens of a model: what bytes each stands for, which are special, and text to
-// tokens. Byte-level BPE ("gpt2", in bpe.h) and SentencePiece BPE ("llama", in spm.h).
+// tokens. Byte-level BPE ("gpt2", in bpe.h), SentencePiece BPE ("llama", in spm.h), Unigram ("t5",
+// in unigram.h) and WordPiece ("bert", in wordpiece.h).
 //
 // Immutable after as_vocab_load: any thread may use it. It owns all it hands out and needs the
 // GGUF file only while loading.
@@ -29,24 +30,38 @@ typedef enum as_token_kind {
     AS_TOKEN_BYTE,
 } as_token_kind;
 
+typedef enum as_vocab_kind {
+    AS_VOCAB_BPE,
+    AS_VOCAB_SPM,
+    AS_VOCAB_UNIGRAM,
+    AS_VOCAB_WORDPIECE,
+} as_vocab_kind;
+
 typedef struct as_bpe as_bpe;
+typedef struct as_unigram as_unigram;
 
 typedef struct as_vocab {
     as_arena arena; // holds what the pointers below point to
+    as_vocab_kind kind;
+    as_str name; // of the kind, as in the file
     size_t count;
     as_str *texts;          // [count] the bytes a token stands for
     unsigned char *kinds;   // [count] as_token_kind
     bool *ends;             // [count] ends an answer
-    as_map pieces;          // BPE: bytes -> token. SPM: piece as written (U+2581) -> token
+    as_map pieces;          // BPE: bytes -> token; else: piece as written (U+2581) -> token
     uint32_t byte_ids[256]; // the token of each single byte; AS_TOKEN_NONE where there is none
     uint32_t *specials;     // tokens searched for in a text: by first byte, then longest first
     size_t special_at[257]; // specials of first byte b: [special_at[b], special_at[b + 1])
     uint32_t bos, eos;      // AS_TOKEN_NONE when there is none
     bool add_bos;           // the model wants `bos` in front
+    bool add_eos;           // and `eos` behind: encoders do (Unigram, WordPiece)
     bool strips;            // special tokens swallow the white space after them (Phi-3)
     bool add_space;         // SPM: a space in front of the text and after special tokens
     uint32_t *orders;       // SPM: [count] merge order, 0 for the highest score
-    as_bpe *bpe;            // BPE; NULL for SPM
+    as_bpe *bpe;            // BPE; else NULL
+    as_unigram *unigram;    // Unigram; else NULL
+    uint32_t unknown;       // WordPiece: for words that cannot be cut into pieces
+    size_t piece_max;       // WordPiece: bytes of the longest piece
 } as_vocab;
 
 // Token ids under way; a zeroed one is ready. The caller frees `ids`.
@@ -56,6 +71,16 @@ typedef struct as_ids {
 } as_ids;
 
 void as_ids_add(as_ids *ids, uint32_t id);
+
+// For those that load a vocabulary of one kind: an optional array of one number a token; an
+// optional token id; the byte token `id`, written like '<0x0A>'; a piece with spaces for their
+// marks.
+as_rc as_vocab_numbers(const as_vocab *vocab, const as_gguf *file, const char *key,
+                       const as_gguf_value **out, as_err *err) AS_MUST_USE;
+as_rc as_vocab_id(const as_vocab *vocab, const as_gguf *file, const char *key, uint32_t *out,
+                  as_err *err) AS_MUST_USE;
+as_rc as_vocab_load_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_err *err) AS_MUST_USE;
+as_str as_vocab_spoken(as_arena *arena, as_str piece);
 
 as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) AS_MUST_USE;
 void as_vocab_free(as_vocab *vocab); // also for a zeroed one
