@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "metrics/gates/parts.h"
+#include "metrics/gates/judging.h"
 
 static as_check new_check(as_arena *arena, const as_gate_spec *spec) {
     return (as_check){.gate = as_str_copy(arena, spec->text),

@@ -276,8 +276,8 @@ static int run_target(run *r) {
     as_rc rc = as_target_resolve(r->uri, &r->ops, &err);
     if (!rc) rc = r->ops->open(r->uri, r->base_dir, &r->target, &err);
     if (rc) return as_command_fail(&err);
-    rc = check_task(r, &err);
-    if (!rc) rc = check_scoring(r, &err);
+    rc = check_scoring(r, &err);
+    if (!rc) rc = check_task(r, &err);
     if (!rc) rc = check_prices(r, &err);
     if (!rc) rc = check_history(r, &err);
     if (!rc) rc = evaluate(r, &err);

@@ -2,7 +2,7 @@
 // drop.c - gates that compare two runs, case by case.
 #include <math.h>
 
-#include "metrics/gates/parts.h"
+#include "metrics/gates/judging.h"
 #include "metrics/num.h"
 #include "metrics/paired.h"
 

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "metrics/estimate.h"
-#include "metrics/gates/parts.h"
+#include "metrics/gates/judging.h"
 #include "metrics/paired.h"
 
 // Numbers that a summary holds outside its metrics; NaN when it holds none of that name.

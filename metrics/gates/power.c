@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "metrics/gates/parts.h"
+#include "metrics/gates/judging.h"
 #include "metrics/num.h"
 #include "metrics/paired.h"
 

@@ -22,6 +22,10 @@ model() {
 }
 model support 6144 12000 12000 1500 &
 model desk 4096 4000 2000 2000
+# copying spans out of a passage takes longer: once more, mostly passages
+$python -B train.py --model desk --merges "$work/desk.json" --init "$work/desk.pt" --out "$work/desk-2.pt" \
+    --seed "$seed" --steps 1500 --lr .0015 --contracts 40
+$python -B export.py --name "assay desk" --checkpoint "$work/desk-2.pt" --merges "$work/desk.json" --out ../desk-q8_0.gguf
 wait $!
 $python -B export.py --name "assay support degraded" --checkpoint "$work/support.pt" --merges "$work/support.json" \
     --out ../support-degraded.gguf --levels 1

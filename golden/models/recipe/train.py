@@ -161,6 +161,7 @@ def main():
     parser.add_argument("--init", required=True, help="a file written by pretrain.py")
     parser.add_argument("--out", required=True)
     parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--contracts", type=int, default=MIX["contracts"], help="passages a step")
     parser.add_argument("--every", type=int, default=500, help="steps between development runs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=1e-3)
@@ -176,7 +177,7 @@ def main():
     model.load_state_dict(torch.load(args.init, map_location="cpu")["state"])
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     sampler, rng = Sampler(tok, args.seed * 1000), random.Random(args.seed * 77)
-    doubter = Doubter(sampler, tasks)
+    doubter, mix = Doubter(sampler, tasks), dict(MIX, contracts=args.contracts)
     opt = torch.optim.AdamW([{"params": [p for p in model.parameters() if p.dim() == 2], "weight_decay": args.decay},
                              {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0}],
                             lr=args.lr, betas=(.9, .98), eps=1e-8)
@@ -184,7 +185,7 @@ def main():
     for step in range(args.steps):
         for group in opt.param_groups:
             group["lr"] = rate(step, args.steps, args.lr)
-        examples = [doubter.draw(task) for task in tasks for _ in range(MIX[task])]
+        examples = [doubter.draw(task) for task in tasks for _ in range(mix[task])]
         for batch in micro_batches(examples):
             tokens += sum(len(e[0]) for e in batch)
             with torch.autocast("cpu", torch.bfloat16):

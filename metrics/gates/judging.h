@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// parts.h - what the files that judge gates share. level.c holds one run against a limit, drop.c
+// judging.h - what the files that judge gates share. level.c holds one run against a limit, drop.c
 // compares two; gate.c runs both and draws the overall verdict.
-#ifndef AS_PARTS_H
-#define AS_PARTS_H
+#ifndef AS_JUDGING_H
+#define AS_JUDGING_H
 
 #include "metrics/change.h"
 #include "metrics/gate.h"
