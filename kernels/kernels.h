@@ -17,38 +17,60 @@
 #ifndef AS_KERNELS_H
 #define AS_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
     AS_PANEL = 16,  // rows of one packed panel
-    AS_QBLOCK = 32, // weights that share one scale in Q8_0
+    AS_QBLOCK = 32, // activations that share one scale
 };
 
-// The storage of a packed matrix W[rows][cols].
-typedef enum as_wtype { AS_W_F32, AS_W_F16, AS_W_Q8_0 } as_wtype;
+// The storage of a packed matrix W[rows][cols]: that of GGUF tensors.
+typedef enum as_wtype {
+    AS_W_F32,
+    AS_W_F16,
+    AS_W_BF16,
+    AS_W_Q8_0,
+    AS_W_Q4_0,
+    AS_W_Q4_1,
+    AS_W_Q5_0,
+    AS_W_Q5_1,
+    AS_W_Q2_K,
+    AS_W_Q3_K,
+    AS_W_Q4_K,
+    AS_W_Q5_K,
+    AS_W_Q6_K,
+    AS_W_IQ4_NL,
+    AS_W_IQ4_XS,
+    AS_W_MXFP4,
+} as_wtype;
+
+enum { AS_WTYPES = AS_W_MXFP4 + 1 };
 
 // A packed matrix. Panel p holds rows 16p..16p+15.
-//   F32   values[panel][cols][16]
-//   F16   values[panel][cols][16], IEEE half bits
-//   Q8_0  values[panel][cols/4][16][4] int8, so 4 neighbours in k of one row lie together, and
-//         scales[panel][cols/32][16] float (the file's half scales, widened: exact)
+//   F32        values[panel][cols][16]
+//   F16, BF16  values[panel][cols][16], the file's 16 bits
+//   the rest   codes of the weights and their scales, of about the file's size: blocks.h
 typedef struct as_matrix {
     as_wtype type;
-    size_t rows, cols; // Q8_0: cols is a multiple of 32
+    size_t rows, cols; // cols is a multiple of as_wtype_block(type)
     void *values;      // 64-byte aligned
-    float *scales;     // Q8_0 only, 64-byte aligned
+    void *scales;      // 64-byte aligned; of quantized types only
 } as_matrix;
 
-// A batch of activation rows x[count][cols], and the form that Q8_0 products take them in:
-// per block of 32: d = amax / 127, q = rint(x * (127 / amax)) to nearest even, in [-127, 127].
-// A block whose amax is below 2^-100 gets d = 0 and q = 0 (127 / amax must stay finite); one that
-// holds an infinity or a NaN gets d = NaN and q = 0, so that its products are NaN.
+// A batch of activation rows x[count][cols], and the form that products with quantized weights take
+// them in: per block of 32: d = amax / 127, q = rint(x * (127 / amax)) to nearest even, in
+// [-127, 127]. A block whose amax is below 2^-100 gets d = 0 and q = 0 (127 / amax must stay
+// finite); one that holds an infinity or a NaN gets d = NaN and q = 0, so that its products are
+// NaN. The rest follows from d and q, and is here because every panel needs it.
 typedef struct as_qrows {
     int8_t *q;        // [count][cols], 64-byte aligned
     float *d;         // [count][cols/32]
+    float *sums;      // [count][cols/32]: d * the sum of the block's q
     int32_t *offsets; // [count][cols/32]: -128 * the sum of the block's q. Instructions that
                       // multiply unsigned by signed take a weight as w + 128; this undoes it
+    int32_t *halves;  // [count][cols/16]: the same for each half of a block
     size_t cols;      // multiple of 32
 } as_qrows;
 
@@ -63,13 +85,18 @@ typedef struct as_kernels {
     // f32:  acc = fma(w[row][k], x[m][k], acc), k ascending, from 0.
     void (*matmul_f32)(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
                        size_t x_stride, size_t count, float *y, size_t y_stride);
-    // f16: the same with each weight widened to float first (exact).
+    // f16, bf16: the same with each weight widened to float first (exact).
     void (*matmul_f16)(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
                        size_t x_stride, size_t count, float *y, size_t y_stride);
-    // q8_0: per block b ascending: isum = exact int32 dot of 32 int8 pairs;
-    //       acc = fma(wd[b] * xd[b], (float)isum, acc).
-    void (*matmul_q8)(const as_matrix *w, size_t panel_begin, size_t panel_end, const as_qrows *x,
-                      size_t count, float *y, size_t y_stride);
+    void (*matmul_bf16)(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
+                        size_t x_stride, size_t count, float *y, size_t y_stride);
+    // Quantized types: w = s * v + m, where the integer v is the weight's own and the floats s and
+    // m (exact: blocks.h) are those of its group g of 32 weights (Q2_K, Q3_K, Q6_K: 16). Per group
+    // ascending: isum = exact int32 dot of v with q;
+    //       acc = fma(s * d, (float)isum, acc); and in types with a minimum, then
+    //       acc = fma(m, d * (float)(sum of the group's q), acc).
+    void (*matmul_quant)(const as_matrix *w, size_t panel_begin, size_t panel_end,
+                         const as_qrows *x, size_t count, float *y, size_t y_stride);
 
     // y = x * (1 / sqrt(sum(x*x) / n + eps)) * w; the sum in lanes with fma. y may be x.
     void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
@@ -118,15 +145,30 @@ const as_kernels *as_kernels_select(const char *limit);
 // All tables that this CPU runs, portable first; returns how many (at most 8).
 size_t as_kernels_available(const as_kernels *tables[8]);
 
-// Bytes that pack() needs for values and for scales (0 unless Q8_0).
+// Weights of a type that stand together in a file: cols and counts are multiples of it.
+size_t as_wtype_block(as_wtype type);
+size_t as_wtype_size(as_wtype type, size_t cols); // bytes of a row in a file
+bool as_wtype_quantized(as_wtype type);           // products go through as_qrows
+
+// `n` weights as a file holds them, widened to float: every x is the exact value rounded once.
+// `src` needs no alignment.
+void as_wtype_decode(as_wtype type, const void *src, size_t n, float *x);
+
+// The opposite, for the types that as_wtype_encodes: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, F16 and BF16
+// with the bytes of the format's reference quantizers, Q4_K, Q5_K and Q6_K by least squares. False,
+// and `out` of no use, when a value is not finite or too large for the type.
+bool as_wtype_encodes(as_wtype type);
+bool as_wtype_encode(as_wtype type, const float *x, size_t n, void *out);
+
+// Bytes that pack() needs for values and for scales (0 unless quantized).
 size_t as_matrix_values_size(as_wtype type, size_t rows, size_t cols);
 size_t as_matrix_scales_size(as_wtype type, size_t rows, size_t cols);
 
-// Packs rows in the file's layout (F32; F16; Q8_0 blocks of half d + 32 int8) into w, whose type,
-// rows, cols, values and scales are set. `src` needs no alignment.
+// Packs rows in the file's layout into w, whose type, rows, cols, values and scales are set. `src`
+// needs no alignment.
 void as_matrix_pack(as_matrix *w, const void *src);
 
-// Row `row` of a packed matrix, widened to float: x[cols]. For embeddings.
+// Row `row` of a packed matrix, as as_wtype_decode has it: x[cols]. For embeddings.
 void as_matrix_row(const as_matrix *w, size_t row, float *x);
 
 // Scalar functions with the same bits on every machine: no libm, no contraction. The bounds in

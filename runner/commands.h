@@ -22,6 +22,7 @@ int as_cmd_compare(const as_args *args);
 int as_cmd_plan(const as_args *args);
 int as_cmd_report(const as_args *args);
 int as_cmd_history(const as_args *args);
+int as_cmd_model(const as_args *args);
 int as_cmd_bench(const as_args *args);
 int as_cmd_init(const as_args *args);
 int as_cmd_help(const as_args *args);

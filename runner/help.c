@@ -78,6 +78,21 @@ const as_command as_commands[] = {
      "  itl      between one piece of a stream and the next, over all requests\n"
      "  late     sent so much after the intended start (open loop)\n"
      "  goodput  answers a second that keep every bound of --slo\n"},
+    {"model", as_cmd_model, "VERB", "inspect FILE, quantize IN OUT TYPE, perplexity, bench",
+     "  inspect FILE           what a GGUF file holds: architecture, shape, tokenizer, types\n"
+     "  quantize IN OUT TYPE   the same model with its weights brought to f32, f16, bf16, q8_0,\n"
+     "                         q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k\n"
+     "  perplexity MODEL FILE  of a text, in windows of 512 tokens (?ctx=N): the second half of\n"
+     "                         each is scored\n"
+     "  bench MODEL            tokens per second of prompt and decoding, beside what this machine\n"
+     "                         can read and compute\n"
+     "MODEL is a file or a target: gguf:PATH?quant=q4_0&threads=2. With ?quant=TYPE weights are\n"
+     "brought to TYPE at load, with the same results as the quantized file.\n"
+     "\n"
+     "Norms, biases, routers and position tables keep their type. The output matrix gets q6_k\n"
+     "(q8_0 where rows are no multiple of 256), unless TYPE is q8_0 or not quantized. Rows that\n"
+     "are no multiple of 256 fall back from q4_k to q5_0, q5_k to q5_1, q6_k to q8_0; rows that\n"
+     "are no multiple of 32 to f16.\n"},
     {"help", as_cmd_help, "[TOPIC]", "this, a command, or: metrics, targets, gates, exit-codes",
      ""},
     {NULL, NULL, NULL, NULL, NULL},

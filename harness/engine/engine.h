@@ -16,8 +16,9 @@ typedef struct as_model as_model;
 typedef struct as_session as_session;
 
 typedef struct as_model_options {
-    const char *cpu;  // "auto" or NULL, "portable", "avx2", "avx512"
-    const char *lora; // path of an adapter, or NULL
+    const char *cpu;   // "auto" or NULL, "portable", "avx2", "avx512"
+    const char *lora;  // path of an adapter, or NULL
+    const char *quant; // weights are first brought to this type (quantize.h); NULL: as they are
 } as_model_options;
 
 // Facts about a loaded model. Strings live as long as the model.
@@ -25,11 +26,14 @@ typedef struct as_model_info {
     as_str name;          // general.name, else the file's name
     as_str architecture;  // "llama", "qwen3", ...
     as_str tokenizer;     // "gpt2", "llama", "t5", "bert"
-    as_str sha256;        // of the file, or of its parts and its adapter one after the other
+    as_str sha256;        // of the file (with `quant`, of the one that it makes), or of its parts,
+                          // and of its adapter, one after the other
     as_str chat_template; // Jinja; empty when the file has none
     as_str kernels;       // "avx512"
     uint64_t parameters;
-    uint64_t file_size; // bytes, of all parts
+    uint64_t file_size;          // bytes, of all parts
+    uint64_t product_parameters; // of the matrices that a token is multiplied with
+    uint64_t product_size;       // their bytes in memory: what a decoded token reads
     size_t vocabulary, context_length, layers, width, heads, kv_heads, head_width, ffn_width;
     bool adds_space;   // the tokenizer puts a space in front of a text
     uint32_t bos, eos; // token ids; UINT32_MAX when there is none

@@ -74,7 +74,9 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
     size_t widest = round_up(larger(larger(p->width, q), ffn), AS_QBLOCK);
     f->quantized.q = part(l, items, widest);
     f->quantized.d = floats(l, items, widest / AS_QBLOCK);
+    f->quantized.sums = floats(l, items, widest / AS_QBLOCK);
     f->quantized.offsets = part(l, items * (widest / AS_QBLOCK), sizeof(int32_t));
+    f->quantized.halves = part(l, items * (widest / AS_QBLOCK), 2 * sizeof(int32_t));
     if (p->experts) lay_out_routing(&f->routing, l, p, f->chunk);
     as_tile *tiles = f->tiles = part(l, threads, sizeof *tiles);
     for (size_t i = 0; i < threads; i++) {
@@ -150,7 +152,7 @@ void as_forward_share(size_t n, size_t index, size_t members, size_t *begin, siz
 }
 
 bool as_forward_quantizes(const as_matrix *w) {
-    return w->type == AS_W_Q8_0;
+    return as_wtype_quantized(w->type);
 }
 
 void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size_t from,
@@ -160,13 +162,19 @@ void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size
     as_forward_share((w->rows + AS_PANEL - 1) / AS_PANEL, index, members, &begin, &end);
     x += from * w->cols;
     y += from * w->rows;
-    if (w->type == AS_W_Q8_0) {
-        size_t blocks = w->cols / AS_QBLOCK;
-        as_qrows rows = {f->quantized.q + from * w->cols, f->quantized.d + from * blocks,
-                         f->quantized.offsets + from * blocks, w->cols};
-        kernels->matmul_q8(w, begin, end, &rows, count, y, w->rows);
+    if (as_wtype_quantized(w->type)) {
+        size_t at = from * (w->cols / AS_QBLOCK);
+        as_qrows rows = {.q = f->quantized.q + from * w->cols,
+                         .d = f->quantized.d + at,
+                         .sums = f->quantized.sums + at,
+                         .offsets = f->quantized.offsets + at,
+                         .halves = f->quantized.halves + 2 * at,
+                         .cols = w->cols};
+        kernels->matmul_quant(w, begin, end, &rows, count, y, w->rows);
     } else if (w->type == AS_W_F16) {
         kernels->matmul_f16(w, begin, end, x, w->cols, count, y, w->rows);
+    } else if (w->type == AS_W_BF16) {
+        kernels->matmul_bf16(w, begin, end, x, w->cols, count, y, w->rows);
     } else {
         kernels->matmul_f32(w, begin, end, x, w->cols, count, y, w->rows);
     }

@@ -40,7 +40,7 @@ typedef enum as_gguf_type {
     AS_GGUF_F64,
 } as_gguf_type;
 
-// Tensor element types that the engine computes with; all others are only known by name.
+// Tensor element types that have a name here; tensor_type.h knows which are computed with.
 enum { AS_GGUF_TENSOR_F32 = 0, AS_GGUF_TENSOR_F16 = 1, AS_GGUF_TENSOR_Q8_0 = 8 };
 
 typedef struct as_gguf_value {

@@ -6,6 +6,7 @@
 #include "harness/base/sha256.h"
 #include "harness/base/utf8.h"
 #include "harness/engine/parts.h"
+#include "harness/engine/quantize.h"
 
 static as_rc select_kernels(const as_model_options *options, const as_kernels **out, as_err *err) {
     const char *cpu = options ? options->cpu : NULL;
@@ -43,6 +44,8 @@ static as_rc fill_info(as_model *model, const as_gguf *file, as_str sha256, as_e
     const as_hparams *h = &model->hparams;
     info->parameters = model->weights.parameters;
     info->file_size = file->file_size;
+    info->product_parameters = model->weights.product_parameters;
+    info->product_size = model->weights.product_size;
     info->vocabulary = model->vocab.count;
     info->context_length = h->context_length;
     info->layers = h->layers;
@@ -90,22 +93,39 @@ as_rc as_model_read(const char *path, const as_mapped *map, const as_model_optio
     return rc;
 }
 
+// The model's file as if it had been quantized before; `bytes` holds what *out points into.
+static as_rc quantize(const as_gguf *file, const char *type_name, as_gguf *out, as_buf *bytes,
+                      as_err *err) {
+    as_wtype type = AS_W_F32;
+    as_rc rc = as_quantize_type(as_str_of(type_name), &type, err);
+    if (!rc) rc = as_quantize_file(file, type, bytes, err);
+    if (rc) return rc;
+    return as_gguf_read(out, file->path, (const unsigned char *)bytes->ptr, bytes->len, err);
+}
+
 as_rc as_model_open(const char *path, const as_model_options *options, as_model **out,
                     as_err *err) {
-    const char *lora = options ? options->lora : NULL;
+    const char *lora = options ? options->lora : NULL, *quant = options ? options->quant : NULL;
     as_parts parts = {0}, adapter = {0};
+    as_gguf quantized = {0};
+    as_buf bytes = {0};
     as_rc rc = as_parts_open(&parts, path, err);
     if (!rc && lora) rc = as_parts_open(&adapter, lora, err);
+    if (!rc && quant) rc = quantize(&parts.file, quant, &quantized, &bytes, err);
     as_sha256 sha;
     char hex[65] = "";
     as_sha256_init(&sha);
-    for (size_t i = 0; !rc && i < parts.count; i++)
+    if (!rc && quant) as_sha256_add(&sha, bytes.ptr, bytes.len);
+    for (size_t i = 0; !rc && !quant && i < parts.count; i++)
         as_sha256_add(&sha, parts.maps[i].bytes, parts.maps[i].size);
     for (size_t i = 0; !rc && i < adapter.count; i++)
         as_sha256_add(&sha, adapter.maps[i].bytes, adapter.maps[i].size);
     as_sha256_hex(&sha, hex);
     if (!rc)
-        rc = build(&parts.file, lora ? &adapter.file : NULL, as_str_of(hex), options, out, err);
+        rc = build(quant ? &quantized : &parts.file, lora ? &adapter.file : NULL, as_str_of(hex),
+                   options, out, err);
+    as_gguf_free(&quantized);
+    as_buf_free(&bytes);
     as_parts_close(&parts);
     as_parts_close(&adapter);
     return rc;

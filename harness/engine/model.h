@@ -66,6 +66,8 @@ typedef struct as_weights {
     double *rates[AS_RATES_COUNT];
     as_layer *layers; // [layers]
     uint64_t parameters;
+    uint64_t product_parameters; // of the matrices that every token is multiplied with
+    uint64_t product_size;       // their bytes in memory
 } as_weights;
 
 struct as_model {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "harness/engine/model.h"
+#include "harness/engine/tensor_type.h"
 
 enum { ALIGNMENT = 64 };
 
@@ -19,6 +20,7 @@ typedef struct loader {
     size_t used;           // bytes
     bool *known;           // [tensor_count] tensors that belong to the model
     size_t layer;          // SIZE_MAX outside the layers
+    size_t experts_used;   // of a mixture, for one token
     as_rc rc;
     as_err *err;
 } loader;
@@ -90,13 +92,9 @@ static void load_vector(loader *l, const float **out, const char *name, size_t n
 // `rows` rows from `first` on of a tensor, whatever its shape: rows lie one after the other.
 static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t first, size_t rows,
                  size_t cols) {
-    as_wtype type = AS_W_F32;
-    if (tensor->type == AS_GGUF_TENSOR_F16)
-        type = AS_W_F16;
-    else if (tensor->type == AS_GGUF_TENSOR_Q8_0)
-        type = AS_W_Q8_0;
-    else if (tensor->type != AS_GGUF_TENSOR_F32) {
-        refuse_type(l, tensor, "F32, F16 and Q8_0");
+    as_wtype type;
+    if (!as_tensor_wtype(tensor->type, &type)) {
+        refuse_type(l, tensor, as_tensor_wtype_names());
         return false;
     }
     *out = (as_matrix){.type = type, .rows = rows, .cols = cols};
@@ -134,12 +132,21 @@ static void load_delta(loader *l, as_delta *out, as_str name, size_t total, size
     if (pair.rank > l->weights->rank_max) l->weights->rank_max = pair.rank;
 }
 
+// Every token is multiplied with this one.
+static void count_product(loader *l, const as_matrix *w) {
+    if (l->memory || l->rc) return;
+    l->weights->product_parameters += (uint64_t)w->rows * w->cols;
+    l->weights->product_size += as_matrix_values_size(w->type, w->rows, w->cols) +
+                                as_matrix_scales_size(w->type, w->rows, w->cols);
+}
+
 // Part of a matrix: `rows` rows of `total` from `first` on. With `delta`, it may be adapted.
 static bool load_rows(loader *l, as_matrix *out, as_delta *delta, const char *name, size_t total,
                       size_t first, size_t rows, size_t cols, bool required) {
     if (l->rc) return false;
     const as_gguf_tensor *tensor = find(l, name, 1, total, cols, required);
     if (!tensor || !pack(l, out, tensor, first, rows, cols)) return false;
+    if (strcmp(name, "token_embd.weight") != 0) count_product(l, out);
     if (l->lora && delta) load_delta(l, delta, tensor->name, total, first, rows, cols);
     return true;
 }
@@ -157,8 +164,11 @@ static void load_experts(loader *l, as_matrix **out, const char *name, size_t co
     if (!tensor) return;
     as_matrix unused, *matrices = reserve(l, as_size_mul(count, sizeof *matrices));
     *out = matrices;
-    for (size_t i = 0; !l->rc && i < count; i++)
-        pack(l, matrices ? &matrices[i] : &unused, tensor, i * rows, rows, cols);
+    for (size_t i = 0; !l->rc && i < count; i++) {
+        as_matrix *matrix = matrices ? &matrices[i] : &unused;
+        if (pack(l, matrix, tensor, i * rows, rows, cols) && i < l->experts_used)
+            count_product(l, matrix);
+    }
 }
 
 static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
@@ -264,11 +274,15 @@ static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
     as_weights *w = l->weights;
     w->layers = reserve(l, as_size_mul(h->layers, sizeof *w->layers));
     l->layer = SIZE_MAX;
+    l->experts_used = h->experts_used;
     load_rates(l, h);
     load_vector(l, &w->output_norm, "output_norm.weight", h->width, true);
     load_matrix(l, &w->embedding, NULL, "token_embd.weight", vocabulary, h->width, true);
-    if (!load_matrix(l, &w->output, &w->output_delta, "output.weight", vocabulary, h->width, false))
+    if (!load_matrix(l, &w->output, &w->output_delta, "output.weight", vocabulary, h->width,
+                     false)) {
         w->output = w->embedding;
+        count_product(l, &w->output);
+    }
     for (size_t i = 0; !l->rc && i < h->layers; i++) {
         as_layer unused = {0};
         l->layer = i;

@@ -63,7 +63,8 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
     t->context = (size_t)context;
     t->info.workers = (size_t)threads;
     as_str lora = as_target_uri_value(uri, "lora", (as_str){NULL, 0});
-    as_model_options options = {.cpu = cpu.ptr};
+    as_str quant = as_str_copy(&t->arena, as_target_uri_value(uri, "quant", AS_STR("")));
+    as_model_options options = {.cpu = cpu.ptr, .quant = quant.len ? quant.ptr : NULL};
     if (lora.len) options.lora = as_path_join(&t->arena, base_dir, lora).ptr;
     as_str path = as_path_join(&t->arena, base_dir, uri->rest);
     rc = as_model_open(path.ptr, &options, &t->model, err);
@@ -77,7 +78,7 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
 }
 
 static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err) {
-    static const char *const keys[] = {"threads", "ctx", "device", "cpu", "lora", NULL};
+    static const char *const keys[] = {"threads", "ctx", "device", "cpu", "quant", "lora", NULL};
     as_target *t = as_mem_new(sizeof *t);
     t->info.uri = as_str_copy(&t->arena, uri);
     as_target_uri parsed;
@@ -365,7 +366,7 @@ static void gguf_answer(as_target_worker *w, as_arena *arena, const as_request *
 const as_target_ops as_target_gguf = {
     .scheme = "gguf",
     .scores_texts = true,
-    .syntax = "gguf:PATH[?threads=N&ctx=N&cpu=auto|portable|avx2|avx512&lora=FILE]",
+    .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512&lora=FILE]",
     .open = gguf_open,
     .info = gguf_info,
     .worker_new = gguf_worker_new,

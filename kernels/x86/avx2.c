@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // avx2.c - AVX2, FMA and F16C: 16 floats are two registers.
-#include "kernels/scalar.h"
+#include "kernels/blocks.h"
 #include "kernels/x86/common.h"
 
 // 1 panel x 6 rows: 12 accumulators, 2 weights and a broadcast fill the 16 registers.
@@ -44,6 +44,23 @@ INLINE v16 v_load_n(const float *p, size_t n) {
 INLINE v16 v_load_half(const uint16_t *p) {
     return (v16){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
                  _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)))};
+}
+
+INLINE v16 v_load_bf16(const uint16_t *p) {
+    __m256i lo = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    __m256i hi = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(p + 8)));
+    return (v16){_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)),
+                 _mm256_castsi256_ps(_mm256_slli_epi32(hi, 16))};
+}
+
+INLINE v16 v_from_i8(__m128i bytes) {
+    return (v16){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+}
+
+INLINE v16 v_from_u8(__m128i bytes) {
+    return (v16){_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+                 _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)))};
 }
 
 INLINE void v_store(float *p, v16 v) {
@@ -139,67 +156,134 @@ INLINE v16 v_exp(v16 x) {
     return (v16){exp_8(x.lo), exp_8(x.hi)};
 }
 
-#define ROWS_Q8 4 // activation rows of a q8 tile
-
 #include "kernels/x86/template.h"
 
-// The dots of 16 rows of one block (at `values`) with `rows` activation rows. vpmaddubsw wants
-// unsigned by signed, so the weight's sign moves over to the activation. |w| <= 128 fits unsigned,
-// -q fits since q >= -127, and a pair is at most 2 * 128 * 127 = 32512 < 2^15: never saturates.
-INLINE __m256i add_dots(__m256i sum, __m256i weights, __m256i magnitudes, __m256i four) {
-    __m256i pairs = _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(four, weights));
+#define ROWS_QUANT 4
+
+enum { FP4_ZERO = 16 }; // makes MXFP4's values -12..12 unsigned codes of 5 bits
+
+INLINE __m256i and_256(__m256i a, int mask) {
+    return _mm256_and_si256(a, _mm256_set1_epi8((char)mask));
+}
+
+// 32 bytes of four j's codes, but the signed values of 8 bits and IQ4: those of rows 0-7 at side 0,
+// of 8-15 at side 1.
+INLINE __m256i load_codes(as_wtype type, const uint8_t *planes, int j, int side) {
+    const wfacts facts = wfacts_of(type);
+    const __m256i *p = (const __m256i *)(const void *)planes + side;
+    if (facts.low == 8) {
+        return _mm256_xor_si256(_mm256_loadu_si256(p + 2 * j), _mm256_set1_epi8(-128));
+    }
+    __m256i low = _mm256_loadu_si256(p + 2 * (facts.low == 4 ? j % 4 : j / 4));
+    const int shift = facts.low == 4 ? j / 4 * 4 : j % 4 * 2;
+    low = and_256(_mm256_srli_epi16(low, shift), (1 << facts.low) - 1);
+    if (facts.table) {
+        __m128i table = _mm_loadu_si128((const __m128i *)(const void *)table_of(type));
+        if (type == AS_W_MXFP4) table = _mm_add_epi8(table, _mm_set1_epi8(FP4_ZERO));
+        return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), low);
+    }
+    if (!facts.high) return low;
+    const int from = facts.high == 1 ? j : j % 4 * 2; // the bit where the upper part begins
+    __m256i upper = _mm256_loadu_si256(p + 2 * (facts.low + (facts.high == 1 ? 0 : j / 4)));
+    if (from > facts.low) upper = _mm256_srli_epi16(upper, from - facts.low);
+    if (from < facts.low) upper = _mm256_slli_epi16(upper, facts.low - from);
+    return _mm256_or_si256(low, and_256(upper, ((1 << facts.high) - 1) << facts.low));
+}
+
+// vpmaddubsw wants unsigned by signed, so a signed weight's sign moves over to the activation.
+// |w| <= 128 fits unsigned, -q fits since q >= -127, and a pair is at most 2 * 128 * 127 = 32512
+// < 2^15: never saturates.
+INLINE __m256i signed_dots(__m256i weights, __m256i four) {
+    return _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(four, weights));
+}
+
+INLINE __m256i add_pairs(__m256i sum, __m256i pairs) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-// One panel times `rows` activation rows, a constant after inlining.
-INLINE void tile_q8(const as_matrix *w, size_t panel, const as_qrows *x, size_t row, size_t rows,
-                    float *y, size_t y_stride) {
-    const size_t blocks = w->cols / AS_QBLOCK;
-    const int8_t *values = (const int8_t *)w->values + panel * AS_PANEL * w->cols;
-    const float *scales = w->scales + panel * AS_PANEL * blocks;
-    const int8_t *q = x->q + row * x->cols;
-    const float *d = x->d + row * blocks;
-    v16 acc[ROWS_Q8];
-    UNROLL
-    for (size_t m = 0; m < rows; m++) acc[m] = v_zero();
-    for (size_t b = 0; b < blocks; b++) {
-        __m256i lo[ROWS_Q8], hi[ROWS_Q8];
-        UNROLL
-        for (size_t m = 0; m < rows; m++) lo[m] = hi[m] = _mm256_setzero_si256();
-        ROLL for (size_t j = 0; j < 8; j++, values += 64, q += 4) {
-            __m256i w_lo = _mm256_loadu_si256((const __m256i *)values);
-            __m256i w_hi = _mm256_loadu_si256((const __m256i *)(values + 32));
-            __m256i a_lo = _mm256_abs_epi8(w_lo), a_hi = _mm256_abs_epi8(w_hi);
-            UNROLL
-            for (size_t m = 0; m < rows; m++) {
-                __m256i four = _mm256_set1_epi32(load_dword(q + m * x->cols));
-                lo[m] = add_dots(lo[m], w_lo, a_lo, four);
-                hi[m] = add_dots(hi[m], w_hi, a_hi, four);
-            }
-        }
-        v16 scale = v_load(scales + b * AS_PANEL);
-        UNROLL
-        for (size_t m = 0; m < rows; m++) {
-            v16 sums = {_mm256_cvtepi32_ps(lo[m]), _mm256_cvtepi32_ps(hi[m])};
-            acc[m] = v_fma(v_mul(scale, v_set1(d[m * blocks + b])), sums, acc[m]);
-        }
-    }
-    for (size_t m = 0; m < rows; m++) store_rows(w, panel, acc[m], y + (row + m) * y_stride);
+// -zero * the sum of the activations, from -128 * that sum; signed weights have nothing to undo.
+INLINE __m256i surplus(as_wtype type, int32_t offset) {
+    const wfacts facts = wfacts_of(type);
+    const int zero = type == AS_W_MXFP4 ? FP4_ZERO : facts.low == 8 ? 0 : facts.zero;
+    return zero == 0 ? _mm256_setzero_si256() : _mm256_set1_epi32(offset / (128 / zero));
 }
 
-static void matmul_q8(const as_matrix *w, size_t panel_begin, size_t panel_end, const as_qrows *x,
-                      size_t count, float *y, size_t y_stride) {
-    for (size_t panel = panel_begin; panel < panel_end; panel++) {
-        size_t m = 0;
-        for (; count - m >= ROWS_Q8; m += ROWS_Q8) {
-            tile_q8(w, panel, x, m, ROWS_Q8, y, y_stride);
+// The dots of 32 weights of 8 bits. Rolled, or gcc spills.
+INLINE void wide_dots(const uint8_t *planes, const int8_t *q, size_t cols, size_t rows, __m256i *lo,
+                      __m256i *hi) {
+    ROLL for (size_t j = 0; j < FOURS; j++, planes += PLANE, q += 4) {
+        __m256i w_lo = load_codes(AS_W_Q8_0, planes, 0, 0);
+        __m256i w_hi = load_codes(AS_W_Q8_0, planes, 0, 1);
+        __m256i a_lo = _mm256_abs_epi8(w_lo), a_hi = _mm256_abs_epi8(w_hi);
+        UNROLL
+        for (size_t m = 0; m < rows; m++) {
+            __m256i four = _mm256_set1_epi32(load_dword(q + m * cols));
+            __m256i s_lo = _mm256_sign_epi8(four, w_lo), s_hi = _mm256_sign_epi8(four, w_hi);
+            lo[m] = add_pairs(lo[m], _mm256_maddubs_epi16(a_lo, s_lo));
+            hi[m] = add_pairs(hi[m], _mm256_maddubs_epi16(a_hi, s_hi));
         }
-        if (count - m >= 2) {
-            tile_q8(w, panel, x, m, 2, y, y_stride);
-            m += 2;
-        }
-        if (count - m >= 1) tile_q8(w, panel, x, m, 1, y, y_stride);
     }
 }
+
+// The dots of one group with `rows` activation rows. Pairs of products are added up in 16 bits as
+// long as they fit: 2 * 127 times a code of 4 bits eight times, of 5 bits four times, of 6 twice.
+INLINE void group_dots(as_wtype type, const uint8_t *planes, const int8_t *q, size_t cols,
+                       size_t rows, int j, int end, __m256i *lo, __m256i *hi) {
+    const wfacts facts = wfacts_of(type);
+    const bool is_signed = facts.table && type != AS_W_MXFP4;
+    const int bits = facts.low + facts.high, fit = is_signed     ? 1
+                                                   : facts.table ? 4
+                                                   : bits < 5    ? 8
+                                                   : bits < 6    ? 4
+                                                                 : 2;
+    __m256i pairs_lo[ROWS_QUANT], pairs_hi[ROWS_QUANT];
+    UNROLL
+    for (int n = 0; j < end; j++, n++) {
+        __m256i w_lo = load_codes(type, planes, j, 0), w_hi = load_codes(type, planes, j, 1);
+        UNROLL
+        for (size_t m = 0; m < rows; m++) {
+            __m256i four = _mm256_set1_epi32(load_dword(q + m * cols + 4 * j));
+            __m256i p_lo = is_signed ? signed_dots(w_lo, four) : _mm256_maddubs_epi16(w_lo, four);
+            __m256i p_hi = is_signed ? signed_dots(w_hi, four) : _mm256_maddubs_epi16(w_hi, four);
+            pairs_lo[m] = n % fit == 0 ? p_lo : _mm256_add_epi16(pairs_lo[m], p_lo);
+            pairs_hi[m] = n % fit == 0 ? p_hi : _mm256_add_epi16(pairs_hi[m], p_hi);
+            if (n % fit + 1 < fit && j + 1 < end) continue;
+            lo[m] = add_pairs(lo[m], pairs_lo[m]);
+            hi[m] = add_pairs(hi[m], pairs_hi[m]);
+        }
+    }
+}
+
+INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, size_t at,
+                      size_t rows, const v16 s[2], const v16 min[2], v16 *acc) {
+    const wfacts facts = wfacts_of(type);
+    const size_t blocks = x->cols / AS_QBLOCK;
+    const int fours = facts.group / 4;
+    UNROLL
+    for (int g = 0; g < AS_QBLOCK / facts.group; g++) {
+        const int32_t *offsets = facts.group == 32 ? x->offsets + at : x->halves + 2 * at + g;
+        const size_t stride = facts.group == 32 ? blocks : 2 * blocks;
+        __m256i lo[ROWS_QUANT], hi[ROWS_QUANT];
+        UNROLL
+        for (size_t m = 0; m < rows; m++) lo[m] = hi[m] = surplus(type, offsets[m * stride]);
+        const int8_t *q = x->q + at * AS_QBLOCK;
+        if (facts.low == 8)
+            wide_dots(planes, q, x->cols, rows, lo, hi);
+        else
+            group_dots(type, planes, q, x->cols, rows, g * fours, (g + 1) * fours, lo, hi);
+        UNROLL
+        for (size_t m = 0; m < rows; m++) {
+            float d = x->d[at + m * blocks];
+            v16 sums = {_mm256_cvtepi32_ps(lo[m]), _mm256_cvtepi32_ps(hi[m])};
+            acc[m] = v_fma(v_mul(s[g], v_set1(d)), sums, acc[m]);
+            if (!facts.mins) continue;
+            float part = facts.group == 32 ? x->sums[at + m * blocks]
+                                           : d * (float)(offsets[m * stride] / -128);
+            acc[m] = v_fma(min[g], v_set1(part), acc[m]);
+        }
+    }
+}
+
+#include "kernels/x86/quant.h"
 
 const as_kernels as_kernels_avx2 = KERNEL_TABLE("avx2");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // avx512.c - AVX-512 F, BW, DQ, VL and VNNI: 16 floats are one register.
-#include "kernels/scalar.h"
+#include "kernels/blocks.h"
 #include "kernels/x86/common.h"
 
 // 2 panels x 8 rows: 16 accumulators, 2 weights; an fma takes its activation as a broadcast
@@ -35,6 +35,19 @@ INLINE v16 v_load_half(const uint16_t *p) {
     __m256 lo = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
     __m256 hi = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)));
     return _mm512_insertf32x8(_mm512_castps256_ps512(lo), hi, 1);
+}
+
+INLINE v16 v_load_bf16(const uint16_t *p) {
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+INLINE v16 v_from_i8(__m128i bytes) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+}
+
+INLINE v16 v_from_u8(__m128i bytes) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
 }
 
 INLINE void v_store(float *p, v16 v) {
@@ -115,69 +128,82 @@ INLINE v16 v_exp(v16 x) {
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
 }
 
-#define ROWS_Q8 12 // activation rows of a q8 tile: 12 sums, 8 weights, 4 temporaries
-
 #include "kernels/x86/template.h"
 
-// One panel times `rows` activation rows, a constant after inlining. vpdpbusd multiplies unsigned
-// by signed bytes, so a weight goes in as w + 128 (its sign bit flipped) and the block's offset,
-// -128 * sum(q), takes the surplus back: exact, since 32 * 255 * 127 stays far from 2^31.
-INLINE void tile_q8(const as_matrix *w, size_t panel, const as_qrows *x, size_t row, size_t rows,
-                    float *y, size_t y_stride) {
-    const size_t blocks = w->cols / AS_QBLOCK;
-    const int8_t *values = (const int8_t *)w->values + panel * AS_PANEL * w->cols;
-    const float *scales = w->scales + panel * AS_PANEL * blocks;
-    const int8_t *q = x->q + row * x->cols;
-    const float *d = x->d + row * blocks;
-    const int32_t *offsets = x->offsets + row * blocks;
-    const __m512i flip = _mm512_set1_epi8(-128);
-    v16 acc[ROWS_Q8];
-    UNROLL
-    for (size_t m = 0; m < rows; m++) acc[m] = v_zero();
-    for (size_t b = 0; b < blocks; b++) {
-        __m512i weights[8];
-        UNROLL
-        for (size_t j = 0; j < 8; j++) {
-            weights[j] = _mm512_xor_si512(_mm512_loadu_si512(values + (b * 8 + j) * 64), flip);
-        }
-        v16 scale = v_load(scales + b * AS_PANEL);
-        UNROLL
-        for (size_t m = 0; m < rows; m++) {
-            const int8_t *qb = q + m * x->cols + b * AS_QBLOCK;
-            __m512i sum = _mm512_set1_epi32(offsets[m * blocks + b]);
-            UNROLL
-            for (size_t j = 0; j < 8; j++) {
-                sum =
-                    _mm512_dpbusd_epi32(sum, weights[j], _mm512_set1_epi32(load_dword(qb + 4 * j)));
-            }
-            v16 both = v_mul(scale, v_set1(d[m * blocks + b]));
-            acc[m] = v_fma(both, _mm512_cvtepi32_ps(sum), acc[m]);
-        }
-    }
-    for (size_t m = 0; m < rows; m++) store_rows(w, panel, acc[m], y + (row + m) * y_stride);
+#define ROWS_QUANT 12 // 12 sums, 8 weights, scales and temporaries
+
+INLINE __m512i and_512(__m512i a, int mask) {
+    return _mm512_and_si512(a, _mm512_set1_epi8((char)mask));
 }
 
-static void matmul_q8(const as_matrix *w, size_t panel_begin, size_t panel_end, const as_qrows *x,
-                      size_t count, float *y, size_t y_stride) {
-    for (size_t panel = panel_begin; panel < panel_end; panel++) {
-        size_t m = 0;
-        for (; count - m >= ROWS_Q8; m += ROWS_Q8) {
-            tile_q8(w, panel, x, m, ROWS_Q8, y, y_stride);
+// The codes of 32 weights in 16 rows as unsigned bytes w[j]; values of a table get 128 on top.
+INLINE void load_codes(as_wtype type, const uint8_t *planes, __m512i w[FOURS]) {
+    const wfacts facts = wfacts_of(type);
+    const __m512i *p = (const __m512i *)(const void *)planes;
+    UNROLL
+    for (int j = 0; j < FOURS; j++) {
+        if (facts.low == 8) {
+            w[j] = _mm512_loadu_si512(p + j);
+        } else if (facts.low == 4) {
+            __m512i both = _mm512_loadu_si512(p + j % 4);
+            w[j] = and_512(j < 4 ? both : _mm512_srli_epi16(both, 4), 15);
+        } else {
+            __m512i all = _mm512_loadu_si512(p + j / 4);
+            w[j] = and_512(_mm512_srli_epi16(all, (shift_count)(j % 4 * 2)), 3);
         }
-        if (count - m >= 8) {
-            tile_q8(w, panel, x, m, 8, y, y_stride);
-            m += 8;
+        if (facts.table) {
+            __m128i table = _mm_loadu_si128((const __m128i *)(const void *)table_of(type));
+            table = _mm_xor_si128(table, _mm_set1_epi8(-128));
+            w[j] = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), w[j]);
         }
-        if (count - m >= 4) {
-            tile_q8(w, panel, x, m, 4, y, y_stride);
-            m += 4;
-        }
-        if (count - m >= 2) {
-            tile_q8(w, panel, x, m, 2, y, y_stride);
-            m += 2;
-        }
-        if (count - m >= 1) tile_q8(w, panel, x, m, 1, y, y_stride);
+        if (!facts.high) continue;
+        const int from = facts.high == 1 ? j : j % 4 * 2; // the bit where the upper part begins
+        __m512i upper = _mm512_loadu_si512(p + facts.low + (facts.high == 1 ? 0 : j / 4));
+        if (from > facts.low) upper = _mm512_srli_epi16(upper, (shift_count)(from - facts.low));
+        if (from < facts.low) upper = _mm512_slli_epi16(upper, (shift_count)(facts.low - from));
+        w[j] = _mm512_or_si512(w[j], and_512(upper, ((1 << facts.high) - 1) << facts.low));
     }
 }
+
+// -zero * the sum of the activations, from -128 * that sum.
+INLINE __m512i surplus(as_wtype type, int32_t offset) {
+    const wfacts facts = wfacts_of(type);
+    if (facts.mins) return _mm512_setzero_si512();
+    const int shift = facts.table || facts.zero == 128 ? 0
+                      : facts.zero == 32               ? 2
+                      : facts.zero == 16               ? 3
+                      : facts.zero == 8                ? 4
+                                                       : 5;
+    return _mm512_srai_epi32(_mm512_set1_epi32(offset), (unsigned)shift);
+}
+
+// vpdpbusd multiplies unsigned by signed bytes: the codes go in as they are, and what their zero
+// adds is in the sum beforehand. All exact: 32 * 255 * 127 stays far from 2^31.
+INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, size_t at,
+                      size_t rows, const v16 s[2], const v16 min[2], v16 *acc) {
+    const wfacts facts = wfacts_of(type);
+    const size_t blocks = x->cols / AS_QBLOCK, fours = facts.group / 4u;
+    __m512i w[FOURS];
+    load_codes(type, planes, w);
+    UNROLL
+    for (size_t m = 0; m < rows; m++, at += blocks) {
+        const int8_t *q = x->q + at * AS_QBLOCK;
+        v16 d = v_set1(x->d[at]);
+        UNROLL
+        for (size_t g = 0; g < AS_QBLOCK / facts.group; g++) {
+            const int32_t offset = facts.group == 32 ? x->offsets[at] : x->halves[2 * at + g];
+            __m512i sum = surplus(type, offset);
+            UNROLL
+            for (size_t j = g * fours; j < (g + 1) * fours; j++)
+                sum = _mm512_dpbusd_epi32(sum, w[j], _mm512_set1_epi32(load_dword(q + 4 * j)));
+            acc[m] = v_fma(v_mul(s[g], d), _mm512_cvtepi32_ps(sum), acc[m]);
+            if (!facts.mins) continue;
+            float part = facts.group == 32 ? x->sums[at] : x->d[at] * (float)(offset / -128);
+            acc[m] = v_fma(min[g], v_set1(part), acc[m]);
+        }
+    }
+}
+
+#include "kernels/x86/quant.h"
 
 const as_kernels as_kernels_avx512 = KERNEL_TABLE("avx512");

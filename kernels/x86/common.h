@@ -15,9 +15,11 @@
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define ROLL _Pragma("clang loop unroll(disable)")
+typedef unsigned shift_count; // of 512-bit epi16 shifts: the compilers' headers differ
 #else
 #define UNROLL _Pragma("GCC unroll 32")
 #define ROLL _Pragma("GCC unroll 1")
+typedef int shift_count;
 #endif
 
 // Four neighbouring int8 as one dword, to broadcast.

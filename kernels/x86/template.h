@@ -3,7 +3,8 @@
 //
 // Included once by avx2.c and avx512.c, after they define v16 and its operations:
 //
-//   v16 v_zero() v_set1(a) v_load(p) v_load_n(p, n) v_load_half(p)   n in 1..15, the rest is 0
+//   v16 v_zero() v_set1(a) v_load(p) v_load_n(p, n)   n in 1..15, the rest is 0
+//   v16 v_load_half(p) v_load_bf16(p)  16 of 16 bits, widened
 //   void v_store(p, v) v_store_n(p, v, n)
 //   v16 v_add v_sub v_mul v_div(a, b) v_fma(a, b, c)
 //   v16 v_max(x, best)                  best where x is NaN
@@ -20,7 +21,6 @@
 #define AS_TEMPLATE_H
 
 #include <math.h>
-#include <stdbool.h>
 
 #include "kernels/kernels.h"
 #include "kernels/scalar.h"
@@ -56,20 +56,21 @@ INLINE uint32_t amax_bits(const float *x) {
     return (uint32_t)_mm_cvtsi128_si32(m);
 }
 
-INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *offset) {
+INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *halves) {
     uint32_t bits = amax_bits(x);
     float amax = bits_float(bits);
     if (bits >= 0x7f800000u || amax < 0x1p-100f) {
         _mm256_storeu_si256((__m256i *)q, _mm256_setzero_si256());
         *d = bits >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
-        *offset = 0;
+        halves[0] = halves[1] = 0;
         return;
     }
     const __m256 scale = _mm256_set1_ps(127.0f / amax);
     __m256i a = round_8(x, scale), b = round_8(x + 8, scale);
     __m256i c = round_8(x + 16, scale), e = round_8(x + 24, scale);
     *d = amax / 127.0f;
-    *offset = -128 * sum_epi32(_mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, e)));
+    halves[0] = -128 * sum_epi32(_mm256_add_epi32(a, b));
+    halves[1] = -128 * sum_epi32(_mm256_add_epi32(c, e));
     // The packs work within 128-bit halves; the permutation puts the dwords back in order.
     __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, e));
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
@@ -79,8 +80,11 @@ INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *offset)
 static void quantize_row(as_qrows *out, size_t at, const float *x) {
     size_t blocks = out->cols / AS_QBLOCK;
     for (size_t b = 0; b < blocks; b++) {
-        quantize_block(x + b * AS_QBLOCK, out->q + at * out->cols + b * AS_QBLOCK,
-                       out->d + at * blocks + b, out->offsets + at * blocks + b);
+        size_t i = at * blocks + b;
+        int32_t *halves = out->halves + 2 * i;
+        quantize_block(x + b * AS_QBLOCK, out->q + i * AS_QBLOCK, out->d + i, halves);
+        out->offsets[i] = halves[0] + halves[1];
+        out->sums[i] = out->d[i] * (float)(out->offsets[i] / -128);
     }
 }
 
@@ -95,15 +99,16 @@ INLINE void store_rows(const as_matrix *w, size_t panel, v16 acc, float *y) {
     }
 }
 
-INLINE v16 load_weights(const as_matrix *w, bool half, size_t at) {
-    if (half) return v_load_half((const uint16_t *)w->values + at);
+INLINE v16 load_weights(const as_matrix *w, as_wtype type, size_t at) {
+    if (type == AS_W_F16) return v_load_half((const uint16_t *)w->values + at);
+    if (type == AS_W_BF16) return v_load_bf16((const uint16_t *)w->values + at);
     return v_load((const float *)w->values + at);
 }
 
 // `panels` panels times `rows` activation rows, both constants after inlining; the accumulators
 // are the chains of the specification, so any tile shape gives the same bits.
-INLINE void tile_float(const as_matrix *w, bool half, size_t panel, size_t panels, const float *x,
-                       size_t x_stride, size_t rows, float *y, size_t y_stride) {
+INLINE void tile_float(const as_matrix *w, as_wtype type, size_t panel, size_t panels,
+                       const float *x, size_t x_stride, size_t rows, float *y, size_t y_stride) {
     v16 acc[TILE_ROWS * TILE_PANELS > 4 ? TILE_ROWS * TILE_PANELS : 4];
     UNROLL
     for (size_t i = 0; i < panels * rows; i++) acc[i] = v_zero();
@@ -111,7 +116,7 @@ INLINE void tile_float(const as_matrix *w, bool half, size_t panel, size_t panel
         v16 weights[4];
         UNROLL
         for (size_t p = 0; p < panels; p++) {
-            weights[p] = load_weights(w, half, ((panel + p) * w->cols + k) * AS_PANEL);
+            weights[p] = load_weights(w, type, ((panel + p) * w->cols + k) * AS_PANEL);
         }
         UNROLL
         for (size_t m = 0; m < rows; m++) {
@@ -131,54 +136,59 @@ INLINE void tile_float(const as_matrix *w, bool half, size_t panel, size_t panel
 
 // All activation rows against `group` panels (4 or 1). Four panels at once give a single row the
 // independent chains that hide the latency of an fma.
-INLINE void group_float(const as_matrix *w, bool half, size_t panel, size_t group, const float *x,
-                        size_t x_stride, size_t count, float *y, size_t y_stride) {
+INLINE void group_float(const as_matrix *w, as_wtype type, size_t panel, size_t group,
+                        const float *x, size_t x_stride, size_t count, float *y, size_t y_stride) {
     const size_t wide = MIN(group, TILE_PANELS), two = MIN(group, 2);
     size_t m = 0;
     for (; count - m >= TILE_ROWS; m += TILE_ROWS) {
         for (size_t p = 0; p < group; p += wide) {
-            tile_float(w, half, panel + p, wide, x + m * x_stride, x_stride, TILE_ROWS,
+            tile_float(w, type, panel + p, wide, x + m * x_stride, x_stride, TILE_ROWS,
                        y + m * y_stride, y_stride);
         }
     }
     if (count - m >= 4) {
         for (size_t p = 0; p < group; p += wide) {
-            tile_float(w, half, panel + p, wide, x + m * x_stride, x_stride, 4, y + m * y_stride,
+            tile_float(w, type, panel + p, wide, x + m * x_stride, x_stride, 4, y + m * y_stride,
                        y_stride);
         }
         m += 4;
     }
     if (count - m >= 2) {
         for (size_t p = 0; p < group; p += two) {
-            tile_float(w, half, panel + p, two, x + m * x_stride, x_stride, 2, y + m * y_stride,
+            tile_float(w, type, panel + p, two, x + m * x_stride, x_stride, 2, y + m * y_stride,
                        y_stride);
         }
         m += 2;
     }
     if (count - m >= 1) {
-        tile_float(w, half, panel, group, x + m * x_stride, x_stride, 1, y + m * y_stride,
+        tile_float(w, type, panel, group, x + m * x_stride, x_stride, 1, y + m * y_stride,
                    y_stride);
     }
 }
 
-INLINE void matmul_float(const as_matrix *w, bool half, size_t panel, size_t panel_end,
+INLINE void matmul_float(const as_matrix *w, as_wtype type, size_t panel, size_t panel_end,
                          const float *x, size_t x_stride, size_t count, float *y, size_t y_stride) {
     for (; panel + 4 <= panel_end; panel += 4) {
-        group_float(w, half, panel, 4, x, x_stride, count, y, y_stride);
+        group_float(w, type, panel, 4, x, x_stride, count, y, y_stride);
     }
     for (; panel < panel_end; panel++) {
-        group_float(w, half, panel, 1, x, x_stride, count, y, y_stride);
+        group_float(w, type, panel, 1, x, x_stride, count, y, y_stride);
     }
 }
 
 static void matmul_f32(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
                        size_t x_stride, size_t count, float *y, size_t y_stride) {
-    matmul_float(w, false, panel_begin, panel_end, x, x_stride, count, y, y_stride);
+    matmul_float(w, AS_W_F32, panel_begin, panel_end, x, x_stride, count, y, y_stride);
 }
 
 static void matmul_f16(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
                        size_t x_stride, size_t count, float *y, size_t y_stride) {
-    matmul_float(w, true, panel_begin, panel_end, x, x_stride, count, y, y_stride);
+    matmul_float(w, AS_W_F16, panel_begin, panel_end, x, x_stride, count, y, y_stride);
+}
+
+static void matmul_bf16(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
+                        size_t x_stride, size_t count, float *y, size_t y_stride) {
+    matmul_float(w, AS_W_BF16, panel_begin, panel_end, x, x_stride, count, y, y_stride);
 }
 
 // --- vectors --------------------------------------------------------------------------------
@@ -372,9 +382,9 @@ static size_t argmax(const float *x, size_t n) {
 #define KERNEL_TABLE(table_name)                                                                   \
     {                                                                                              \
         .name = (table_name), .quantize_row = quantize_row, .matmul_f32 = matmul_f32,              \
-        .matmul_f16 = matmul_f16, .matmul_q8 = matmul_q8, .rms_norm = rms_norm,                    \
-        .rope_pairs = rope_pairs, .rope_halves = rope_halves, .dot = dot, .axpy = axpy,            \
-        .add = add, .silu_mul = silu_mul, .gelu_mul = gelu_mul, .softcap = softcap,                \
+        .matmul_f16 = matmul_f16, .matmul_bf16 = matmul_bf16, .matmul_quant = matmul_quant,        \
+        .rms_norm = rms_norm, .rope_pairs = rope_pairs, .rope_halves = rope_halves, .dot = dot,    \
+        .axpy = axpy, .add = add, .silu_mul = silu_mul, .gelu_mul = gelu_mul, .softcap = softcap,  \
         .softmax = softmax, .exp_sum = exp_sum, .argmax = argmax,                                  \
     }
 

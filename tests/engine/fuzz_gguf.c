@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // fuzz_gguf.c - libFuzzer over everything that reads a model file: container, hyperparameters,
-// vocabulary, weights. Models of some size are not run, only loaded, then tokenized with.
+// vocabulary, weights; and over what writes one. Models of some size are not run, only loaded, then
+// tokenized with.
 #include <assert.h>
 
 #include "harness/engine/model.h"
+#include "harness/engine/quantize.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -27,6 +29,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     if (vocab.count && !as_hparams_read(&hparams, &file, &err) &&
         !as_weights_load(&weights, &file, &hparams, vocab.count, &err))
         as_weights_free(&weights);
+    as_buf quantized = {0};
+    as_wtype type = size % 2 ? AS_W_Q4_K : AS_W_Q5_1;
+    if (!as_quantize_file(&file, type, &quantized, &err)) {
+        as_gguf again = {0};
+        const unsigned char *out = (const unsigned char *)quantized.ptr;
+        as_rc rc = as_gguf_read(&again, "quantized", out, quantized.len, &err);
+        assert(!rc);
+        as_gguf_free(&again);
+    }
+    as_buf_free(&quantized);
     as_arena_free(&arena);
     as_vocab_free(&vocab);
     as_gguf_free(&file);

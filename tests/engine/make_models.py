@@ -7,7 +7,7 @@
 NAME.gguf is a model; NAME.ref holds the logits of a forward pass written here from the formulas
 alone, in double precision (little endian: u32 tokens, u32 vocabulary, u32 references, the token
 ids as u32, then double [reference][token][vocabulary]). Reference 0 quantizes the activations of
-Q8_0 products as the engine does; reference 1 does not.
+quantized products as the engine does; reference 1 does not.
 
 A fixture (made by make_tokenizer_fixtures.py) becomes a file without tensors, FIXTURE.gguf, and
 FIXTURE.cases: u32 cases, then for each u32 flags, u32 bytes, the text, u32 tokens, the ids.
@@ -23,7 +23,9 @@ import struct
 import sys
 
 U8, U16, U32, I32, F32, BOOL, STRING, ARRAY = 0, 2, 4, 5, 6, 7, 8, 9
-TENSOR_TYPES = {"F32": 0, "F16": 1, "Q8_0": 8}
+TENSOR_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8,
+                "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14, "IQ4_NL": 20,
+                "IQ4_XS": 23, "BF16": 30, "MXFP4": 39}
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = range(1, 7)
 
 
@@ -147,6 +149,10 @@ def encode(kind, rows):
                 q = [max(-127, min(127, half_even(x / d))) if d else 0 for x in block]
                 raw.append(scale + struct.pack("<32b", *q))
                 values += [d * n for n in q]
+        elif kind == "BF16":  # the upper half of a float, cut off
+            cut = [struct.pack("<f", v)[2:] for v in row]
+            raw.append(b"".join(cut))
+            values = [struct.unpack("<f", b"\0\0" + c)[0] for c in cut]
         else:
             code = f"<{len(row)}{'f' if kind == 'F32' else 'e'}"
             raw.append(struct.pack(code, *row))
@@ -168,6 +174,117 @@ ARCHS = {
     "phi3": {"halves": True, "fused": True},
     "granite": {},
 }
+
+# Blocks of random bits, and what they stand for. (weights, bytes, places of the half scale and of
+# the half minimum, minimum over scale that makes the mean about 0.)
+BLOCKS = {"Q4_0": (32, 18, 0, None, 0), "Q4_1": (32, 20, 0, 2, -7.5), "Q5_0": (32, 22, 0, None, 0),
+          "Q5_1": (32, 24, 0, 2, -15.5), "IQ4_NL": (32, 18, 0, None, 0),
+          "MXFP4": (32, 17, None, None, 0), "Q2_K": (256, 84, 80, 82, 1.5),
+          "Q3_K": (256, 110, 108, None, 0), "Q4_K": (256, 144, 0, 2, 7.5),
+          "Q5_K": (256, 176, 0, 2, 15.5), "Q6_K": (256, 210, 208, None, 0),
+          "IQ4_XS": (256, 136, 0, None, 0)}
+IQ4 = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
+FP4 = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]
+
+
+def quantizes(kind):
+    """Whether products with weights of this kind take quantized activations."""
+    return kind == "Q8_0" or kind in BLOCKS
+
+
+def half_at(block, at):
+    return struct.unpack_from("<e", block, at)[0]
+
+
+def nibbles(data, run):
+    """Each `run` bytes: the low nibbles, then the high ones."""
+    out = []
+    for at in range(0, len(data), run):
+        out += [b & 15 for b in data[at:at + run]] + [b >> 4 for b in data[at:at + run]]
+    return out
+
+
+def bits(data, width, run=32):
+    """Each `run` bytes: the lowest `width` bits of all, then the next ones."""
+    out = []
+    for at in range(0, len(data), run):
+        for shift in range(0, 8, width):
+            out += [b >> shift & ((1 << width) - 1) for b in data[at:at + run]]
+    return out
+
+
+def k_scales(s):
+    scales = [s[i] & 63 for i in range(4)] + [s[8 + i] & 15 | s[i] >> 6 << 4 for i in range(4)]
+    mins = [s[4 + i] & 63 for i in range(4)] + [s[8 + i] >> 4 | s[4 + i] >> 6 << 4
+                                                for i in range(4)]
+    return scales, mins
+
+
+def decode_32(kind, b):
+    if kind == "MXFP4":
+        return [2.0 ** (b[0] - 128) * FP4[n] for n in nibbles(b[1:], 16)]
+    d = half_at(b, 0)
+    if kind == "IQ4_NL":
+        return [d * IQ4[n] for n in nibbles(b[2:], 16)]
+    if kind == "Q4_0":
+        return [d * (n - 8) for n in nibbles(b[2:], 16)]
+    if kind == "Q4_1":
+        return [d * n + half_at(b, 2) for n in nibbles(b[4:], 16)]
+    at = 2 if kind == "Q5_0" else 4
+    fifth = int.from_bytes(b[at:at + 4], "little")
+    codes = [n + (fifth >> i & 1) * 16 for i, n in enumerate(nibbles(b[at + 4:], 16))]
+    return [d * (n - 16) if kind == "Q5_0" else d * n + half_at(b, 2) for n in codes]
+
+
+def decode_256(kind, b):
+    if kind == "Q2_K":
+        d, m = half_at(b, 80), half_at(b, 82)
+        return [d * (b[i // 16] & 15) * n - m * (b[i // 16] >> 4)
+                for i, n in enumerate(bits(b[16:80], 2))]
+    if kind == "Q3_K":
+        d, raw = half_at(b, 108), b[96:108]
+        scales = [(raw[g % 8] >> g // 8 * 4 & 15 | (raw[8 + g % 4] >> g // 4 * 2 & 3) << 4) - 32
+                  for g in range(16)]
+        return [d * scales[i // 16] * (n - (0 if top else 4))
+                for i, (n, top) in enumerate(zip(bits(b[32:96], 2), bits(b[:32], 1)))]
+    if kind == "Q6_K":
+        d, scales = half_at(b, 208), struct.unpack_from("<16b", b, 192)
+        codes = zip(nibbles(b[:128], 64), bits(b[128:192], 2))
+        return [d * scales[i // 16] * (n + 16 * top - 32) for i, (n, top) in enumerate(codes)]
+    if kind == "IQ4_XS":
+        high = int.from_bytes(b[2:4], "little")
+        scales = [(b[4 + g // 2] >> g % 2 * 4 & 15 | (high >> 2 * g & 3) << 4) - 32
+                  for g in range(8)]
+        return [half_at(b, 0) * scales[i // 32] * IQ4[n] for i, n in enumerate(nibbles(b[8:], 16))]
+    d, m, (scales, mins) = half_at(b, 0), half_at(b, 2), k_scales(b[4:16])
+    fifth = bits(b[16:48], 1) if kind == "Q5_K" else [0] * 256
+    codes = nibbles(b[48:] if kind == "Q5_K" else b[16:], 32)
+    return [d * scales[i // 32] * (n + 16 * top) - m * mins[i // 32]
+            for i, (n, top) in enumerate(zip(codes, fifth))]
+
+
+def random_block(rng, kind, d):
+    _, size, at, at_min, ratio = BLOCKS[kind]
+    block = bytearray(rng.getrandbits(8) for _ in range(size))
+    if kind == "MXFP4":
+        block[0] = 128 + round(math.log2(d)) - rng.randrange(2)
+    else:
+        struct.pack_into("<e", block, at, d)
+    if at_min is not None:
+        struct.pack_into("<e", block, at_min, d * ratio)
+    return bytes(block)
+
+
+def random_blocks(rng, kind, rows, cols, spread):
+    decode = decode_32 if BLOCKS[kind][0] == 32 else decode_256
+    sample = [v for _ in range(8) for v in decode(kind, random_block(rng, kind, 1.0))]
+    d = spread / math.sqrt(math.fsum(v * v for v in sample) / len(sample))
+    raw, seen = [], []
+    for _ in range(rows):
+        blocks = [random_block(rng, kind, d) for _ in range(cols // BLOCKS[kind][0])]
+        raw += blocks
+        seen.append([v for block in blocks for v in decode(kind, block)])
+    return b"".join(raw), seen
 
 
 class Model:
@@ -289,8 +406,11 @@ class Model:
 
     def matrix(self, name, rows, cols, spread, copies=0):
         kind, count = self.kind(name), rows * (copies or 1)
-        values = [[self.random.gauss(0, spread) for _ in range(cols)] for _ in range(count)]
-        raw, self.seen[name] = encode(kind, values)
+        if kind in BLOCKS:
+            raw, self.seen[name] = random_blocks(self.random, kind, count, cols, spread)
+        else:
+            values = [[self.random.gauss(0, spread) for _ in range(cols)] for _ in range(count)]
+            raw, self.seen[name] = encode(kind, values)
         self.tensors.append((name, [cols, rows] + [copies] * (copies > 0), kind, raw))
 
     def values(self, vocabulary_values):
@@ -330,7 +450,7 @@ class Model:
 
     def product(self, name, x, quantized, copy=None):
         plain = x
-        if self.kind(name) == "Q8_0" and quantized:
+        if quantizes(self.kind(name)) and quantized:
             x = quantize(x)
         rows = self.seen[name]
         if copy is not None:
@@ -505,7 +625,7 @@ def write_model(folder, name, vocabulary, token_count=14, parts=0, **shape):
     pick = random.Random(shape["seed"] * 1000 + 7)
     tokens = [pick.randrange(size) for _ in range(token_count)]
     references = [model.logits(tokens, True)] * 2
-    if "Q8_0" in [model.default, *model.types.values()]:
+    if any(map(quantizes, [model.default, *model.types.values()])):
         references[1] = model.logits(tokens, False)
     with open(path + ".ref", "wb") as file:
         file.write(struct.pack("<III", token_count, size, len(references)))
@@ -528,6 +648,16 @@ def write_models(folder):
                 head_width=6, rope_width=4, ffn=36, biases=True, rope_freqs=True, base=500000.0,
                 scale=2.0, epsilon=1e-6)
     write_architectures(folder)
+    write_model(folder, "blocks", small_bpe("qwen2"), seed=7, layers=1, width=64, heads=4,
+                kv_heads=2, ffn=96, tied=False,
+                types={"token_embd": "Q5_0", "attn_q": "Q4_0", "attn_k": "Q4_1", "attn_v": "Q5_1",
+                       "attn_output": "IQ4_NL", "ffn_gate": "MXFP4", "ffn_up": "BF16",
+                       "ffn_down": "Q5_0", "output": "Q4_0"})
+    write_model(folder, "kquants", small_bpe("qwen2"), token_count=6, seed=8, layers=1, width=256,
+                heads=4, kv_heads=2, ffn=256, tied=False,
+                types={"token_embd": "Q2_K", "attn_q": "Q2_K", "attn_k": "Q3_K", "attn_v": "Q4_K",
+                       "attn_output": "Q5_K", "ffn_gate": "Q6_K", "ffn_up": "IQ4_XS",
+                       "ffn_down": "Q3_K", "output": "Q6_K"})
     write_model(folder, "mixed", small_bpe("qwen2"), seed=6, layers=2, width=64, heads=40,
                 kv_heads=2, head_width=18, ffn=64, tied=False, biases=True,
                 types={"attn_q": "F16", "attn_k": "Q8_0", "ffn_down": "Q8_0", "ffn_gate": "F16",

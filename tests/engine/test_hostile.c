@@ -41,7 +41,7 @@ static as_rc open_bytes(const char *bytes, size_t size, as_model **model, as_err
 
 static void every_cut_is_noticed(void **state) {
     (void)state;
-    static const char *const models[] = {"f16", "odd", "q8", "mixed"};
+    static const char *const models[] = {"f16", "odd", "q8", "mixed", "blocks", "kquants"};
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
         as_arena arena = {0};
         as_str bytes = read_model(&arena, models[m]);
@@ -93,9 +93,10 @@ static void use(const as_model *model) {
 
 static void random_changes_do_no_harm(void **state) {
     (void)state;
-    enum { MUTATIONS = 14000, MODELS = 9 };
-    static const char *const models[MODELS] = {"f32",    "f16",  "odd",      "q8",   "gemma2",
-                                               "gemma3", "phi3", "qwen2moe", "qwen2"};
+    enum { MUTATIONS = 16000, MODELS = 11 };
+    static const char *const models[MODELS] = {"f32",    "f16",    "odd",    "q8",
+                                               "gemma2", "gemma3", "phi3",   "qwen2moe",
+                                               "qwen2",  "blocks", "kquants"};
     as_rng rng = as_rng_of(2024, 3);
     size_t opened = 0;
     as_arena arena = {0};
@@ -316,9 +317,15 @@ static void wrong_weights(void **state) {
         {{"blk.0.attn_norm.weight", {8}, 1},
          "'blk.0.attn_norm.weight' is F16, which is not "
          "supported, only F32 for norms and biases (offset "},
-        {{"blk.0.attn_q.weight", {8, 8}, 30},
-         "'blk.0.attn_q.weight' is BF16, which is not "
-         "supported, only F32, F16 and Q8_0 (offset "},
+        {{"blk.0.attn_q.weight", {8, 8}, 28},
+         "'blk.0.attn_q.weight' is F64, which is not "
+         "supported, only F32, F16, BF16, Q8_0, Q4_0, "},
+        {{"blk.0.attn_q.weight", {8, 8}, 30}, NULL},
+        {{"blk.0.attn_q.weight", {8, 8}, 2},
+         "'blk.0.attn_q.weight' has rows of 8 elements, no multiple of Q4_0's 32 (offset "},
+        {{"blk.0.attn_q.weight", {8, 8}, 12}, "no multiple of Q4_K's 256 (offset "},
+        {{"blk.0.attn_q.weight", {256, 8}, 16},
+         "'blk.0.attn_q.weight' is 256 x 8 x 1 x 1, not 8 x 8 (offset "},
         {{"blk.0.attn_q.weight", {8, 8}, 24}, "'blk.0.attn_q.weight' is I8, which is not"},
         {{"blk.0.attn_q.weight", {8, 8}, 1}, NULL},
         {{"token_embd.weight", {8, 255}, 0}, "'token_embd.weight' is 8 x 255 x 1 x 1, not 8 x 256"},

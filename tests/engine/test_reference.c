@@ -111,11 +111,17 @@ static void adapters_and_parts(void **state) {
     compare("parts", 1e-5, 1e-5);
 }
 
+static void models_of_blocks(void **state) {
+    (void)state;
+    compare("blocks", 1e-4, 0.3);
+    compare("kquants", 1e-4, 0.3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f32_models),         cmocka_unit_test(f16_models),
         cmocka_unit_test(q8_models),          cmocka_unit_test(architectures),
-        cmocka_unit_test(adapters_and_parts),
+        cmocka_unit_test(adapters_and_parts), cmocka_unit_test(models_of_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,10 +16,10 @@
 
 enum { CHOICES = 7, TOKENS_MAX = 60, CONTEXT = 120 };
 
-static const char *const models[] = {"f32",      "f16",     "q8",         "q8_tied",  "odd",
-                                     "mixed",    "qwen2",   "qwen3",      "gemma",    "gemma2",
-                                     "gemma3",   "phi3",    "phi3_short", "mixtral",  "qwen2moe",
-                                     "qwen3moe", "granite", "lora_llama", "lora_phi3"};
+static const char *const models[] = {
+    "f32",      "f16",      "q8",      "q8_tied",    "odd",       "mixed",      "qwen2",
+    "qwen3",    "gemma",    "gemma2",  "gemma3",     "phi3",      "phi3_short", "mixtral",
+    "qwen2moe", "qwen3moe", "granite", "lora_llama", "lora_phi3", "blocks",     "kquants"};
 enum { MODELS = sizeof models / sizeof *models };
 
 static as_model *open_model(const char *name, const char *cpu) {

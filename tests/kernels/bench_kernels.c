@@ -76,8 +76,12 @@ static void run_f16(work *w) {
     w->k->matmul_f16(&w->w, 0, ROWS / AS_PANEL, w->x, w->n, w->count, w->y, ROWS);
 }
 
-static void run_q8(work *w) {
-    w->k->matmul_q8(&w->w, 0, ROWS / AS_PANEL, &w->q, w->count, w->y, ROWS);
+static void run_bf16(work *w) {
+    w->k->matmul_bf16(&w->w, 0, ROWS / AS_PANEL, w->x, w->n, w->count, w->y, ROWS);
+}
+
+static void run_quant(work *w) {
+    w->k->matmul_quant(&w->w, 0, ROWS / AS_PANEL, &w->q, w->count, w->y, ROWS);
 }
 
 static void run_quantize(work *w) {
@@ -124,20 +128,23 @@ static void run_argmax(work *w) {
     sink = (double)w->k->argmax(w->x, w->n);
 }
 
-// Weights of ordinary size: zeros and denormals would be another measurement.
+// Weights of ordinary size: zeros and denormals would be another measurement. Codes and small
+// scales are any bits; the halves and powers of two among them are made ordinary by their bytes.
 static void fill_weights(as_matrix *w) {
     size_t n = (size_t)ROWS * w->cols;
-    for (size_t i = 0; i < n; i++) {
-        int32_t value = (int32_t)((uint32_t)i * 2654435761u >> 24) - 128;
-        if (w->type == AS_W_F32) {
+    if (w->type == AS_W_F32) {
+        for (size_t i = 0; i < n; i++) {
+            int32_t value = (int32_t)((uint32_t)i * 2654435761u >> 24) - 128;
             ((float *)w->values)[i] = (float)value * 0.01f;
-        } else if (w->type == AS_W_F16) {
-            ((uint16_t *)w->values)[i] = as_float_to_half((float)value * 0.01f);
-        } else {
-            ((int8_t *)w->values)[i] = (int8_t)value;
         }
+        return;
     }
-    for (size_t i = 0; w->type == AS_W_Q8_0 && i < n / AS_QBLOCK; i++) w->scales[i] = 0.01f;
+    uint8_t *bytes = w->values;
+    size_t size = as_matrix_values_size(w->type, ROWS, w->cols);
+    for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)((uint32_t)i * 2654435761u >> 24);
+    // A half or BF16 of which every byte is 0x3c or so is about 1, and so are pairs of scales.
+    if (w->type == AS_W_F16 || w->type == AS_W_BF16) memset(bytes, 0x3c, size);
+    memset(w->scales, 0x2c, as_matrix_scales_size(w->type, ROWS, w->cols));
 }
 
 static void bench_products(work *w) {
@@ -145,17 +152,23 @@ static void bench_products(work *w) {
         const char *name;
         as_wtype type;
         job *run;
-    } products[] = {{"matmul_q8", AS_W_Q8_0, run_q8},
-                    {"matmul_f32", AS_W_F32, run_f32},
-                    {"matmul_f16", AS_W_F16, run_f16}};
+    } products[] = {{"f32", AS_W_F32, run_f32},         {"f16", AS_W_F16, run_f16},
+                    {"bf16", AS_W_BF16, run_bf16},      {"q8_0", AS_W_Q8_0, run_quant},
+                    {"q4_0", AS_W_Q4_0, run_quant},     {"q4_1", AS_W_Q4_1, run_quant},
+                    {"q5_0", AS_W_Q5_0, run_quant},     {"q5_1", AS_W_Q5_1, run_quant},
+                    {"q2_k", AS_W_Q2_K, run_quant},     {"q3_k", AS_W_Q3_K, run_quant},
+                    {"q4_k", AS_W_Q4_K, run_quant},     {"q5_k", AS_W_Q5_K, run_quant},
+                    {"q6_k", AS_W_Q6_K, run_quant},     {"iq4_nl", AS_W_IQ4_NL, run_quant},
+                    {"iq4_xs", AS_W_IQ4_XS, run_quant}, {"mxfp4", AS_W_MXFP4, run_quant}};
     static const size_t cols[] = {192, 512, 2048}, counts[] = {1, 8, 64};
-    for (size_t p = 0; p < 3; p++) {
+    for (size_t p = 0; p < sizeof products / sizeof *products; p++) {
         for (size_t c = 0; c < 3; c++) {
+            if (cols[c] % as_wtype_block(products[p].type)) continue;
             w->n = w->w.cols = w->q.cols = cols[c];
             w->w.type = products[p].type;
             fill_weights(&w->w);
             for (size_t m = 0; m < COUNT_MAX; m++) w->k->quantize_row(&w->q, m, w->x + m * w->n);
-            printf("%-9s %-11s K %4zu:", w->k->name, products[p].name, cols[c]);
+            printf("%-9s matmul %-6s K %4zu:", w->k->name, products[p].name, cols[c]);
             for (size_t m = 0; m < 3; m++) {
                 w->count = counts[m];
                 double seconds = time_job(products[p].run, w);
@@ -252,10 +265,12 @@ int main(int argc, char **argv) {
     size_t x_size = (size_t)COUNT_MAX * COLS_MAX;
     work w = {.w = {.rows = ROWS}};
     w.w.values = memory_new((size_t)ROWS * COLS_MAX * sizeof(float));
-    w.w.scales = memory_new((size_t)ROWS * COLS_MAX / 32 * sizeof(float));
+    w.w.scales = memory_new((size_t)ROWS * COLS_MAX / 8);
     w.q.q = memory_new(x_size);
     w.q.d = memory_new(x_size / 32 * sizeof(float));
+    w.q.sums = memory_new(x_size / 32 * sizeof(float));
     w.q.offsets = memory_new(x_size / 32 * sizeof(int32_t));
+    w.q.halves = memory_new(x_size / 16 * sizeof(int32_t));
     w.x = memory_new(x_size * sizeof(float));
     w.y = memory_new(x_size * sizeof(float));
     w.z = memory_new(x_size * sizeof(float));
@@ -269,7 +284,8 @@ int main(int argc, char **argv) {
         bench_products(&w);
         bench_vectors(&w);
     }
-    free(w.w.values), free(w.w.scales), free(w.q.q), free(w.q.d), free(w.q.offsets);
+    free(w.w.values), free(w.w.scales), free(w.q.q), free(w.q.d), free(w.q.sums), free(w.q.offsets);
+    free(w.q.halves);
     free(w.x), free(w.y), free(w.z);
     return 0;
 }

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "kernels/kernels.h"
+#include "kernels/blocks.h"
 #include "tests/kernels/kernel_inputs.h"
 
 enum { GUARD = 24, CANARY_BYTE = 0xa5 };
@@ -311,18 +311,24 @@ static void *aligned_new(size_t size) {
 }
 
 static as_qrows qrows_new(size_t count, size_t cols) {
-    return (as_qrows){aligned_new(count * cols), aligned_new(count * cols / 32 * sizeof(float)),
-                      aligned_new(count * cols / 32 * sizeof(int32_t)), cols};
+    size_t blocks = count * cols / 32;
+    return (as_qrows){.q = aligned_new(count * cols),
+                      .d = aligned_new(blocks * sizeof(float)),
+                      .sums = aligned_new(blocks * sizeof(float)),
+                      .offsets = aligned_new(blocks * sizeof(int32_t)),
+                      .halves = aligned_new(blocks * 2 * sizeof(int32_t)),
+                      .cols = cols};
 }
 
 static void qrows_free(as_qrows *x) {
-    free(x->q), free(x->d), free(x->offsets);
+    free(x->q), free(x->d), free(x->sums), free(x->offsets), free(x->halves);
 }
 
 // The text of kernels.h, once more.
-static void check_block(const float *x, const int8_t *q, float d, int32_t offset) {
-    float amax = 0;
-    int finite = 1, sum = 0;
+static void check_block(const float *x, const as_qrows *out, size_t b) {
+    const int8_t *q = out->q + 32 * b;
+    float amax = 0, d = out->d[b];
+    int finite = 1, sums[2] = {0};
     for (int i = 0; i < 32; i++) {
         finite = finite && isfinite(x[i]);
         amax = fmaxf(amax, fabsf(x[i]));
@@ -332,9 +338,13 @@ static void check_block(const float *x, const int8_t *q, float d, int32_t offset
         int want = zero ? 0 : (int)rintf(x[i] * (127.0f / amax));
         assert_int_equal(q[i], want);
         assert_in_range(want + 127, 0, 254);
-        sum += want;
+        sums[i / 16] += want;
     }
-    assert_int_equal(offset, -128 * sum);
+    assert_int_equal(out->halves[2 * b], -128 * sums[0]);
+    assert_int_equal(out->halves[2 * b + 1], -128 * sums[1]);
+    assert_int_equal(out->offsets[b], -128 * (sums[0] + sums[1]));
+    float weighted = d * (float)(sums[0] + sums[1]);
+    check_same(&out->sums[b], &weighted, 1, "quantize_row", "sum");
     if (!finite) {
         assert_true(isnan(d));
     } else {
@@ -359,19 +369,24 @@ static void quantize_follows_its_text(void **state) {
             as_qrows out = qrows_new(ROWS, COLS);
             tables[t]->quantize_row(&out, 1, row);
             for (size_t b = 0; b < COLS / 32; b++) {
-                check_block(row + b * 32, out.q + COLS + b * 32, out.d[COLS / 32 + b],
-                            out.offsets[COLS / 32 + b]);
+                check_block(row + b * 32, &out, COLS / 32 + b);
             }
             assert_true(is_canary(out.q, COLS) && is_canary(out.q + 2 * COLS, COLS));
             assert_true(is_canary(out.d, 20) && is_canary(out.d + 10, 20));
+            assert_true(is_canary(out.sums, 20) && is_canary(out.sums + 10, 20));
             assert_true(is_canary(out.offsets, 20) && is_canary(out.offsets + 10, 20));
+            assert_true(is_canary(out.halves, 40) && is_canary(out.halves + 20, 40));
             qrows_free(&out);
         }
     }
 }
 
-// --- matrix products
-// ------------------------------------------------------------------------------
+// --- matrix products ----------------------------------------------------------------------------
+
+static const char *const type_names[AS_WTYPES] = {
+    "f32",  "f16",  "bf16", "q8_0", "q4_0", "q4_1",   "q5_0",   "q5_1",
+    "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4",
+};
 
 typedef struct product {
     as_matrix w;
@@ -381,6 +396,30 @@ typedef struct product {
     as_qrows q;
     size_t count, x_stride, y_stride;
 } product;
+
+static void put_half(unsigned char *at, int mode) {
+    uint16_t half = as_float_to_half(random_unit() * (mode == 2 ? 1e-6f : 1.0f));
+    if (mode == 3) half = (uint16_t)(random_bits() & 0xfbffu); // finite, all exponents
+    memcpy(at, &half, 2);
+}
+
+// Any bits, but for d and m, which would mostly be large; mode 5: all codes at one end.
+static void fill_block(as_wtype type, unsigned char *at, size_t size, int mode) {
+    static const short places[AS_WTYPES][2] = {
+        [AS_W_Q8_0] = {0, -1},   [AS_W_Q4_0] = {0, -1},   [AS_W_Q4_1] = {0, 2},
+        [AS_W_Q5_0] = {0, -1},   [AS_W_Q5_1] = {0, 2},    [AS_W_Q2_K] = {80, 82},
+        [AS_W_Q3_K] = {108, -1}, [AS_W_Q4_K] = {0, 2},    [AS_W_Q5_K] = {0, 2},
+        [AS_W_Q6_K] = {208, -1}, [AS_W_IQ4_NL] = {0, -1}, [AS_W_IQ4_XS] = {0, -1},
+        [AS_W_MXFP4] = {-1, -1},
+    };
+    unsigned char same = random_below(4) ? 0x00 : 0xff;
+    if (type == AS_W_Q8_0) same = random_below(4) ? 0x80 : 0x7f;
+    for (size_t i = 0; i < size; i++)
+        at[i] = mode == 5 ? same : (unsigned char)(random_bits() & 0xff);
+    if (type == AS_W_MXFP4) at[0] = (unsigned char)(mode == 3 ? at[0] : 115 + random_below(16));
+    for (size_t i = 0; i < 2; i++)
+        if (places[type][i] != -1) put_half(at + (places[type][i]), mode);
+}
 
 static void fill_file(product *p, int mode) {
     size_t n = p->w.rows * p->w.cols;
@@ -392,15 +431,15 @@ static void fill_file(product *p, int mode) {
             if (mode == 1) half = (uint16_t)(random_bits() & 0xfbffu); // finite, all exponents
             memcpy(p->file + 2 * i, &half, 2);
         }
-    } else {
-        for (size_t b = 0; b < n / 32; b++) {
-            uint16_t half = as_float_to_half(random_unit() * (mode == 2 ? 1e-6f : 1.0f));
-            memcpy(p->file + 34 * b, &half, 2);
-            for (size_t i = 0; i < 32; i++) {
-                int extreme = mode == 5 ? (random_below(4) ? -128 : 127) : (int)random_below(256);
-                p->file[34 * b + 2 + i] = (unsigned char)(extreme & 0xff);
-            }
+    } else if (p->w.type == AS_W_BF16) {
+        for (size_t i = 0; i < n; i++) {
+            float x = random_of_mode(mode);
+            memcpy(p->file + 2 * i, (unsigned char *)&x + 2, 2);
         }
+    } else {
+        size_t block = as_wtype_block(p->w.type), size = as_wtype_size(p->w.type, block);
+        for (size_t b = 0; b < n / block; b++)
+            fill_block(p->w.type, p->file + b * size, size, mode);
     }
 }
 
@@ -410,7 +449,7 @@ static product product_new(as_wtype type, size_t rows, size_t cols, size_t count
     p.y_stride = rows + random_below(20);
     p.w.values = aligned_new(as_matrix_values_size(type, rows, cols));
     p.w.scales = aligned_new(as_matrix_scales_size(type, rows, cols));
-    p.file = malloc(rows * cols * 4 + 64);
+    p.file = malloc(as_wtype_size(type, rows * cols));
     p.x_memory = malloc((count * p.x_stride + 8) * sizeof(float));
     assert_true(p.file != NULL && p.x_memory != NULL);
     p.x = p.x_memory + random_below(4);
@@ -420,7 +459,7 @@ static product product_new(as_wtype type, size_t rows, size_t cols, size_t count
     assert_true(is_canary((char *)p.w.values + as_matrix_values_size(type, rows, cols), 64));
     assert_true(is_canary((char *)p.w.scales + as_matrix_scales_size(type, rows, cols), 64));
     p.q = qrows_new(count, cols);
-    if (type == AS_W_Q8_0) {
+    if (as_wtype_quantized(type)) {
         for (size_t m = 0; m < count; m++) {
             float *row = p.x + m * p.x_stride;
             for (size_t k = 0; mode == 5 && k < cols; k++) row[k] = random_below(3) ? -1.0f : 1.0f;
@@ -444,11 +483,17 @@ static void multiply(const as_kernels *k, const product *p, size_t begin, size_t
         k->matmul_f32(&p->w, begin, end, x, p->x_stride, count, y, p->y_stride);
     } else if (p->w.type == AS_W_F16) {
         k->matmul_f16(&p->w, begin, end, x, p->x_stride, count, y, p->y_stride);
+    } else if (p->w.type == AS_W_BF16) {
+        k->matmul_bf16(&p->w, begin, end, x, p->x_stride, count, y, p->y_stride);
     } else {
-        size_t blocks = p->w.cols / 32;
-        as_qrows q = {p->q.q + first * p->w.cols, p->q.d + first * blocks,
-                      p->q.offsets + first * blocks, p->w.cols};
-        k->matmul_q8(&p->w, begin, end, &q, count, y, p->y_stride);
+        size_t at = first * (p->w.cols / 32);
+        as_qrows q = {.q = p->q.q + 32 * at,
+                      .d = p->q.d + at,
+                      .sums = p->q.sums + at,
+                      .offsets = p->q.offsets + at,
+                      .halves = p->q.halves + 2 * at,
+                      .cols = p->w.cols};
+        k->matmul_quant(&p->w, begin, end, &q, count, y, p->y_stride);
     }
 }
 
@@ -462,7 +507,7 @@ static void check_reference(const product *p, const float *y) {
             double sum = 0, size = 0;
             for (size_t k = 0; k < p->w.cols; k++) {
                 double x = (double)p->x[m * p->x_stride + k];
-                if (p->w.type == AS_W_Q8_0) {
+                if (as_wtype_quantized(p->w.type)) {
                     float d = p->q.d[(m * p->w.cols + k) / 32];
                     x = (double)d * p->q.q[m * p->w.cols + k];
                 }
@@ -486,7 +531,6 @@ static void check_gaps(const product *p, const guarded *y) {
 }
 
 static void check_product(as_wtype type, size_t rows, size_t cols, size_t count, int mode) {
-    static const char *const names[] = {"matmul_f32", "matmul_f16", "matmul_q8"};
     product p = product_new(type, rows, cols, count, mode);
     size_t panels = (rows + AS_PANEL - 1) / AS_PANEL, size = (count - 1) * p.y_stride + rows;
     guarded want = guarded_new(size), got = guarded_new(size);
@@ -498,7 +542,7 @@ static void check_product(as_wtype type, size_t rows, size_t cols, size_t count,
             guarded_reset(&got);
             multiply(tables[t], &p, 0, panels, 0, count, got.data);
             check_gaps(&p, &got);
-            check_same(got.data, want.data, size, tables[t]->name, names[type]);
+            check_same(got.data, want.data, size, tables[t]->name, type_names[type]);
         }
         // In two panel ranges, the second one in two batches.
         guarded_reset(&got);
@@ -507,7 +551,7 @@ static void check_product(as_wtype type, size_t rows, size_t cols, size_t count,
         multiply(tables[t], &p, panel, panels, 0, part, got.data);
         multiply(tables[t], &p, panel, panels, part, count - part, got.data);
         check_gaps(&p, &got);
-        check_same(got.data, want.data, size, tables[t]->name, names[type]);
+        check_same(got.data, want.data, size, tables[t]->name, type_names[type]);
     }
     free(want.all), free(got.all);
     product_free(&p);
@@ -515,13 +559,13 @@ static void check_product(as_wtype type, size_t rows, size_t cols, size_t count,
 
 static void products_are_the_same_in_all_tables(void **state) {
     (void)state;
-    for (int type = AS_W_F32; type <= AS_W_Q8_0; type++) {
-        size_t unit = type == AS_W_Q8_0 ? 32 : 1;
+    for (int type = 0; type < AS_WTYPES; type++) {
+        size_t unit = as_wtype_block((as_wtype)type);
         for (size_t count = 1; count <= 40; count++) {
             check_product((as_wtype)type, 81, unit * 3, count, (int)count % MODES);
         }
         for (int i = 0; i < 160; i++) {
-            size_t cols = unit * (1 + random_below(unit == 32 ? 6 : 130));
+            size_t cols = unit * (1 + random_below(unit == 256 ? 3 : unit == 32 ? 6 : 130));
             check_product((as_wtype)type, 1 + random_below(140), cols, 1 + random_below(18),
                           i % MODES);
         }
@@ -529,31 +573,48 @@ static void products_are_the_same_in_all_tables(void **state) {
     }
 }
 
+// One output of a quantized product: the text of kernels.h, once more.
+static float chain_of(const product *p, size_t r, size_t m) {
+    as_wtype type = p->w.type;
+    wfacts facts = wfacts_of(type);
+    size_t row_size = as_wtype_size(type, p->w.cols);
+    float acc = 0;
+    for (size_t k = 0; k < p->w.cols; k += facts.group) {
+        wblock block = {.m = 0};
+        size_t in = k % facts.block, g = in / facts.group;
+        as_block_read(type, p->file + r * row_size + k / facts.block * facts.size, &block);
+        int isum = 0, sum = 0;
+        for (size_t i = 0; i < facts.group; i++) {
+            int q = p->q.q[m * p->w.cols + k + i], code = block.codes[in + i];
+            isum += q * (facts.table ? table_of(type)[code] : code - facts.zero);
+            sum += q;
+        }
+        float d = p->q.d[(m * p->w.cols + k) / 32];
+        acc = fmaf(group_scale(type, block.d, block.scales[g]) * d, (float)isum, acc);
+        if (facts.mins) acc = fmaf(group_min(type, block.m, block.mins[g]), d * (float)sum, acc);
+    }
+    return acc;
+}
+
 // The sum of a product is one chain in k order: this is the text of kernels.h, once more.
 static void products_are_chains(void **state) {
     (void)state;
-    enum { COLS = 96, ROWS = 20, COUNT = 3 };
-    for (int type = AS_W_F32; type <= AS_W_Q8_0; type++) {
+    enum { COLS = 512, ROWS = 20, COUNT = 3 };
+    for (int type = 0; type < AS_WTYPES; type++) {
         product p = product_new((as_wtype)type, ROWS, COLS, COUNT, 4);
         float y[COUNT * 48], row[COLS];
         multiply(tables[0], &p, 0, 2, 0, COUNT, y);
         for (size_t m = 0; m < COUNT; m++) {
             for (size_t r = 0; r < ROWS; r++) {
                 float acc = 0;
-                as_matrix_row(&p.w, r, row);
-                for (size_t k = 0; type != AS_W_Q8_0 && k < COLS; k++) {
-                    acc = fmaf(row[k], p.x[m * p.x_stride + k], acc);
+                if (as_wtype_quantized((as_wtype)type)) {
+                    acc = chain_of(&p, r, m);
+                } else {
+                    as_matrix_row(&p.w, r, row);
+                    for (size_t k = 0; k < COLS; k++)
+                        acc = fmaf(row[k], p.x[m * p.x_stride + k], acc);
                 }
-                for (size_t b = 0; type == AS_W_Q8_0 && b < COLS / 32; b++) {
-                    const unsigned char *block = p.file + (r * (COLS / 32) + b) * 34;
-                    int sum = 0;
-                    for (size_t i = 0; i < 32; i++) {
-                        sum += (int8_t)block[2 + i] * p.q.q[m * COLS + b * 32 + i];
-                    }
-                    float d = as_half_to_float((uint16_t)(block[0] | block[1] << 8));
-                    acc = fmaf(d * p.q.d[m * (COLS / 32) + b], (float)sum, acc);
-                }
-                check_same(y + m * p.y_stride + r, &acc, 1, "portable", "product");
+                check_same(y + m * p.y_stride + r, &acc, 1, "portable", type_names[type]);
             }
         }
         product_free(&p);
@@ -562,33 +623,21 @@ static void products_are_chains(void **state) {
 
 static void pack_keeps_every_value(void **state) {
     (void)state;
-    for (int i = 0; i < 60; i++) {
-        as_wtype type = (as_wtype)(i % 3);
-        size_t rows = 1 + random_below(50), cols = 32 * (1 + random_below(4));
-        product p = product_new(type, rows, cols, 1, 0);
-        float row[128];
+    for (int i = 0; i < 200; i++) {
+        as_wtype type = (as_wtype)(i % AS_WTYPES);
+        size_t rows = 1 + random_below(50), unit = as_wtype_block(type);
+        size_t cols = unit == 1 ? 1 + random_below(128) : unit * (1 + random_below(3));
+        product p = product_new(type, rows, cols, 1, i % MODES);
+        float row[768], want[768];
         for (size_t r = 0; r < rows; r++) {
             as_matrix_row(&p.w, r, row);
-            for (size_t k = 0; k < cols; k++) {
-                size_t at = r * cols + k;
-                const unsigned char *block = p.file + at / 32 * 34;
-                float want;
-                if (type == AS_W_F32) {
-                    memcpy(&want, p.file + 4 * at, 4);
-                } else if (type == AS_W_F16) {
-                    want = as_half_to_float((uint16_t)(p.file[2 * at] | p.file[2 * at + 1] << 8));
-                } else {
-                    want = as_half_to_float((uint16_t)(block[0] | block[1] << 8)) *
-                           (float)(int8_t)block[2 + at % 32];
-                }
-                check_same(row + k, &want, 1, "pack", "row");
-            }
+            as_wtype_decode(type, p.file + r * as_wtype_size(type, cols), cols, want);
+            check_same(row, want, cols, "pack", type_names[type]);
         }
-        // The rows that fill the last panel are zero, their scales too.
+        // The rows that fill the last panel are zero.
         for (size_t r = rows; r % AS_PANEL != 0; r++) {
-            const float zeros[128] = {0};
             as_matrix_row(&p.w, r, row);
-            check_same(row, zeros, cols, "pack", "padding");
+            for (size_t k = 0; k < cols; k++) assert_true(row[k] == 0.0f);
         }
         product_free(&p);
     }

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+// assay model - inspect FILE, quantize IN OUT TYPE, perplexity MODEL FILE, bench MODEL.
+#include <math.h>
+
+#include "harness/base/file.h"
+#include "harness/base/json.h"
+#include "harness/base/sha256.h"
+#include "harness/base/thread.h"
+#include "harness/base/utf8.h"
+#include "harness/engine/model.h"
+#include "harness/engine/quantize.h"
+#include "harness/target/target.h"
+#include "runner/commands.h"
+#include "runner/model_bench.h"
+#include "runner/outputs.h"
+
+enum {
+    WINDOW = 512,                // tokens of a perplexity window, where the context allows
+    TEXT_MAX = 64 * 1024 * 1024, // bytes
+    THREADS_MAX = 256,
+    CONTEXT_MAX = 1 << 20,
+};
+
+typedef struct order {
+    const as_args *args;
+    as_arena *arena;
+    const as_str *words; // after the verb
+} order;
+
+static void put_text(order *o, as_json *object, const char *key, as_str text) {
+    as_str clean = as_utf8_clean(o->arena, as_str_copy(o->arena, text));
+    as_json_set(o->arena, object, key,
+                text.len ? as_json_new_str(o->arena, clean) : as_json_new(o->arena, AS_JSON_NULL));
+}
+
+static void put_number(order *o, as_json *object, const char *key, double number) {
+    bool known = number - number == 0.0;
+    as_json_set(o->arena, object, key,
+                known ? as_json_new_f64(o->arena, number) : as_json_new(o->arena, AS_JSON_NULL));
+}
+
+// A result is printed as JSON, or as the same object's lines "key  value".
+static void put_lines(order *o, as_buf *out, const as_json *object, int depth) {
+    for (const as_json *value = object->child; value; value = value->next) {
+        as_buff(out, "%*s%-*.*s ", 2 * depth, "", 20 - 2 * depth, AS_STR_ARG(value->key));
+        bool nested = value->kind == AS_JSON_OBJECT;
+        if (value->kind == AS_JSON_NULL)
+            as_buf_char(out, '-');
+        else if (!nested)
+            as_buf_str(out, as_json_plain(o->arena, value));
+        while (nested && out->len && out->ptr[out->len - 1] == ' ') out->len--;
+        as_buf_char(out, '\n');
+        if (nested) put_lines(o, out, value, depth + 1);
+    }
+}
+
+static as_rc print(order *o, const as_json *result, as_err *err) {
+    as_buf out = {0};
+    if (o->args->json) {
+        as_json_write(&out, result);
+        as_buf_char(&out, '\n');
+    } else {
+        put_lines(o, &out, result, 0);
+    }
+    as_rc rc = as_outputs_print(as_buf_view(&out), err);
+    as_buf_free(&out);
+    return rc;
+}
+
+// --- inspect -------------------------------------------------------------------------------
+
+// A number or a text of the file where it is one; a key of another type counts as missing here.
+static double number_of(const as_gguf *file, const char *key) {
+    uint64_t value = 0;
+    as_err ignored;
+    if (!as_gguf_find(file, key) || as_gguf_u64(file, key, 0, UINT64_MAX, &value, &ignored))
+        return NAN;
+    return (double)value;
+}
+
+static as_str text_of(const as_gguf *file, const char *key) {
+    as_str value = {NULL, 0};
+    as_err ignored;
+    return as_gguf_text(file, key, &value, &ignored) ? (as_str){NULL, 0} : value;
+}
+
+static void put_shape(order *o, as_json *out, const as_gguf *file, as_str architecture) {
+    static const struct {
+        const char *name, *key;
+    } numbers[] = {{"context_length", "context_length"}, {"layers", "block_count"},
+                   {"width", "embedding_length"},        {"ffn_width", "feed_forward_length"},
+                   {"heads", "attention.head_count"},    {"kv_heads", "attention.head_count_kv"},
+                   {"experts", "expert_count"},          {"experts_used", "expert_used_count"}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        as_str key = as_strf(o->arena, "%.*s.%s", AS_STR_ARG(architecture), numbers[i].key);
+        double number = number_of(file, key.ptr);
+        if (number - number == 0.0) put_number(o, out, numbers[i].name, number);
+    }
+}
+
+static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
+    as_json *tokenizer = as_json_new(o->arena, AS_JSON_OBJECT);
+    const as_gguf_value *tokens = as_gguf_find(file, "tokenizer.ggml.tokens");
+    put_text(o, tokenizer, "model", text_of(file, "tokenizer.ggml.model"));
+    put_text(o, tokenizer, "pre", text_of(file, "tokenizer.ggml.pre"));
+    put_number(o, tokenizer, "tokens", tokens ? (double)tokens->count : NAN);
+    as_json_set(o->arena, out, "tokenizer", tokenizer);
+    as_str chat = text_of(file, "tokenizer.chat_template");
+    put_text(o, out, "chat_template_sha256", chat.len ? as_sha256_of(o->arena, chat) : chat);
+}
+
+// What the file's tensors are stored as, in the order in which the types first occur.
+static void put_types(order *o, as_json *out, const as_gguf *file) {
+    as_json *types = as_json_new(o->arena, AS_JSON_OBJECT);
+    bool seen[64] = {false};
+    uint64_t parameters = 0;
+    for (size_t i = 0; i < file->tensor_count; i++) {
+        uint32_t type = file->tensors[i].type;
+        parameters += file->tensors[i].elements;
+        if (type >= sizeof seen || seen[type]) continue;
+        seen[type] = true;
+        double count = 0.0, elements = 0.0, size = 0.0;
+        for (size_t j = i; j < file->tensor_count; j++) {
+            if (file->tensors[j].type != type) continue;
+            count += 1.0;
+            elements += (double)file->tensors[j].elements;
+            size += (double)file->tensors[j].size;
+        }
+        as_json *one = as_json_new(o->arena, AS_JSON_OBJECT);
+        put_number(o, one, "tensors", count);
+        put_number(o, one, "parameters", elements);
+        put_number(o, one, "bytes", size);
+        as_json_set(o->arena, types, as_gguf_tensor_type_name(type), one);
+    }
+    put_number(o, out, "parameters", (double)parameters);
+    as_json_set(o->arena, out, "types", types);
+}
+
+// Whether the engine takes it, by loading it.
+static void put_support(order *o, as_json *out, const char *path, const as_mapped *map) {
+    as_model *model;
+    as_err err = {0};
+    bool runs = !as_model_read(path, map, NULL, &model, &err);
+    if (runs) as_model_close(model);
+    as_json_set(o->arena, out, "runs", as_json_new_bool(o->arena, runs));
+    if (!runs) put_text(o, out, "reason", as_str_of(err.text));
+}
+
+static as_rc inspect(order *o, as_err *err) {
+    const char *path = as_str_copy(o->arena, o->words[0]).ptr;
+    as_mapped map = {0};
+    as_gguf file = {0};
+    as_rc rc = as_file_map(path, &map, err);
+    if (!rc) rc = as_gguf_read(&file, path, map.bytes, map.size, err);
+    if (!rc) {
+        as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
+        as_str architecture = text_of(&file, "general.architecture");
+        as_str bytes = {(const char *)map.bytes, map.size};
+        put_text(o, out, "name", text_of(&file, "general.name"));
+        put_text(o, out, "architecture", architecture);
+        put_text(o, out, "license", text_of(&file, "general.license"));
+        put_shape(o, out, &file, architecture);
+        put_tokenizer(o, out, &file);
+        put_types(o, out, &file);
+        put_number(o, out, "file_size", (double)map.size);
+        put_number(o, out, "gguf_version", (double)file.version);
+        put_text(o, out, "sha256", as_sha256_of(o->arena, bytes));
+        put_support(o, out, path, &map);
+        rc = print(o, out, err);
+    }
+    as_gguf_free(&file);
+    as_file_unmap(&map);
+    return rc;
+}
+
+// --- quantize ------------------------------------------------------------------------------
+
+static as_rc quantize(order *o, as_err *err) {
+    const char *path = as_str_copy(o->arena, o->words[0]).ptr;
+    const char *to = as_str_copy(o->arena, o->words[1]).ptr;
+    as_wtype type = AS_W_F32;
+    as_mapped map = {0};
+    as_gguf file = {0};
+    as_buf bytes = {0};
+    as_rc rc = as_quantize_type(o->words[2], &type, err);
+    if (!rc) rc = as_file_map(path, &map, err);
+    if (!rc) rc = as_gguf_read(&file, path, map.bytes, map.size, err);
+    if (!rc) rc = as_quantize_file(&file, type, &bytes, err);
+    if (!rc) rc = as_file_replace(to, as_buf_view(&bytes), err);
+    if (!rc) {
+        as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
+        put_text(o, out, "file", o->words[1]);
+        put_text(o, out, "sha256", as_sha256_of(o->arena, as_buf_view(&bytes)));
+        put_number(o, out, "size", (double)bytes.len);
+        put_number(o, out, "size_before", (double)map.size);
+        rc = print(o, out, err);
+    }
+    as_buf_free(&bytes);
+    as_gguf_free(&file);
+    as_file_unmap(&map);
+    return rc;
+}
+
+// --- models that are run -------------------------------------------------------------------
+
+// A path, or a gguf: target with its settings.
+static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *threads, as_model **out,
+                        as_err *err) {
+    static const char *const keys[] = {"threads", "ctx", "cpu", "quant", NULL};
+    bool bare = !as_str_starts(spec, AS_STR("gguf:"));
+    as_str uri = as_strf(o->arena, "%s%.*s", bare ? "gguf:" : "", AS_STR_ARG(spec));
+    as_target_uri parsed;
+    as_rc rc = as_target_uri_parse(o->arena, uri, keys, &parsed, err);
+    if (!rc) rc = as_target_uri_count(uri, &parsed, "threads", 1, THREADS_MAX, threads, err);
+    if (!rc) rc = as_target_uri_count(uri, &parsed, "ctx", 8, CONTEXT_MAX, context, err);
+    if (rc) return rc;
+    as_str cpu = as_target_uri_value(&parsed, "cpu", AS_STR("auto"));
+    as_str quant = as_target_uri_value(&parsed, "quant", AS_STR(""));
+    as_model_options options = {.cpu = as_str_copy(o->arena, cpu).ptr};
+    if (quant.len) options.quant = as_str_copy(o->arena, quant).ptr;
+    return as_model_open(as_str_copy(o->arena, parsed.rest).ptr, &options, out, err);
+}
+
+static void put_model(order *o, as_json *out, const as_model *model) {
+    const as_model_info *facts = as_model_facts(model);
+    put_text(o, out, "model", facts->name);
+    put_text(o, out, "model_sha256", facts->sha256);
+    put_text(o, out, "kernels", facts->kernels);
+}
+
+typedef struct score {
+    double sum;     // of the windows' mean negative log-probabilities
+    double squares; // and of their squares
+    size_t windows, tokens;
+} score;
+
+// Windows that do not overlap; in each, the tokens of the second half are scored, given all before
+// them in the window. Where the model begins texts with a token, every window begins with it.
+static as_rc score_windows(as_session *session, as_tokens text, size_t window, uint32_t bos,
+                           score *out, as_err *err) {
+    for (size_t at = 0; at + window <= text.count; at += window) {
+        double logprob;
+        size_t given = window / 2 + 1;
+        if (bos != UINT32_MAX) text.ids[at] = bos;
+        as_tokens prompt = {text.ids + at, given};
+        as_tokens rest = {text.ids + at + given, window - given};
+        if (as_session_choices(session, prompt, &rest, 1, &logprob) != AS_EVAL_OK)
+            return as_fail(err, AS_INVALID, "a window of %zu tokens does not fit", window);
+        double mean = -logprob / (double)rest.count;
+        out->sum += mean;
+        out->squares += mean * mean;
+        out->tokens += rest.count;
+        out->windows++;
+    }
+    return AS_OK;
+}
+
+static as_rc measure_perplexity(order *o, const as_model *model, int64_t context, int64_t threads,
+                                as_err *err) {
+    const as_model_info *facts = as_model_facts(model);
+    as_str text;
+    as_tokens tokens;
+    as_session *session = NULL;
+    const char *path = as_str_copy(o->arena, o->words[1]).ptr;
+    as_rc rc = as_file_read(o->arena, path, TEXT_MAX, &text, err);
+    if (!rc) rc = as_model_tokenize(model, o->arena, text, false, true, &tokens, err);
+    if (rc) return rc;
+    size_t window = facts->context_length < WINDOW ? facts->context_length : WINDOW;
+    if (context) window = (size_t)context;
+    if (tokens.count < window)
+        return as_fail(err, AS_INVALID,
+                       "'%s' has %zu tokens, fewer than a window of %zu (?ctx=N sets it)", path,
+                       tokens.count, window);
+    score s = {0};
+    uint32_t bos =
+        facts->bos != UINT32_MAX && tokens.ids[0] == facts->bos ? facts->bos : UINT32_MAX;
+    rc = as_session_new(model, window, (size_t)threads, &session, err);
+    if (!rc) rc = score_windows(session, tokens, window, bos, &s, err);
+    as_session_free(session);
+    if (rc) return rc;
+    double n = (double)s.windows, mean = s.sum / n;
+    double variance = n > 1.0 ? (s.squares / n - mean * mean) / (n - 1.0) : NAN;
+    as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
+    put_model(o, out, model);
+    put_number(o, out, "perplexity", exp(mean));
+    put_number(o, out, "stderr", exp(mean) * sqrt(variance < 0.0 ? 0.0 : variance));
+    put_number(o, out, "log_loss", mean);
+    put_number(o, out, "tokens_scored", (double)s.tokens);
+    put_number(o, out, "tokens", (double)tokens.count);
+    put_number(o, out, "windows", n);
+    put_number(o, out, "window", (double)window);
+    return print(o, out, err);
+}
+
+static as_rc perplexity(order *o, as_err *err) {
+    as_model *model = NULL;
+    int64_t context = 0, threads = (int64_t)as_thread_cpus();
+    as_rc rc = open_model(o, o->words[0], &context, &threads, &model, err);
+    if (!rc) rc = measure_perplexity(o, model, context, threads, err);
+    as_model_close(model);
+    return rc;
+}
+
+static as_rc bench(order *o, as_err *err) {
+    as_model *model = NULL;
+    int64_t context = 0, threads = 1;
+    as_model_speed speed;
+    as_rc rc = open_model(o, o->words[0], &context, &threads, &model, err);
+    if (!rc) rc = as_model_bench(model, (size_t)context, (size_t)threads, &speed, err);
+    if (!rc) {
+        as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
+        put_model(o, out, model);
+        put_number(o, out, "threads", (double)speed.threads);
+        put_number(o, out, "prompt_tokens", (double)speed.prompt_tokens);
+        put_number(o, out, "prompt_per_s", speed.prompt_per_s);
+        put_number(o, out, "prompt_gop_per_s", speed.prompt_gop_per_s);
+        put_number(o, out, "peak_gop_per_s", speed.peak_gop_per_s);
+        put_number(o, out, "share_of_peak", speed.prompt_gop_per_s / speed.peak_gop_per_s);
+        put_number(o, out, "decode_tokens", (double)speed.decode_tokens);
+        put_number(o, out, "decode_per_s", speed.decode_per_s);
+        put_number(o, out, "decode_gb_per_s", speed.decode_gb_per_s);
+        put_number(o, out, "read_gb_per_s", speed.read_gb_per_s);
+        put_number(o, out, "share_of_reading", speed.decode_gb_per_s / speed.read_gb_per_s);
+        rc = print(o, out, err);
+    }
+    as_model_close(model);
+    return rc;
+}
+
+// --- the verbs -----------------------------------------------------------------------------
+
+static const struct verb {
+    const char *name, *syntax;
+    size_t words;
+    as_rc (*run)(order *o, as_err *err);
+} verbs[] = {
+    {"inspect", "inspect FILE", 1, inspect},
+    {"quantize", "quantize IN OUT TYPE", 3, quantize},
+    {"perplexity", "perplexity MODEL FILE", 2, perplexity},
+    {"bench", "bench MODEL", 1, bench},
+};
+enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
+
+static as_rc find_verb(const as_args *args, const struct verb **out, as_err *err) {
+    as_str name = args->operands.count ? args->operands.items[0] : AS_STR("");
+    const char *names[VERB_COUNT + 1] = {0};
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        names[i] = verbs[i].name;
+        if (!as_str_is(name, verbs[i].name)) continue;
+        if (args->operands.count - 1 != verbs[i].words)
+            return as_fail(err, AS_INVALID, "usage: assay model %s", verbs[i].syntax);
+        *out = &verbs[i];
+        return AS_OK;
+    }
+    if (as_str_is(name, "pull"))
+        return as_fail(err, AS_INVALID, "'assay model pull' is not available yet");
+    if (!name.len)
+        return as_fail(
+            err, AS_INVALID,
+            "model: name a verb: inspect, quantize, perplexity or bench (see: assay help "
+            "model)");
+    const char *near = as_str_nearest(name, names);
+    return as_fail(err, AS_INVALID,
+                   "model: unknown verb '%.*s'%s%s%s; there are inspect, quantize, perplexity, "
+                   "bench",
+                   AS_STR_ARG(name), near ? " (did you mean '" : "", near ? near : "",
+                   near ? "'?)" : "");
+}
+
+int as_cmd_model(const as_args *args) {
+    as_err err = {0};
+    as_arena arena = {0};
+    order o = {.args = args, .arena = &arena, .words = args->operands.items + 1};
+    const struct verb *verb = NULL;
+    as_rc rc = find_verb(args, &verb, &err);
+    if (!rc) rc = verb->run(&o, &err);
+    as_arena_free(&arena);
+    return rc ? as_command_fail(&err) : 0;
+}

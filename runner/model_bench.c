@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/model_bench.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/arena.h"
+#include "harness/base/clock.h"
+#include "harness/base/thread.h"
+#ifdef AS_KERNELS_X86
+#include "kernels/x86/ceiling.h"
+#endif
+
+enum {
+    PROMPT = 512, // tokens
+    DECODE = 64,
+    RUNS = 5,
+    CONTEXT_MIN = 16,
+    READ_SIZE = 128 << 20, // bytes a thread sums up
+    PEAK_ROUNDS = 2000000,
+};
+
+static double seconds_since(uint64_t start_ns) {
+    return (double)(as_clock_ns() - start_ns) * 1e-9;
+}
+
+// --- the machine ---------------------------------------------------------------------------
+
+static void read_memory(void *parts, size_t index, size_t count) {
+    (void)count;
+    const uint64_t *memory = ((uint64_t **)parts)[index];
+    uint64_t sums[8] = {0};
+    for (size_t i = 0; i < READ_SIZE / sizeof *memory; i += 8)
+        for (size_t j = 0; j < 8; j++) sums[j] ^= memory[i + j];
+    for (size_t j = 1; j < 8; j++) sums[0] ^= sums[j];
+    ((uint64_t **)parts)[index][0] = sums[0]; // so that the sum is needed
+}
+
+static as_rc measure_reading(size_t threads, double *gb_per_s, as_err *err) {
+    as_team *team;
+    as_rc rc = as_team_new(threads, &team, err);
+    if (rc) return rc;
+    uint64_t **parts = as_mem_new(threads * sizeof *parts);
+    for (size_t i = 0; i < threads; i++) {
+        parts[i] = as_mem_new(READ_SIZE);
+        memset(parts[i], 1, READ_SIZE);
+    }
+    double best = HUGE_VAL;
+    for (int run = 0; run < RUNS; run++) {
+        uint64_t start = as_clock_ns();
+        as_team_run(team, read_memory, parts);
+        best = fmin(best, seconds_since(start));
+    }
+    *gb_per_s = (double)threads * READ_SIZE / best * 1e-9;
+    for (size_t i = 0; i < threads; i++) free(parts[i]);
+    free(parts);
+    as_team_free(team);
+    return AS_OK;
+}
+
+// Of one core, for the table that the model runs on.
+static double measure_peak(as_str kernels) {
+    double best = NAN;
+#ifdef AS_KERNELS_X86
+    double (*loop)(long) = NULL;
+    if (as_str_is(kernels, "avx2")) loop = as_ceiling_maddubs_avx2;
+    if (as_str_is(kernels, "avx512")) loop = as_ceiling_dpbusd_avx512;
+    for (int run = 0; loop && run < RUNS; run++) {
+        uint64_t start = as_clock_ns();
+        double operations = loop(PEAK_ROUNDS);
+        best = fmax(best, operations / seconds_since(start) * 1e-9);
+    }
+#endif
+    (void)kernels;
+    return best;
+}
+
+// --- the model -----------------------------------------------------------------------------
+
+// Computes a prompt and scores one token after it; seconds.
+static double time_prompt(as_session *session, uint32_t *ids, size_t count) {
+    uint32_t next = ids[0];
+    as_tokens prompt = {ids, count}, choice = {&next, 1};
+    double logprob;
+    uint64_t start = as_clock_ns();
+    as_session_choices(session, prompt, &choice, 1, &logprob);
+    return seconds_since(start);
+}
+
+// Of each step the fastest of all runs counts: a neighbour on the machine is then mostly outside.
+static void time_model(as_session *session, uint32_t *ids, uint32_t vocabulary,
+                       as_model_speed *out) {
+    double prompt = HUGE_VAL, steps[DECODE], decode = 0.0;
+    for (size_t i = 0; i < out->decode_tokens; i++) steps[i] = HUGE_VAL;
+    for (uint32_t run = 0; run < RUNS; run++) {
+        ids[0] = run % vocabulary; // so that nothing of the last prompt can be used again
+        prompt = fmin(prompt, time_prompt(session, ids, out->prompt_tokens));
+        // All but the last token are in the cache: what follows is one token at a time.
+        for (size_t i = 0; i < out->decode_tokens; i++)
+            steps[i] = fmin(steps[i], time_prompt(session, ids, out->prompt_tokens + i + 1));
+    }
+    for (size_t i = 0; i < out->decode_tokens; i++) decode += steps[i];
+    out->prompt_per_s = (double)out->prompt_tokens / prompt;
+    out->decode_per_s = (double)out->decode_tokens / decode;
+}
+
+as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_model_speed *out,
+                     as_err *err) {
+    const as_model_info *facts = as_model_facts(model);
+    if (!context) context = facts->context_length;
+    if (context < CONTEXT_MIN)
+        return as_fail(err, AS_INVALID,
+                       "a context of %zu tokens is too short to measure in, "
+                       "the least is %d",
+                       context, CONTEXT_MIN);
+    size_t decode = context / 8 < DECODE ? context / 8 : DECODE, room = context - decode - 1;
+    as_model_speed speed = {.threads = threads, .decode_tokens = decode};
+    speed.prompt_tokens = room < PROMPT ? room : PROMPT;
+    size_t count = speed.prompt_tokens + decode;
+    as_session *session;
+    as_rc rc = as_session_new(model, count + 1, threads, &session, err);
+    if (rc) return rc;
+    uint32_t *ids = as_mem_new(count * sizeof *ids), vocabulary = (uint32_t)facts->vocabulary;
+    for (size_t i = 0; i < count; i++) ids[i] = (uint32_t)(i * 2654435761u >> 7) % vocabulary;
+    time_model(session, ids, vocabulary, &speed);
+    free(ids);
+    as_session_free(session);
+    rc = measure_reading(threads, &speed.read_gb_per_s, err);
+    if (rc) return rc;
+    speed.peak_gop_per_s = measure_peak(facts->kernels) * (double)threads;
+    speed.decode_gb_per_s = speed.decode_per_s * (double)facts->product_size * 1e-9;
+    // The output matrix is multiplied with the last token of a prompt alone.
+    speed.prompt_gop_per_s =
+        speed.prompt_per_s * 2.0 *
+        ((double)facts->product_parameters - (double)facts->vocabulary * (double)facts->width) *
+        1e-9;
+    *out = speed;
+    return AS_OK;
+}

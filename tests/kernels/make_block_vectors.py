@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes block_vectors.tsv: blocks of GGUF tensor types and what they mean, by another program.
+
+    make_block_vectors.py > block_vectors.tsv      needs numpy and the package `gguf` (0.19 was used)
+
+decode TYPE BYTES CRC   the block's bytes and the CRC-32 of the floats (little endian) they are
+encode TYPE FLOATS CRC  floats, and the CRC-32 of the blocks that the reference quantizer makes
+first  TYPE BYTES FLOAT... the same as decode, with its first 8 floats, to see where things go wrong
+
+Bytes and floats in hexadecimal. The blocks are random but for their scales, which are ordinary
+halves; encode has random, rounded, one-sided, constant and zero values.
+"""
+import zlib
+
+import gguf
+import numpy as np
+
+BLOCKS = {"BF16": (), "Q8_0": (0,), "Q4_0": (0,), "Q4_1": (0, 2), "Q5_0": (0,), "Q5_1": (0, 2),
+          "Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,),
+          "IQ4_NL": (0,), "IQ4_XS": (0,), "MXFP4": ()}
+ENCODED = ["BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"]
+COUNT = 6
+
+
+def crc(array):
+    return f"{zlib.crc32(array.tobytes()):08x}"
+
+
+def random_block(rng, name, kind, n):
+    elements, size = gguf.GGML_QUANT_SIZES[kind]
+    block = rng.integers(0, 256, size * (32 // elements or 1), dtype=np.uint8)
+    for place in BLOCKS[name]:
+        scale = np.float16(rng.normal() * 10.0 ** -(n % 6))
+        block[place:place + 2] = np.frombuffer(scale.tobytes(), np.uint8)
+    if name == "MXFP4":
+        block[0] = [0, 1, 2, 127, 254, 120][n]
+    if name == "BF16":
+        block[1::2] &= 0xbf  # finite
+    return block
+
+
+def values(rng, n):
+    x = rng.normal(size=64).astype(np.float32)
+    if n == 1:
+        x = np.round(x * 8) / np.float32(8)
+    if n == 2:
+        x = np.abs(x) * np.float32(1e-3)
+    if n == 3:
+        x = np.full(64, -2.5, np.float32)
+    if n == 4:
+        x = np.zeros(64, np.float32)
+    if n == 5:
+        x = (x * np.float32(300)).astype(np.float32)
+        x[5] = x[7] = -np.abs(x).max()
+    return x.astype(np.float32)
+
+
+def main():
+    rng = np.random.default_rng(20261127)
+    for name in BLOCKS:
+        kind = gguf.GGMLQuantizationType[name]
+        for n in range(COUNT):
+            block = random_block(rng, name, kind, n)
+            floats = gguf.dequantize(block, kind).astype(np.float32)
+            print("decode", name, block.tobytes().hex(), crc(floats), sep="\t")
+            if n == 0:
+                print("first", name, block.tobytes().hex(), floats[:8].tobytes().hex(), sep="\t")
+    for name in ENCODED:
+        for n in range(COUNT):
+            x = values(rng, n)
+            raw = gguf.quantize(x, gguf.GGMLQuantizationType[name])
+            print("encode", name, x.tobytes().hex(), crc(raw), sep="\t")
+
+
+if __name__ == "__main__":
+    main()
