@@ -5,7 +5,7 @@
 
 #include "harness/base/sha256.h"
 #include "harness/base/utf8.h"
-#include "harness/engine/parts.h"
+#include "harness/engine/shards.h"
 
 static as_rc select_kernels(const as_model_options *options, const as_kernels **out, as_err *err) {
     const char *cpu = options ? options->cpu : NULL;
@@ -93,9 +93,9 @@ as_rc as_model_read(const char *path, const as_mapped *map, const as_model_optio
 as_rc as_model_open(const char *path, const as_model_options *options, as_model **out,
                     as_err *err) {
     const char *lora = options ? options->lora : NULL;
-    as_parts parts = {0}, adapter = {0};
-    as_rc rc = as_parts_open(&parts, path, err);
-    if (!rc && lora) rc = as_parts_open(&adapter, lora, err);
+    as_shards parts = {0}, adapter = {0};
+    as_rc rc = as_shards_open(&parts, path, err);
+    if (!rc && lora) rc = as_shards_open(&adapter, lora, err);
     as_sha256 sha;
     char hex[65] = "";
     as_sha256_init(&sha);
@@ -106,8 +106,8 @@ as_rc as_model_open(const char *path, const as_model_options *options, as_model 
     as_sha256_hex(&sha, hex);
     if (!rc)
         rc = build(&parts.file, lora ? &adapter.file : NULL, as_str_of(hex), options, out, err);
-    as_parts_close(&parts);
-    as_parts_close(&adapter);
+    as_shards_close(&parts);
+    as_shards_close(&adapter);
     return rc;
 }
 
