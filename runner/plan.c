@@ -97,6 +97,11 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
                             .output = AS_STR(""),
                             .prediction = AS_STR(""),
                             .ttft_ms = NAN};
+        if (request.task == AS_TASK_LOGLIKELIHOOD || request.task == AS_TASK_ROLLING) {
+            sample.has_logprob = true; // which metrics of texts look for
+            sample.logprob_tokens = 1;
+            sample.output = AS_STR("x");
+        }
         if (!bad) bad = as_scorer_add(scorer, &arena, &sample, &err);
         if (bad) {
             as_buff(problems, "case '%.*s' (line %zu): %s\n", AS_STR_ARG(c.id), c.line, err.text);

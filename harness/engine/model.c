@@ -5,8 +5,8 @@
 
 #include "harness/base/sha256.h"
 #include "harness/base/utf8.h"
-#include "harness/engine/parts.h"
 #include "harness/engine/quantize.h"
+#include "harness/engine/shards.h"
 
 static as_rc select_kernels(const as_model_options *options, const as_kernels **out, as_err *err) {
     const char *cpu = options ? options->cpu : NULL;
@@ -106,11 +106,11 @@ static as_rc quantize(const as_gguf *file, const char *type_name, as_gguf *out, 
 as_rc as_model_open(const char *path, const as_model_options *options, as_model **out,
                     as_err *err) {
     const char *lora = options ? options->lora : NULL, *quant = options ? options->quant : NULL;
-    as_parts parts = {0}, adapter = {0};
+    as_shards parts = {0}, adapter = {0};
     as_gguf quantized = {0};
     as_buf bytes = {0};
-    as_rc rc = as_parts_open(&parts, path, err);
-    if (!rc && lora) rc = as_parts_open(&adapter, lora, err);
+    as_rc rc = as_shards_open(&parts, path, err);
+    if (!rc && lora) rc = as_shards_open(&adapter, lora, err);
     if (!rc && quant) rc = quantize(&parts.file, quant, &quantized, &bytes, err);
     as_sha256 sha;
     char hex[65] = "";
@@ -126,8 +126,8 @@ as_rc as_model_open(const char *path, const as_model_options *options, as_model 
                    options, out, err);
     as_gguf_free(&quantized);
     as_buf_free(&bytes);
-    as_parts_close(&parts);
-    as_parts_close(&adapter);
+    as_shards_close(&parts);
+    as_shards_close(&adapter);
     return rc;
 }
 

@@ -6,6 +6,13 @@ const as_target_ops *const as_targets[] = {
     &as_target_http, &as_target_cmd,    &as_target_replay, &as_target_mock, NULL};
 enum { TARGET_COUNT = sizeof as_targets / sizeof *as_targets - 1 };
 
+void as_target_put_filters(as_json_out *out, const as_request *request) {
+    if (request->top_p > 0 && request->top_p < 1)
+        as_jo_key(out, "top_p"), as_jo_f64(out, request->top_p);
+    if (request->top_k) as_jo_key(out, "top_k"), as_jo_i64(out, (int64_t)request->top_k);
+    if (request->min_p > 0) as_jo_key(out, "min_p"), as_jo_f64(out, request->min_p);
+}
+
 as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) {
     as_str rest = uri, scheme = as_str_cut(&rest, ':'), variant = scheme;
     const char *names[TARGET_COUNT + 1] = {0};

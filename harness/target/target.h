@@ -102,6 +102,9 @@ typedef struct as_target_ops {
     as_rc (*accepts)(const as_target *target, const as_request *request, as_err *err);
 } as_target_ops;
 
+// The keys top_p, top_k and min_p of a request to somebody else, where the suite asks for a filter.
+void as_target_put_filters(as_json_out *out, const as_request *request);
+
 // The table for a URI's scheme. AS_INVALID names the schemes there are.
 as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) AS_MUST_USE;
 

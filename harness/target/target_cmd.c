@@ -3,7 +3,8 @@
 // reads a JSON line a case on stdin and writes a JSON line an answer on stdout, in the same order.
 //
 //   in:  {"id": .., "task": "generate"|"choice", "prompt": .., "messages": [..], "choices": [..],
-//         "max_tokens": .., "temperature": .., "seed": .., "stop": [..]}
+//         "max_tokens": .., "temperature": .., where the suite has them "top_p", "top_k" and
+//         "min_p", "seed": .., "stop": [..]}
 //   out: {"output": ..}, for a choice also {"choice_logprobs": [..]}; optional: "reasoning",
 //        "tokens_in", "tokens_out", "ttft_ms", "finish_reason": "length", "refused": true;
 //        {"error": ..} when it failed
@@ -170,6 +171,7 @@ static as_str request_line(as_arena *arena, const as_request *request) {
     as_jo_close(&jo, ']');
     as_jo_key(&jo, "max_tokens"), as_jo_i64(&jo, (int64_t)request->max_tokens);
     as_jo_key(&jo, "temperature"), as_jo_f64(&jo, request->temperature);
+    as_target_put_filters(&jo, request);
     as_jo_key(&jo, "seed"), as_jo_i64(&jo, (int64_t)request->seed);
     as_jo_key(&jo, "stop");
     as_jo_open(&jo, '[');

@@ -18,8 +18,8 @@
 //   done: "[DONE]"                          # stream: data that ends it
 //
 // Templates see prompt (the messages joined by newlines), messages, choices, max_tokens,
-// temperature, seed, stop, id, model. What data holds is a value in them, never a template; the key
-// is no variable.
+// temperature, top_p, top_k, min_p, seed, stop, id, model. What data holds is a value in them,
+// never a template; the key is no variable.
 #include <math.h>
 
 #include "harness/base/file.h"
@@ -98,6 +98,9 @@ static as_json *variables(as_arena *arena, const as_wire *w, const as_request *r
     as_json_set(arena, v, "model", as_json_new_str(arena, w->model));
     as_json_set(arena, v, "max_tokens", as_json_new_f64(arena, (double)request->max_tokens));
     as_json_set(arena, v, "temperature", as_json_new_f64(arena, request->temperature));
+    as_json_set(arena, v, "top_p", as_json_new_f64(arena, request->top_p));
+    as_json_set(arena, v, "top_k", as_json_new_f64(arena, (double)request->top_k));
+    as_json_set(arena, v, "min_p", as_json_new_f64(arena, request->min_p));
     as_json_set(arena, v, "seed", as_json_new_f64(arena, (double)request->seed));
     return v;
 }

@@ -64,6 +64,7 @@ static void kserve_build(const as_wire *w, as_arena *arena, const as_request *re
         as_jo_open(&jo, '{');
         as_jo_key(&jo, "max_tokens"), as_jo_i64(&jo, (int64_t)request->max_tokens);
         as_jo_key(&jo, "temperature"), as_jo_f64(&jo, request->temperature);
+        as_target_put_filters(&jo, request);
         as_jo_close(&jo, '}');
     }
     if (w->output.len) {

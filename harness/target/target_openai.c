@@ -129,8 +129,10 @@ static void put_sampling(const as_wire *w, as_json_out *out, const as_request *r
     if (!w->no_sampling) {
         as_jo_key(out, "temperature"), as_jo_f64(out, request->temperature);
         // At temperature 0 it changes nothing, and some servers refuse what they do not know.
-        if (request->temperature > 0)
+        if (request->temperature > 0) {
             as_jo_key(out, "seed"), as_jo_i64(out, (int64_t)request->seed);
+            as_target_put_filters(out, request);
+        }
     }
     if (!request->stop_count) return;
     as_jo_key(out, "stop");

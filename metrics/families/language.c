@@ -10,8 +10,8 @@
 // Expected is a choice, a list of them, or the number of one, from 0. Cases without
 // log-probabilities have no score.
 //
-// Over texts, from `logprob` of the line (natural logarithm of the whole text; or `logprobs`, a
-// list of one a token), all cases together:
+// Over texts, from what a target measured or `logprob` of the line (natural logarithm of the whole
+// text; or `logprobs`, a list of one a token), all cases together:
 //   perplexity       exp(-sum logprob / sum tokens); `tokens`, else the length of `logprobs`
 //   word_perplexity  exp(-sum logprob / sum words); `words`, else of `text`, else of the output:
 //                    white space between them plus one
@@ -97,8 +97,20 @@ static as_rc score_choice(const as_metric *metric, const as_scoring *scoring, do
 
 // ---- texts ----
 
-static as_rc read_logprob(const as_metric *metric, const as_json *line, double *logprob,
+static as_rc read_logprob(const as_metric *metric, const as_sample *sample, double *logprob,
                           double *tokens, as_err *err) {
+    const as_json *line = sample->line;
+    if (!line && sample->has_logprob) {
+        *logprob = sample->logprob;
+        *tokens = (double)sample->logprob_tokens;
+        return AS_OK;
+    }
+    if (!line)
+        return as_fail(
+            err, AS_INVALID,
+            "metric '%s' needs a text's log-probability: tasks loglikelihood and rolling "
+            "give it, and recorded texts with 'logprob' (assay score)",
+            metric->ops->name);
     const as_json *one = as_json_get(line, "logprob"), *many = as_json_get(line, "logprobs");
     as_num_sum sum = {0};
     *tokens = as_json_f64(line, "tokens", NAN);
@@ -136,17 +148,20 @@ static double count_words(as_str text) {
 
 static double count_units(const as_metric *metric, const as_scoring *scoring, double tokens) {
     const as_sample *sample = scoring->sample;
-    const as_json *text = as_json_get(sample->line, "text");
+    const as_json *line = sample->line, *text = line ? as_json_get(line, "text") : NULL;
     bool given = text && text->kind == AS_JSON_STRING;
     bool known = given || sample->output.len;
     as_str words = as_utf8_clean(scoring->arena, given ? text->text : sample->output);
+    double units;
     switch (metric->ops->variant) {
     case BY_TOKEN:
         return tokens;
     case BY_WORD:
-        return as_json_f64(sample->line, "words", known ? count_words(words) : NAN);
+        units = known ? count_words(words) : NAN;
+        return line ? as_json_f64(line, "words", units) : units;
     default:
-        return as_json_f64(sample->line, "bytes", known ? (double)words.len : NAN);
+        units = known ? (double)words.len : NAN;
+        return line ? as_json_f64(line, "bytes", units) : units;
     }
 }
 
@@ -159,13 +174,12 @@ static as_rc score_text(const as_metric *metric, const as_scoring *scoring, doub
                         double *stats, as_err *err) {
     static const char *const names[] = {"tokens", "words", "bytes", "bytes"};
     double logprob = NAN, tokens = NAN;
-    const as_json *line = scoring->sample->line;
-    if (!line)
-        return as_fail(err, AS_INVALID,
-                       "metric '%s' is for recorded texts with 'logprob' (assay score); a target "
-                       "does not give that",
-                       metric->ops->name);
-    as_rc rc = read_logprob(metric, line, &logprob, &tokens, err);
+    const as_sample *sample = scoring->sample;
+    const as_json *line = sample->line;
+    bool known =
+        line ? as_json_get(line, "logprob") || as_json_get(line, "logprobs") : sample->has_logprob;
+    if (!known && sample->outcome != AS_OUT_OK) return AS_OK; // longer than the context
+    as_rc rc = read_logprob(metric, sample, &logprob, &tokens, err);
     if (rc) return rc;
     double units = count_units(metric, scoring, tokens);
     if (!(units > 0))

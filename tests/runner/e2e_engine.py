@@ -116,6 +116,22 @@ class Scored(Engine):
                 self.assertEqual(lines[row["id"]]["tokens"], len(tokens))
                 self.assertEqual(lines[row["id"]]["output"], row["text"])
 
+    def test_perplexities_of_what_was_measured(self):
+        text = (SUITE % ("?ctx=9", "rolling")).replace(
+            "[accuracy]", "[perplexity, byte_perplexity, word_perplexity, bits_per_byte]")
+        for i, row in enumerate(self.rows):
+            row["text"] = row["text"][:3] + " " * (i % 2) + row["text"][3:]
+        lines = self.run_suite(text).values()
+        found = self.summary("suite.yaml", "--out", "p", "--no-store")["metrics"]
+        bits = -sum(line["logprob"] for line in lines)
+        units = {"perplexity": sum(line["tokens"] for line in lines),
+                 "byte_perplexity": sum(len(row["text"].encode()) for row in self.rows),
+                 "word_perplexity": sum(len(row["text"].split()) for row in self.rows)}
+        for name, count in units.items():
+            self.assertAlmostEqual(found[name]["value"] / math.exp(bits / count), 1, delta=1e-9)
+        self.assertAlmostEqual(found["bits_per_byte"]["value"],
+                               bits / units["byte_perplexity"] / math.log(2), delta=1e-9)
+
     def test_recorded_scores_are_replayed(self):
         text = SUITE % ("", "loglikelihood")
         first = self.run_suite(text)
@@ -159,6 +175,15 @@ class Sampled(Engine):
         self.assertNotEqual(lines["other"]["output"], lines["c7"]["output"])
         lines = self.run_suite(self.TEXT % ("", 6), "s")
         self.assertNotEqual(lines["c7"]["output"], first["c7"]["output"])
+
+
+    def test_other_targets_are_told(self):
+        self.write("told.py", "import json, sys\nfor line in sys.stdin:\n    asked = json.loads(line)\n"
+                   "    print(json.dumps({'output': f\"{asked.get('temperature')} {asked.get('top_p')} "
+                   "{asked.get('top_k')} {asked.get('min_p')}\"}), flush=True)\n")
+        lines = self.run_suite(self.TEXT % ("", 5),
+                               args=("--target", f"cmd:{sys.executable} {self.dir}/told.py"))
+        self.assertEqual({line["output"] for line in lines.values()}, {"1 0.9 50 0.01"})
 
 
 class Files(Engine):

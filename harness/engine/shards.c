@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/engine/parts.h"
+#include "harness/engine/shards.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static as_rc join(as_gguf *file, as_gguf *part, as_err *err) {
     return AS_OK;
 }
 
-static as_rc open_part(as_parts *parts, const char *path, size_t at, size_t count, as_err *err) {
+static as_rc open_part(as_shards *parts, const char *path, size_t at, size_t count, as_err *err) {
     as_gguf part = {0};
     uint64_t number, of;
     as_rc rc = read_part(&parts->maps[parts->count], &part, path, err);
@@ -67,7 +67,7 @@ static as_rc open_part(as_parts *parts, const char *path, size_t at, size_t coun
     return rc;
 }
 
-static as_rc open_others(as_parts *parts, const char *first, size_t count, as_err *err) {
+static as_rc open_others(as_shards *parts, const char *first, size_t count, as_err *err) {
     as_rc rc = AS_OK;
     parts->maps = as_mem_grow(parts->maps, count * sizeof *parts->maps);
     memset(parts->maps + 1, 0, (count - 1) * sizeof *parts->maps);
@@ -87,8 +87,8 @@ static as_rc open_others(as_parts *parts, const char *first, size_t count, as_er
     return rc;
 }
 
-as_rc as_parts_open(as_parts *out, const char *path, as_err *err) {
-    as_parts parts = {.maps = as_mem_new(sizeof *parts.maps), .count = 1};
+as_rc as_shards_open(as_shards *out, const char *path, as_err *err) {
+    as_shards parts = {.maps = as_mem_new(sizeof *parts.maps), .count = 1};
     uint64_t number = 0, count = 1;
     as_rc rc = read_part(&parts.maps[0], &parts.file, path, err);
     if (!rc) rc = read_place(&parts.file, &number, &count, err);
@@ -98,15 +98,15 @@ as_rc as_parts_open(as_parts *out, const char *path, as_err *err) {
                           (unsigned long long)number + 1, (unsigned long long)count);
     if (!rc && count > 1) rc = open_others(&parts, path, (size_t)count, err);
     if (rc)
-        as_parts_close(&parts);
+        as_shards_close(&parts);
     else
         *out = parts;
     return rc;
 }
 
-void as_parts_close(as_parts *parts) {
+void as_shards_close(as_shards *parts) {
     as_gguf_free(&parts->file);
     for (size_t i = 0; i < parts->count; i++) as_file_unmap(&parts->maps[i]);
     free(parts->maps);
-    *parts = (as_parts){0};
+    *parts = (as_shards){0};
 }
