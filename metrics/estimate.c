@@ -193,8 +193,9 @@ static as_units units_of(as_arena *arena, const as_scorer *scorer, const as_layo
     return as_tally_units(arena, layout, rows, clusters, n, groups);
 }
 
-// Metrics that share one resampling; `values` are filled in except for name and n.
-static void estimate_corpus(as_arena *arena, const as_scorer *scorer,
+// Metrics that share one resampling; `values` are filled in except for name and n. What they hold
+// lives in `kept`.
+static void estimate_corpus(as_arena *kept, as_arena *arena, const as_scorer *scorer,
                             const as_metric *const *metrics, size_t count, uint32_t slice,
                             const level *how, as_value *const *values) {
     if (!count) return;
@@ -210,6 +211,9 @@ static void estimate_corpus(as_arena *arena, const as_scorer *scorer,
     }
     for (size_t i = 0; i < count; i++) {
         values[i]->value = as_resample_value(&layout.functionals[i], &units, tally);
+        if (metrics[i]->ops->bins && slice == AS_ROWS_NONE)
+            values[i]->bins = metrics[i]->ops->bins(
+                kept, metrics[i], tally + layout.functionals[i].at, &values[i]->bin_count);
         value_of_corpus(metrics[i], how, units.count, replicates + i * REPLICATES,
                         jackknife + i * units.count, values[i]);
     }
@@ -258,13 +262,13 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
         if (metrics[i]->ops->flags & AS_METRIC_ERRORS) { // over other cases: on its own
             as_value *value = &out[i];
-            estimate_corpus(&scratch, scorer, &metrics[i], 1, slice, how, &value);
+            estimate_corpus(arena, &scratch, scorer, &metrics[i], 1, slice, how, &value);
             continue;
         }
         corpus[corpus_count] = metrics[i];
         values[corpus_count++] = &out[i];
     }
-    estimate_corpus(&scratch, scorer, corpus, corpus_count, slice, how, values);
+    estimate_corpus(arena, &scratch, scorer, corpus, corpus_count, slice, how, values);
     as_arena_free(&scratch);
 }
 

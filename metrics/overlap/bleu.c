@@ -164,7 +164,7 @@ static const as_setting_spec bleu_settings[] = {
 
 const as_metric_ops as_bleu_metrics[] = {
     {.name = "bleu",
-     .text = "BLEU of all answers together, 0-100 (sacreBLEU; tokenize: 13a, intl, zh, char, none)",
+     .text = "BLEU of all answers together, 0-100 (sacreBLEU)",
      .kind = AS_METRIC_CORPUS,
      .flags = AS_METRIC_REFS,
      .settings = bleu_settings,

@@ -179,8 +179,7 @@ static const as_setting_spec rate_settings[] = {
 
 const as_metric_ops as_error_rate_metrics[] = {
     {.name = "levenshtein",
-     .text = "mean similarity 1 - edits / longer length, in characters; with threshold: share of "
-             "answers that near",
+     .text = "mean similarity in characters; with threshold: share of answers that near",
      .kind = AS_METRIC_MEAN,
      .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | AS_METRIC_NOT,
      .settings = levenshtein_settings,
