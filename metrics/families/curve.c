@@ -20,7 +20,7 @@
 
 enum { AUC, PRECISION };
 enum { SET_POSITIVE, SET_AVERAGE, SET_MULTI };
-enum { CLASSES_MAX = 1000 };
+enum { CLASSES_MAX = 255 };
 
 #define TIE 1e12
 
