@@ -18,7 +18,8 @@ typedef struct level {
 static const level shown = {0.05, 1.95996398454005423552, false};
 static const level claimed = {0.10, 1.64485362695147271, true};
 
-enum { REPLICATES = 2000 };
+// More units than four times as many blocks are resampled as blocks.
+enum { REPLICATES = 2000, BLOCKS = 4096 };
 
 as_column as_estimate_column(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                              uint32_t slice) {
@@ -162,12 +163,13 @@ static size_t finite_only(double *values, size_t count) {
 }
 
 static void value_of_corpus(const as_metric *metric, const level *how, size_t groups,
-                            double *replicates, double *jackknife, as_value *out) {
+                            double *replicates, double *jackknife, size_t jackknife_count,
+                            as_value *out) {
     size_t kept = as_estimate_sort(replicates, REPLICATES);
     out->method = AS_STR("bootstrap bca");
     // Undefined in most resamples: there is no interval to speak of.
     if (groups < 2 || kept < REPLICATES / 2 || isnan(out->value)) return;
-    size_t left = finite_only(jackknife, groups);
+    size_t left = finite_only(jackknife, jackknife_count);
     out->stderr_ = deviation(replicates, kept);
     out->ci =
         clamp(metric, as_interval_bca(replicates, kept, out->value, jackknife, left, how->alpha));
@@ -193,8 +195,9 @@ static as_units units_of(as_arena *arena, const as_scorer *scorer, const as_layo
     return as_tally_units(arena, layout, rows, clusters, n, groups);
 }
 
-// Metrics that share one resampling; `values` are filled in except for name and n.
-static void estimate_corpus(as_arena *arena, const as_scorer *scorer,
+// Metrics that share one resampling; `values` are filled in except for name and n. What they hold
+// lives in `kept`.
+static void estimate_corpus(as_arena *kept, as_arena *arena, const as_scorer *scorer,
                             const as_metric *const *metrics, size_t count, uint32_t slice,
                             const level *how, as_value *const *values) {
     if (!count) return;
@@ -202,16 +205,21 @@ static void estimate_corpus(as_arena *arena, const as_scorer *scorer,
     as_units units = units_of(arena, scorer, &layout, metrics, slice, AS_STAND_NONE);
     double *tally = AS_NEW_ARRAY(arena, double, layout.width + 1);
     double *replicates = AS_NEW_ARRAY(arena, double, count *REPLICATES);
-    double *jackknife = AS_NEW_ARRAY(arena, double, as_size_mul(count, units.count) + 1);
+    size_t groups = units.count;
     as_resample_tally(&units, tally);
+    if (groups > (size_t)4 * BLOCKS) units = as_tally_blocks(arena, &units, BLOCKS);
+    double *jackknife = AS_NEW_ARRAY(arena, double, as_size_mul(count, units.count) + 1);
     if (units.count >= 2) {
         as_resample_bootstrap(&units, layout.functionals, count, REPLICATES, replicates);
         as_resample_jackknife(&units, layout.functionals, count, jackknife);
     }
     for (size_t i = 0; i < count; i++) {
         values[i]->value = as_resample_value(&layout.functionals[i], &units, tally);
-        value_of_corpus(metrics[i], how, units.count, replicates + i * REPLICATES,
-                        jackknife + i * units.count, values[i]);
+        if (metrics[i]->ops->bins && slice == AS_ROWS_NONE)
+            values[i]->bins = metrics[i]->ops->bins(
+                kept, metrics[i], tally + layout.functionals[i].at, &values[i]->bin_count);
+        value_of_corpus(metrics[i], how, groups, replicates + i * REPLICATES,
+                        jackknife + i * units.count, units.count, values[i]);
     }
 }
 
@@ -258,13 +266,13 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
         if (metrics[i]->ops->flags & AS_METRIC_ERRORS) { // over other cases: on its own
             as_value *value = &out[i];
-            estimate_corpus(&scratch, scorer, &metrics[i], 1, slice, how, &value);
+            estimate_corpus(arena, &scratch, scorer, &metrics[i], 1, slice, how, &value);
             continue;
         }
         corpus[corpus_count] = metrics[i];
         values[corpus_count++] = &out[i];
     }
-    estimate_corpus(&scratch, scorer, corpus, corpus_count, slice, how, values);
+    estimate_corpus(arena, &scratch, scorer, corpus, corpus_count, slice, how, values);
     as_arena_free(&scratch);
 }
 

@@ -3,12 +3,6 @@
 
 enum { METRICS_MAX = 128, RANK_MAX = 1000000 };
 
-static const as_metric_ops *const families[] = {
-    as_classify_metrics, as_agreement_metrics,  as_curve_metrics,     as_calibration_metrics,
-    as_text_metrics,     as_error_rate_metrics, as_bleu_metrics,      as_chrf_metrics,
-    as_ter_metrics,      as_rouge_metrics,      as_retrieval_metrics, as_language_metrics,
-    as_pass_metrics,     as_assertion_metrics,  as_span_metrics,      as_latency_metrics};
-
 // Names of the contract that nothing computes yet.
 static const char *const not_yet[] = {"semantic_similarity", NULL};
 
@@ -32,8 +26,8 @@ static bool is_named(const as_metric_ops *ops, as_str name, size_t *k) {
 static bool find(as_str name, as_metric *out) {
     bool negate = as_str_starts(name, AS_STR("not-"));
     as_str asked = negate ? as_str_sub(name, 4, name.len) : name;
-    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
-        for (const as_metric_ops *ops = families[f]; ops->name; ops++) {
+    for (const as_metric_family *f = as_metric_families; f->metrics; f++)
+        for (const as_metric_ops *ops = f->metrics; ops->name; ops++) {
             size_t k;
             if (!is_named(ops, asked, &k) || (negate && !(ops->flags & AS_METRIC_NOT))) continue;
             out->ops = ops;
@@ -55,26 +49,15 @@ static bool is_later(as_str name) {
     return false;
 }
 
-// Both lists are written once, on the first call; every call writes the same values.
-static const char *all_names[METRICS_MAX], *all_texts[METRICS_MAX];
-
-static void list_all(void) {
-    size_t count = 0;
-    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
-        for (const as_metric_ops *ops = families[f]; ops->name && count + 1 < METRICS_MAX; ops++) {
-            all_names[count] = ops->name;
-            all_texts[count++] = ops->text;
-        }
-}
+// Written once, on the first call; every call writes the same values.
+static const char *all_names[METRICS_MAX];
 
 const char *const *as_metric_names(void) {
-    list_all();
+    size_t count = 0;
+    for (const as_metric_family *f = as_metric_families; f->metrics; f++)
+        for (const as_metric_ops *ops = f->metrics; ops->name && count + 1 < METRICS_MAX; ops++)
+            all_names[count++] = ops->name;
     return all_names;
-}
-
-const char *const *as_metric_texts(void) {
-    list_all();
-    return all_texts;
 }
 
 as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err) {

@@ -78,6 +78,9 @@ typedef struct as_metric_ops {
                    as_err *err);
     // The value of a tally: LABELS metrics are given [label_count][3] of AS_LABEL_*.
     double (*value)(const as_metric *metric, const double *tally, size_t label_count);
+    // The reliability diagram of a tally, for the metrics that have one.
+    const as_bin *(*bins)(as_arena *arena, const as_metric *metric, const double *tally,
+                          size_t *count);
     double (*ranked)(const as_metric *metric, const struct as_ranked *cases); // RANKED
     int variant; // which of a family this is; as_run_field for run metrics
     double q;    // QUANTILE
@@ -118,11 +121,18 @@ const as_metric_ops *as_metric_run_find(as_str name);
 // AS_INVALID with the nearest name when assay knows no such metric, or cannot compute it yet.
 as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err);
 
-// Families, each in its own file.
+// Families, each in its own file; together in about.c.
+typedef struct as_metric_family {
+    const as_metric_ops *metrics; // ends with name NULL
+    const char *title, *notes;    // lines
+} as_metric_family;
+extern const as_metric_family as_metric_families[]; // ends with metrics NULL
+
 extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_curve_metrics[],
     as_calibration_metrics[], as_text_metrics[], as_error_rate_metrics[], as_bleu_metrics[],
     as_chrf_metrics[], as_ter_metrics[], as_rouge_metrics[], as_span_metrics[],
     as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[], as_assertion_metrics[],
+    as_tool_metrics[],
     as_latency_metrics[]; // ends with name NULL
 
 #endif

@@ -146,7 +146,8 @@ as_rc as_option_read(as_arena *arena, const char *metric, const as_setting_spec 
                      const as_yaml *map, as_setting *out, as_str *label, as_err *err) {
     size_t count = 0;
     for (; specs && specs[count].name; count++)
-        out[count] = (as_setting){.number = specs[count].otherwise};
+        out[count] =
+            (as_setting){.number = specs[count].otherwise, .on = specs[count].otherwise != 0};
     bool has_map = map && map->kind == AS_YAML_MAP;
     for (const as_yaml *option = has_map ? map->child : NULL; option; option = option->next) {
         if (as_str_is(option->key, "name")) continue;
@@ -160,6 +161,7 @@ as_rc as_option_read(as_arena *arena, const char *metric, const as_setting_spec 
         if (at == count) return unknown(metric, specs, option->key, err);
         if (!read_one(arena, &specs[at], option, &out[at]))
             return refuse(metric, &specs[at], option, err);
+        out[at].on = out[at].number != 0;
     }
     for (size_t i = 0; i < count; i++)
         if (specs[i].needed && !out[i].given)
@@ -172,7 +174,7 @@ static void put_value(as_arena *arena, as_buf *buf, const as_setting_spec *spec,
                       const as_setting *value) {
     switch (spec->kind) {
     case AS_SETTING_BOOL:
-        as_buf_text(buf, value->number ? "yes" : "no");
+        as_buf_text(buf, value->on ? "yes" : "no");
         return;
     case AS_SETTING_COUNT:
     case AS_SETTING_NUMBER:

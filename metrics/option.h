@@ -29,6 +29,7 @@ typedef struct as_setting_spec {
 
 typedef struct as_setting {
     bool given;
+    bool on;       // number is not 0
     double number; // BOOL: 0 or 1; CHOICE: place among the choices
     as_str text;
     const as_str *texts; // [text_count]

@@ -44,9 +44,12 @@ void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out);
 // Latencies of the cases that are no errors, ascending.
 void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out, size_t *count);
 
-// All metric names, NULL-terminated, for help and for nearest-name messages; and one line about
-// each (same order).
+// All metrics by family with their options, definitions and sources; or one, false when there is
+// none of that name.
+void as_metric_help(as_buf *out);
+bool as_metric_help_one(as_buf *out, as_str name);
+
+// All metric names, NULL-terminated, for nearest-name messages.
 const char *const *as_metric_names(void);
-const char *const *as_metric_texts(void);
 
 #endif

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/rng.h"
+
+enum { SEED = 0xa55a, STREAM = 7 };
+
 typedef struct items {
     as_stat *at;
     size_t count, capacity;
@@ -117,4 +121,47 @@ as_units as_tally_units(as_arena *arena, const as_layout *layout, const as_tally
     if (list.count) memcpy(kept, list.at, list.count * sizeof *kept);
     free(list.at);
     return (as_units){kept, item_starts, cluster_count, layout->width, layout->label_count};
+}
+
+// Which block each unit is in: as many in each, in an order that has nothing to do with the cases'.
+static uint32_t *deal(as_arena *arena, size_t units, size_t blocks) {
+    uint32_t *out = AS_NEW_ARRAY(arena, uint32_t, units + 1);
+    as_rng rng = as_rng_of(SEED, STREAM);
+    for (size_t i = 0; i < units; i++) {
+        size_t other = (size_t)as_rng_below(&rng, i + 1);
+        out[i] = out[other];
+        out[other] = (uint32_t)(i % blocks);
+    }
+    return out;
+}
+
+as_units as_tally_blocks(as_arena *arena, const as_units *units, size_t count) {
+    items list = {0};
+    size_t *starts = AS_NEW_ARRAY(arena, size_t, count + 1);
+    size_t *unit_starts = AS_NEW_ARRAY(arena, size_t, count + 1);
+    double *sums = AS_NEW_ARRAY(arena, double, units->width + 1);
+    uint32_t *met = AS_NEW_ARRAY(arena, uint32_t, units->width + 1), touched;
+    size_t *last = AS_NEW_ARRAY(arena, size_t, units->width + 1); // block that met a place, from 1
+    const uint32_t *blocks = deal(arena, units->count, count);
+    const uint32_t *order = by_cluster(arena, blocks, units->count, count, unit_starts);
+    for (size_t b = 0; b < count; b++) {
+        starts[b] = list.count;
+        touched = 0;
+        for (size_t i = unit_starts[b]; i < unit_starts[b + 1]; i++)
+            for (size_t k = units->starts[order[i]]; k < units->starts[order[i] + 1]; k++) {
+                uint32_t at = units->items[k].at;
+                if (last[at] != b + 1) met[touched++] = at;
+                last[at] = b + 1;
+                sums[at] += units->items[k].value;
+            }
+        for (uint32_t i = 0; i < touched; i++) {
+            add(&list, met[i], sums[met[i]]);
+            sums[met[i]] = 0;
+        }
+    }
+    starts[count] = list.count;
+    as_stat *kept = AS_NEW_ARRAY(arena, as_stat, list.count + 1);
+    if (list.count) memcpy(kept, list.at, list.count * sizeof *kept);
+    free(list.at);
+    return (as_units){kept, starts, count, units->width, units->label_count};
 }

@@ -21,6 +21,8 @@ static const struct known {
     {"errors", {AS_UNIT_SHARE, true}},
     {"mcc", {AS_UNIT_COEFFICIENT, false}},
     {"kappa*", {AS_UNIT_COEFFICIENT, false}},
+    {"roc_auc", {AS_UNIT_COEFFICIENT, false}},
+    {"average_precision", {AS_UNIT_COEFFICIENT, false}},
     {"brier", {AS_UNIT_COEFFICIENT, true}},
     {"log_loss", {AS_UNIT_COEFFICIENT, true}},
     {"ece", {AS_UNIT_SHARE, true}},

@@ -93,8 +93,8 @@ const as_command as_commands[] = {
      "(q8_0 where rows are no multiple of 256), unless TYPE is q8_0 or not quantized. Rows that\n"
      "are no multiple of 256 fall back from q4_k to q5_0, q5_k to q5_1, q6_k to q8_0; rows that\n"
      "are no multiple of 32 to f16.\n"},
-    {"help", as_cmd_help, "[TOPIC]", "this, a command, or: metrics, targets, gates, exit-codes",
-     ""},
+    {"help", as_cmd_help, "[TOPIC]",
+     "this, a command, a metric, or: metrics, targets, gates, exit-codes", ""},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -130,11 +130,6 @@ static void put_command(as_buf *out, const as_command *c) {
             c->text, c->details);
     put_options(out, as_str_of(c->name), false);
     put_options(out, as_str_of(c->name), true);
-}
-
-static void put_metrics(as_buf *out) {
-    const char *const *names = as_metric_names(), *const *texts = as_metric_texts();
-    for (; *names; names++, texts++) as_buff(out, "  %-22s %s\n", *names, *texts);
 }
 
 static void put_targets(as_buf *out) {
@@ -184,13 +179,13 @@ static void put_exit_codes(as_buf *out) {
 static const struct topic {
     const char *name;
     void (*put)(as_buf *out);
-} topics[] = {{"metrics", put_metrics},
+} topics[] = {{"metrics", as_metric_help},
               {"targets", put_targets},
               {"gates", put_gates},
               {"exit-codes", put_exit_codes}};
 
 static as_rc put_topic(as_buf *out, as_str name, as_err *err) {
-    const char *names[24];
+    const char *names[192];
     size_t count = 0;
     for (const as_command *c = as_commands; c->name; c++) {
         names[count++] = c->name;
@@ -204,6 +199,8 @@ static as_rc put_topic(as_buf *out, as_str name, as_err *err) {
         topics[i].put(out);
         return AS_OK;
     }
+    if (as_metric_help_one(out, name)) return AS_OK;
+    for (const char *const *m = as_metric_names(); *m; m++) names[count++] = *m;
     names[count] = NULL;
     const char *near = as_str_nearest(name, names);
     return as_fail(err, AS_INVALID, "no help on '%.*s'%s%s%s", AS_STR_ARG(name),

@@ -62,6 +62,21 @@ static void put_interval(as_json_out *out, as_interval ci) {
     as_jo_close(out, ']');
 }
 
+static void put_bins(as_json_out *out, const as_value *v) {
+    as_jo_key(out, "bins");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < v->bin_count; i++) {
+        as_jo_open(out, '{');
+        put_f64(out, "lo", v->bins[i].lo);
+        put_f64(out, "hi", v->bins[i].hi);
+        put_f64(out, "cases", v->bins[i].cases);
+        put_f64(out, "confidence", v->bins[i].confidence);
+        put_f64(out, "accuracy", v->bins[i].accuracy);
+        as_jo_close(out, '}');
+    }
+    as_jo_close(out, ']');
+}
+
 static void put_values(as_json_out *out, const as_value *values, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const as_value *v = &values[i];
@@ -76,6 +91,7 @@ static void put_values(as_json_out *out, const as_value *values, size_t count) {
         put_str(out, "method", v->method);
         if (v->spec.len) put_str(out, "spec", v->spec);
         if (v->signature.len) put_str(out, "signature", v->signature);
+        if (v->bin_count) put_bins(out, v);
         close_flat(out, indent);
     }
 }
@@ -252,12 +268,21 @@ static as_interval get_interval(const as_json *object) {
                          hi->kind == AS_JSON_NUMBER ? hi->number : NAN};
 }
 
+static void get_bins(as_arena *arena, const as_json *list, as_value *out) {
+    if (!list || list->kind != AS_JSON_ARRAY) return;
+    as_bin *bins = AS_NEW_ARRAY(arena, as_bin, list->count + 1);
+    for (const as_json *b = list->child; b; b = b->next)
+        bins[out->bin_count++] = (as_bin){get_f64(b, "lo"), get_f64(b, "hi"), get_f64(b, "cases"),
+                                          get_f64(b, "confidence"), get_f64(b, "accuracy")};
+    out->bins = bins;
+}
+
 static const as_value *get_values(as_arena *arena, const as_json *object, size_t *count) {
     *count = 0;
     if (!object || object->kind != AS_JSON_OBJECT) return NULL;
     as_value *values = AS_NEW_ARRAY(arena, as_value, object->count);
-    for (const as_json *m = object->child; m; m = m->next)
-        values[(*count)++] = (as_value){
+    for (const as_json *m = object->child; m; m = m->next) {
+        values[*count] = (as_value){
             .name = m->key,
             .value = get_f64(m, "value"),
             .ci = get_interval(m),
@@ -267,6 +292,8 @@ static const as_value *get_values(as_arena *arena, const as_json *object, size_t
             .spec = get_str(m, "spec"),
             .signature = get_str(m, "signature"),
         };
+        get_bins(arena, as_json_get(m, "bins"), &values[(*count)++]);
+    }
     return values;
 }
 

@@ -13,6 +13,11 @@ typedef struct as_interval {
     double lo, hi; // 95 %; NaN when undefined
 } as_interval;
 
+// Cases whose confidence lies in (lo, hi]: how sure their answers were, and how often right.
+typedef struct as_bin {
+    double lo, hi, cases, confidence, accuracy; // the last two NaN without cases
+} as_bin;
+
 typedef struct as_value {
     as_str name; // "accuracy", "f1_macro", "latency.p95"
     double value;
@@ -21,7 +26,9 @@ typedef struct as_value {
     uint64_t n;       // cases behind it
     as_str method;    // how the interval was made: "wilson", "cluster t", "bootstrap bca", ...
     as_str spec;      // JSON of the suite's map when the metric has options; empty for a bare name
-    as_str signature; // what else decides the value: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"
+    as_str signature; // what else decides it: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|..."
+    const as_bin *bins; // [bin_count] of a reliability diagram; 0 for most metrics
+    size_t bin_count;
 } as_value;
 
 typedef struct as_slice_values {

@@ -39,7 +39,7 @@ static as_str fold(const as_metric *metric, as_arena *arena, as_str text) {
     bool any_case =
         metric->ops->variant & ANY_CASE ||
         ((metric->ops->variant & 15) == CONTAINS && metric->ops->settings[SET_IGNORE_CASE].name &&
-         metric->settings[SET_IGNORE_CASE].number);
+         metric->settings[SET_IGNORE_CASE].on);
     return any_case ? as_letter_lower_str(arena, text) : text;
 }
 

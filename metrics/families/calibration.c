@@ -70,6 +70,21 @@ static const as_setting_spec ece_settings[] = {
     {.name = NULL},
 };
 
+static const as_bin *bins_of_ece(as_arena *arena, const as_metric *metric, const double *tally,
+                                 size_t *count) {
+    *count = bin_count(metric);
+    as_bin *out = AS_NEW_ARRAY(arena, as_bin, *count + 1);
+    for (size_t i = 0; i < *count; i++, tally += BIN_WIDTH) {
+        double cases = tally[BIN_CASES];
+        out[i] = (as_bin){.lo = (double)i / (double)*count,
+                          .hi = (double)(i + 1) / (double)*count,
+                          .cases = cases,
+                          .confidence = tally[BIN_SURE] / cases,
+                          .accuracy = tally[BIN_HITS] / cases};
+    }
+    return out;
+}
+
 static as_rc prepare_ece(as_arena *arena, as_metric *metric, as_err *err) {
     (void)arena, (void)err;
     metric->width = BIN_WIDTH * bin_count(metric);
@@ -96,6 +111,7 @@ const as_metric_ops as_calibration_metrics[] = {
      .settings = ece_settings,
      .prepare = prepare_ece,
      .score = score_ece,
-     .value = value_of_ece},
+     .value = value_of_ece,
+     .bins = bins_of_ece},
     {.name = NULL},
 };

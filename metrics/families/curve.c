@@ -20,7 +20,7 @@
 
 enum { AUC, PRECISION };
 enum { SET_POSITIVE, SET_AVERAGE, SET_MULTI };
-enum { CLASSES_MAX = 1000 };
+enum { CLASSES_MAX = 255 };
 
 #define TIE 1e12
 
@@ -152,8 +152,8 @@ static void take(average *a, double value, double weight) {
 }
 
 static double value_of_curve(const as_metric *metric, const as_ranked *r) {
-    bool auc = metric->ops->variant == AUC, weighted = metric->settings[SET_AVERAGE].number;
-    bool pairs = auc && metric->settings[SET_MULTI].number;
+    bool auc = metric->ops->variant == AUC, weighted = metric->settings[SET_AVERAGE].on;
+    bool pairs = auc && metric->settings[SET_MULTI].on;
     if (r->columns == 1) return auc ? area(r, 0, 0, SIZE_MAX) : precision(r, 0);
     average all = {{0}, 0};
     for (size_t c = 0; c < r->columns; c++) {

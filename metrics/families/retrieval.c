@@ -100,7 +100,7 @@ static double *grades_of(as_arena *arena, documents ranking, documents judged) {
 
 static double gain(const as_metric *metric, double grade) {
     if (grade <= 0) return 0;
-    return metric->settings[SET_GAIN].number ? as_num_exp(grade * LN2) - 1 : grade;
+    return metric->settings[SET_GAIN].on ? as_num_exp(grade * LN2) - 1 : grade;
 }
 
 static double discounted(const as_metric *metric, const double *grades, size_t count) {

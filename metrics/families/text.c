@@ -157,8 +157,7 @@ static as_rc score_text(const as_metric *metric, const as_scoring *scoring, doub
 
 const as_metric_ops as_text_metrics[] = {
     {TEXT("exact_match", 0, "share of answers equal to an expected text, outer blanks aside")},
-    {TEXT("quasi_exact_match", 1,
-          "the same after SQuAD's normalisation: lower case, no punctuation, no articles")},
+    {TEXT("quasi_exact_match", 1, "the same in lower case, without punctuation and articles")},
     {TEXT("token_f1", 2, "mean overlap of answer and expected text in words (SQuAD F1)")},
     {.name = NULL},
 };

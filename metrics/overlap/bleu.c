@@ -65,7 +65,7 @@ static double bleu(const as_metric *metric, const double *stats, bool effective)
 }
 
 static as_str prepared(const as_metric *metric, as_arena *arena, as_str text) {
-    if (metric->settings[SET_LOWERCASE].number) text = as_letter_lower_str(arena, text);
+    if (metric->settings[SET_LOWERCASE].on) text = as_letter_lower_str(arena, text);
     as_str stripped = as_text_strip(text); // only the end is stripped
     return as_str_sub(text, 0, stripped.len ? (size_t)(stripped.ptr - text.ptr) + stripped.len : 0);
 }
@@ -110,7 +110,7 @@ static as_rc score_bleu(const as_metric *metric, const as_scoring *scoring, doub
 static double value_of_bleu(const as_metric *metric, const double *tally, size_t label_count) {
     (void)label_count;
     if (!(tally[STAT_CASES] > 0)) return NAN;
-    return bleu(metric, tally, metric->settings[SET_EFFECTIVE].number);
+    return bleu(metric, tally, metric->settings[SET_EFFECTIVE].on);
 }
 
 static as_rc prepare_bleu(as_arena *arena, as_metric *metric, as_err *err) {
@@ -142,8 +142,8 @@ static as_str signature_of_bleu(as_arena *arena, const as_metric *metric) {
         value = as_strf(arena, "[%.2f]", smooth_value(metric));
     if (order != 4) orders = as_strf(arena, "|order:%g", order);
     return as_strf(arena, "case:%s|eff:%s|tok:%s|smooth:%s%.*s%.*s|like:sacrebleu-2.6",
-                   metric->settings[SET_LOWERCASE].number ? "lc" : "mixed",
-                   metric->settings[SET_EFFECTIVE].number ? "yes" : "no",
+                   metric->settings[SET_LOWERCASE].on ? "lc" : "mixed",
+                   metric->settings[SET_EFFECTIVE].on ? "yes" : "no",
                    as_mt_kinds[(size_t)metric->settings[SET_TOKENIZE].number], smooths[smooth],
                    AS_STR_ARG(value), AS_STR_ARG(orders));
 }
@@ -164,7 +164,7 @@ static const as_setting_spec bleu_settings[] = {
 
 const as_metric_ops as_bleu_metrics[] = {
     {.name = "bleu",
-     .text = "BLEU of all answers together, 0-100 (sacreBLEU; tokenize: 13a, intl, zh, char, none)",
+     .text = "BLEU of all answers together, 0-100 (sacreBLEU)",
      .kind = AS_METRIC_CORPUS,
      .flags = AS_METRIC_REFS,
      .settings = bleu_settings,

@@ -43,13 +43,13 @@ static double chrf(const as_metric *metric, const double *stats) {
         recalls += recall;
         used++;
     }
-    if (metric->settings[SET_EPS].number) return 100 * smoothed / (double)orders;
+    if (metric->settings[SET_EPS].on) return 100 * smoothed / (double)orders;
     return used ? 100 * f_of(factor, precisions / (double)used, recalls / (double)used) : 0;
 }
 
 static as_symbols characters(const as_metric *metric, as_arena *arena, as_str text) {
     uint32_t *out = AS_NEW_ARRAY(arena, uint32_t, text.len + 1);
-    bool keep = metric->settings[SET_WHITESPACE].number;
+    bool keep = metric->settings[SET_WHITESPACE].on;
     size_t count = 0;
     for (size_t at = 0; at < text.len;) {
         uint32_t c = as_utf8_next(text, &at);
@@ -102,7 +102,7 @@ static void count_one(const as_metric *metric, as_arena *arena, const side *answ
 }
 
 static void read_side(const as_metric *metric, as_arena *arena, as_str text, side *out) {
-    if (metric->settings[SET_LOWERCASE].number) text = as_letter_lower_str(arena, text);
+    if (metric->settings[SET_LOWERCASE].on) text = as_letter_lower_str(arena, text);
     out->characters = characters(metric, arena, text);
     if (setting(metric, SET_WORDS)) out->words = split_marks(arena, text);
 }
@@ -148,9 +148,9 @@ static as_str signature_of_chrf(as_arena *arena, const as_metric *metric) {
     as_str beta = AS_STR("");
     if (s[SET_BETA].number != 2) beta = as_strf(arena, "|beta:%g", s[SET_BETA].number);
     return as_strf(arena, "case:%s|eff:%s|nc:%g|nw:%g|space:%s%.*s|like:sacrebleu-2.6",
-                   s[SET_LOWERCASE].number ? "lc" : "mixed", s[SET_EPS].number ? "no" : "yes",
-                   s[SET_CHARS].number, s[SET_WORDS].number,
-                   s[SET_WHITESPACE].number ? "yes" : "no", AS_STR_ARG(beta));
+                   s[SET_LOWERCASE].on ? "lc" : "mixed", s[SET_EPS].on ? "no" : "yes",
+                   s[SET_CHARS].number, s[SET_WORDS].number, s[SET_WHITESPACE].on ? "yes" : "no",
+                   AS_STR_ARG(beta));
 }
 
 #define SETTINGS(words)                                                                            \

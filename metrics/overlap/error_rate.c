@@ -95,7 +95,7 @@ static as_rc score_rate(const as_metric *metric, const as_scoring *scoring, doub
     as_rc rc = as_text_need(metric, scoring, err);
     if (rc) return rc;
     int what = metric->ops->variant;
-    bool ignore_case = metric->settings[0].number;
+    bool ignore_case = metric->settings[0].on;
     as_str answer = fold(scoring->arena, ignore_case, scoring->prediction);
     for (size_t i = 0; i < scoring->gold_count; i++) {
         as_str gold = fold(scoring->arena, ignore_case, scoring->golds[i]);
@@ -137,7 +137,7 @@ static as_rc score_levenshtein(const as_metric *metric, const as_scoring *scorin
     size_t count = value->given ? value->text_count : scoring->gold_count;
     as_rc rc = value->given ? AS_OK : as_text_need(metric, scoring, err);
     if (rc) return rc;
-    bool ignore_case = metric->settings[SET_IGNORE_CASE].number;
+    bool ignore_case = metric->settings[SET_IGNORE_CASE].on;
     as_str answer = fold(scoring->arena, ignore_case, scoring->prediction);
     *score = 0;
     if (!scoring->sample->has_prediction) return AS_OK;
@@ -179,8 +179,7 @@ static const as_setting_spec rate_settings[] = {
 
 const as_metric_ops as_error_rate_metrics[] = {
     {.name = "levenshtein",
-     .text = "mean similarity 1 - edits / longer length, in characters; with threshold: share of "
-             "answers that near",
+     .text = "mean similarity in characters; with threshold: share of answers that near",
      .kind = AS_METRIC_MEAN,
      .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | AS_METRIC_NOT,
      .settings = levenshtein_settings,

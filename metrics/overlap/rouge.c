@@ -53,7 +53,7 @@ static as_str lower(as_arena *arena, as_str text) {
 }
 
 static as_tokens tokens_of(const as_metric *metric, as_arena *arena, as_str text) {
-    bool stem = metric->settings[SET_STEM].number;
+    bool stem = metric->settings[SET_STEM].on;
     as_tokens out = {AS_NEW_ARRAY(arena, as_str, text.len + 2), 0};
     as_str low = lower(arena, text);
     for (size_t at = 0; at < low.len;) {

@@ -241,9 +241,9 @@ static bool is_dropped(char c) {
 static as_tokens words_of(const as_metric *metric, as_arena *arena, as_str text) {
     as_str stripped = as_text_strip(text);
     text = as_str_sub(text, 0, stripped.len ? (size_t)(stripped.ptr - text.ptr) + stripped.len : 0);
-    if (!metric->settings[SET_CASE_SENSITIVE].number) text = as_letter_lower_str(arena, text);
-    if (metric->settings[SET_NORMALIZED].number && text.len) text = as_mt_tercom(arena, text);
-    if (metric->settings[SET_NO_PUNCT].number) {
+    if (!metric->settings[SET_CASE_SENSITIVE].on) text = as_letter_lower_str(arena, text);
+    if (metric->settings[SET_NORMALIZED].on && text.len) text = as_mt_tercom(arena, text);
+    if (metric->settings[SET_NO_PUNCT].on) {
         char *out = as_arena_take(arena, text.len + 1);
         size_t len = 0;
         for (size_t i = 0; i < text.len; i++)
@@ -287,8 +287,8 @@ static double value_of_ter(const as_metric *metric, const double *tally, size_t 
 static as_str signature_of_ter(as_arena *arena, const as_metric *metric) {
     const as_setting *s = metric->settings;
     return as_strf(arena, "case:%s|tok:tercom|norm:%s|punct:%s|asian:no|like:sacrebleu-2.6",
-                   s[SET_CASE_SENSITIVE].number ? "mixed" : "lc",
-                   s[SET_NORMALIZED].number ? "yes" : "no", s[SET_NO_PUNCT].number ? "no" : "yes");
+                   s[SET_CASE_SENSITIVE].on ? "mixed" : "lc", s[SET_NORMALIZED].on ? "yes" : "no",
+                   s[SET_NO_PUNCT].on ? "no" : "yes");
 }
 
 static const as_setting_spec ter_settings[] = {

@@ -46,6 +46,25 @@ def grades():
     value("one_grade", "kappa_linear", math.nan)
 
 
+def divisions():
+    """Labels never expected, never predicted, and neither right: 0/0 of one label, in each sense."""
+    rng = np.random.default_rng(6)
+    sets = {"rare": (["a"] * 12 + ["b"] * 5 + ["c"], ["a"] * 10 + ["b", "d"] + ["b"] * 5 + ["a"]),
+            "none_right": (["a", "b", "a"], ["b", "a", "c"]),
+            "mixed": (list(rng.choice(list("abcde"), 40)), list(rng.choice(list("bcdef"), 40)))}
+    functions = {"precision": skm.precision_score, "recall": skm.recall_score, "f1": skm.f1_score}
+    for name, (y, p) in sets.items():
+        case_set(name, [{"expected": str(a), "output": str(b)} for a, b in zip(y, p)])
+        for average in ("micro", "macro", "weighted"):
+            for zero in (0, 1, math.nan):
+                for kind, function in functions.items():
+                    metric = {"name": f"{kind}_{average}",
+                              "zero_division": "nan" if math.isnan(zero) else zero}
+                    value(name, metric, function(y, p, average=average, zero_division=zero))
+        value(name, "mcc", skm.matthews_corrcoef(y, p))
+        value(name, "kappa", skm.cohen_kappa_score(y, p))
+
+
 def bins_of_equal_mass(sure, hit, bins):
     order = np.argsort(-sure, kind="stable")
     return sum(abs(hit[part].sum() - sure[part].sum())
@@ -207,6 +226,6 @@ def write():
 
 
 if __name__ == "__main__":
-    for make in (grades, curves, rankings, language, passes):
+    for make in (grades, divisions, curves, rankings, language, passes):
         make()
     write()

@@ -69,6 +69,24 @@ class Score(unittest.TestCase):
         self.assertEqual(found["accuracy"], 0.6)
         self.assertAlmostEqual(found["brier"], (0.04 * 3 + 0.64 * 2) / 5, places=14)
 
+    def test_reliability_bins(self):
+        rows = [{"expected": 1, "probabilities": p} for p in (0.8, 0.85, 0.3, 0.95)]
+        name = self.write("rows.jsonl", rows)
+        found = json.loads(self.assay("score", name, "-m", "{name: ece, bins: 5}",
+                                      "--format", "json").stdout)["ece"]
+        self.assertEqual([b["cases"] for b in found["bins"]], [0, 0, 0, 2, 2])
+        self.assertEqual([b["accuracy"] for b in found["bins"]], [None, None, None, 0.5, 1])
+        self.assertAlmostEqual(found["bins"][4]["confidence"], 0.9)
+        self.assertAlmostEqual(found["value"], (abs(1 - 1.5) + abs(2 - 1.8)) / 4)
+
+    def test_help_knows_every_metric(self):
+        text = self.assay("help", "metrics").stdout
+        for name in ("bleu", "recall@K", "json_schema", "kappa_quadratic", "not-"):
+            self.assertIn(name, text)
+        self.assertIn("sacreBLEU", self.assay("help", "ter").stdout)
+        self.assertIn("trec_eval", self.assay("help", "ndcg@10").stdout)
+        self.assertIn("did you mean 'bleu'", self.assay("help", "bleau", code=2).stderr)
+
     def test_two_files_are_one_set_and_their_order_is_nothing(self):
         rows = [{"id": i, "expected": "ab"[i % 2], "output": "ab"[i % 3 % 2], "cluster": i % 4}
                 for i in range(30)]
@@ -139,6 +157,22 @@ class Score(unittest.TestCase):
                          {"latency": 0.5, "slow": 0.5, "cost": 0.75})
         self.refused([{"expected": "(", "output": "x"}], "regex", "rows.jsonl:1", "offset 1")
         self.refused([{"expected": {"typ": 1}, "output": "x"}], "json_schema", "rows.jsonl:1", "'type'")
+
+    def test_tool_calls(self):
+        a = {"name": "find", "arguments": {"q": "x", "n": 3}}
+        b = {"name": "send", "arguments": {"to": "me"}}
+        as_text = {"function": {"name": "find", "arguments": '{"n": 3.0, "q": "x"}'}}
+        rows = [{"expected": [a, b], "output": json.dumps([as_text, b])},
+                {"expected": [a, b], "output": "", "tool_calls": [b, a]},
+                {"expected": [a], "output": json.dumps(dict(a, arguments={"q": "y", "n": 3}))},
+                {"expected": [], "output": "[]"}, {"expected": [a], "output": "sorry"}]
+        found = self.values(rows, "tool_call_f1", "{name: tool_call_f1, as: names, match: name}",
+                            "tool_argument_f1", "tool_order")
+        self.assertAlmostEqual(found["tool_call_f1"], 2 * 4 / (6 + 5), places=12)
+        self.assertAlmostEqual(found["names"], 2 * 5 / (6 + 5), places=12)
+        self.assertAlmostEqual(found["tool_argument_f1"], 2 * 7 / (10 + 8), places=12)
+        self.assertAlmostEqual(found["tool_order"], (1 + 0.5 + 1 + 1 + 0) / 5, places=12)
+        self.refused([{"expected": "x", "output": "x"}], "tool_call_f1", "a list of calls")
 
     def test_refusals_name_the_place(self):
         good = {"expected": "a", "output": "a"}

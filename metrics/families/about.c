@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// about.c - all metrics by family, and what a reader must know to trust their numbers: definition,
+// source, edge cases. The text of `assay help metrics`.
+#include <math.h>
+
+#include "metrics/metric.h"
+
+#define GENERAL                                                                                    \
+    "A case whose target failed has no score and is counted in errors alone. A case without an\n"  \
+    "answer (extraction found nothing) is wrong, or an empty text. What is undefined is null,\n"   \
+    "never 0 or 1; a gate on it cannot be measured (exit code 3). `expected` may be a list: any\n" \
+    "of it is right. Texts are compared as they are: no case folding, no Unicode normalisation\n"  \
+    "unless an option or an extraction step asks for it. Means have Wilson or clustered t\n"       \
+    "intervals, corpus metrics a cluster bootstrap over sums kept for each case.\n"                \
+    "In a suite a metric with options is a map: {name: bleu, tokenize: intl, as: bleu_intl}.\n"
+
+const as_metric_family as_metric_families[] = {
+    {as_classify_metrics, "classification",
+     "Source: scikit-learn 1.9. Labels are those expected or predicted anywhere. precision = hits "
+     "/\n"
+     "predicted, recall = hits / expected, F1 = 2 hits / (expected + predicted); micro: over all\n"
+     "labels together, macro: mean over labels, weighted: by how often each is expected. 0/0 of "
+     "one\n"
+     "label is `zero_division` (nan leaves the label out). balanced_accuracy leaves out labels "
+     "that\n"
+     "are never expected. mcc is 0 where it would be 0/0, kappa undefined. A case without an "
+     "answer\n"
+     "is a miss of its label and a hit of none.\n"},
+    {as_agreement_metrics, "graded agreement",
+     "Source: scikit-learn 1.9 (cohen_kappa_score with weights). Order of the grades: `labels`, "
+     "low\n"
+     "to high; else numbers by value, then bytes. 1 - observed / expected distance; no answer is "
+     "as\n"
+     "far off as can be; undefined where chance gives no distance.\n"},
+    {as_curve_metrics, "curves over probabilities",
+     "Source: scikit-learn 1.9; Nixon et al. 2019 (ace). Need log-probabilities of the same "
+     "choices\n"
+     "in every case. Ties are one half (roc_auc) or one threshold (average_precision). positive: "
+     "of\n"
+     "two choices; else the last in label order. multi: ovr against the rest, ovo over pairs.\n"
+     "average: macro or weighted. Classes that no case or every case expects are left out; none\n"
+     "left, or one class only: undefined.\n"},
+    {as_calibration_metrics, "calibration",
+     "Source: Brier 1950, Guo et al. 2017, scikit-learn 1.9. brier: sum over choices of (p - "
+     "y)^2,\n"
+     "halved for two choices. log_loss: -ln p of the expected choice, p at least 2.2e-16. ece: "
+     "bins\n"
+     "(lo, hi] of the likeliest choice's probability. Cases without probabilities have no "
+     "score.\n"},
+    {as_text_metrics, "exact texts",
+     "Source: SQuAD 2.0's script. quasi_exact_match and token_f1 lower the case and drop ASCII\n"
+     "punctuation and the words a, an, the; token_f1 counts a word as often as both have it; two\n"
+     "empty texts agree. The best expected text counts.\n"},
+    {as_error_rate_metrics, "edit distances",
+     "Source: jiwer 4, rapidfuzz 3. levenshtein: 1 - edits / longer length in code points (two "
+     "empty\n"
+     "texts: 1); with threshold, whether edits are at most that many. wer, cer: edits / reference\n"
+     "length over all cases; an empty reference counts the insertions. mer: edits / (edits + "
+     "hits).\n"
+     "wil: 1 - hits^2 / (reference * answer words).\n"},
+    {as_bleu_metrics, "BLEU",
+     "Source: sacreBLEU 2.6 (Papineni et al. 2002). 0-100 over all cases; the signature of each "
+     "value\n"
+     "stands in summary.json. Tokenizers as sacreBLEU's; smoothing exp, floor, add-k or none; a\n"
+     "case's own score is over the orders that its answer is long enough for.\n"},
+    {as_chrf_metrics, "chrF",
+     "Source: sacreBLEU 2.6 (Popovic 2015, 2017). 0-100. F with recall counted beta^2 times, of\n"
+     "precision and recall averaged over the n-gram lengths that both texts have.\n"},
+    {as_ter_metrics, "TER",
+     "Source: sacreBLEU 2.6 (Snover et al. 2006, Tercom). 100 * edits / reference length, shifts\n"
+     "among the edits; may pass 100. sacreBLEU's asian_support is not offered.\n"},
+    {as_rouge_metrics, "ROUGE",
+     "Source: rouge_score 0.1 (Lin 2004). Tokens are runs of a-z and 0-9 in lower case: other\n"
+     "scripts leave nothing and score 0. stem: Porter's stemmer with NLTK's extensions. The value "
+     "is\n"
+     "the mean over cases. rougeLsum works line by line.\n"},
+    {as_retrieval_metrics, "retrieval",
+     "Source: trec_eval 9. Expected: relevant ids, or grades by id; the answer: `ranking` of a\n"
+     "recorded line, else the prediction as JSON: ids, best first, or scores by id (ties: larger "
+     "id\n"
+     "first). Relevant from grade `level`. A case with nothing relevant is left out; no answer is "
+     "0.\n"
+     "gain: linear (Jarvelin) or exp (Burges).\n"},
+    {as_language_metrics, "language model",
+     "Source: lm_eval 0.4. acc and its kin: the likeliest choice, as it is, by character, by "
+     "byte,\n"
+     "or less its log-probability after an empty prompt (`unconditional_logprobs`). Perplexities:\n"
+     "`logprob` (natural, of the whole text) or `logprobs` of a recorded line, with `tokens`,\n"
+     "`words`, `bytes`, or counted from `text`. Of other tokenizers, compare only by word or "
+     "byte.\n"},
+    {as_pass_metrics, "several answers",
+     "Source: Chen et al. 2021. 1 - C(n - c, K) / C(n, K) with c of n answers right: `passed` "
+     "(true\n"
+     "and false) or `outputs` of a recorded line. Undefined for K > n.\n"},
+    {as_assertion_metrics, "assertions",
+     "Source: promptfoo's deterministic assertions; also as not-NAME. `value` is a text or a "
+     "list,\n"
+     "without it `expected`. JSON Schema: draft 2020-12, unknown keywords are refused. A case\n"
+     "without an answer passes neither NAME nor not-NAME.\n"},
+    {as_tool_metrics, "tool calls",
+     "Calls are `tool_calls` of a recorded line, else the prediction as JSON: {name, arguments} "
+     "or\n"
+     "OpenAI's {function: ...}. Arguments are compared as JSON (1 and 1.0 are the same).\n"},
+    {as_span_metrics, "spans",
+     "Expected: {label, text} objects; the answer: `label: text` lines, `none`, or the same JSON.\n"
+     "Each span matches once: exact, by the share of words in common, or by label.\n"},
+    {as_latency_metrics, "times and costs",
+     "Quantiles by nearest rank: each is a time that was measured. tpot = (whole answer - first\n"
+     "token) / (tokens - 1). Not weighted.\n"},
+    {NULL, NULL, NULL},
+};
+
+static void put_setting(as_buf *out, const as_setting_spec *s) {
+    as_buff(out, "      %s: ", s->name);
+    switch (s->kind) {
+    case AS_SETTING_BOOL:
+        as_buf_text(out, "true or false (default)");
+        break;
+    case AS_SETTING_COUNT:
+    case AS_SETTING_NUMBER:
+        as_buff(out, "%s from %g to %g", s->kind == AS_SETTING_COUNT ? "whole number" : "number",
+                s->low, s->high);
+        if (s->otherwise >= s->low && !s->needed && s->otherwise != 0)
+            as_buff(out, ", default %g", s->otherwise);
+        break;
+    case AS_SETTING_CHOICE:
+        for (size_t i = 0; s->choices[i]; i++)
+            as_buff(out, "%s%s%s", i ? ", " : "", s->choices[i],
+                    s->otherwise == (double)i ? " (default)" : "");
+        break;
+    case AS_SETTING_TEXT:
+        as_buf_text(out, "text");
+        break;
+    case AS_SETTING_TEXTS:
+        as_buf_text(out, "text or list of texts");
+        break;
+    case AS_SETTING_TREE:
+        as_buf_text(out, "map");
+        break;
+    }
+    as_buff(out, "%s\n", s->needed ? "; needed" : "");
+}
+
+static void put_metric(as_buf *out, const as_metric_ops *ops) {
+    as_buff(out, "  %-22s %s%s\n", ops->name, ops->text,
+            ops->flags & AS_METRIC_NOT ? " [not-]" : "");
+}
+
+static void put_options(as_buf *out, const as_metric_ops *ops) {
+    for (const as_setting_spec *s = ops->settings; s && s->name; s++) put_setting(out, s);
+}
+
+void as_metric_help(as_buf *out) {
+    as_buf_text(out, GENERAL);
+    for (const as_metric_family *f = as_metric_families; f->metrics; f++) {
+        as_buff(out, "\n%s\n%s", f->title, f->notes);
+        for (const as_metric_ops *ops = f->metrics; ops->name; ops++) {
+            put_metric(out, ops);
+            if (!ops[1].name || ops[1].settings != ops->settings) put_options(out, ops);
+        }
+    }
+}
+
+bool as_metric_help_one(as_buf *out, as_str name) {
+    const as_metric_ops *found;
+    if (as_metric_name_check(name, &found, NULL) != AS_OK) return false;
+    for (const as_metric_family *f = as_metric_families; f->metrics; f++)
+        for (const as_metric_ops *ops = f->metrics; ops->name; ops++) {
+            if (ops != found) continue;
+            put_metric(out, ops);
+            put_options(out, ops);
+            as_buff(out, "\n%s\n%s\n%s", f->title, f->notes, GENERAL);
+        }
+    return true;
+}
