@@ -75,6 +75,10 @@ static as_rc check_same(const char *dir, const as_run_header *old, const as_run_
         return differ(dir, "prompt, task or scoring", err);
     if (!as_str_eq(old->dataset_sha256, now->dataset_sha256)) return differ(dir, "dataset", err);
     if (!as_str_eq(old->model_sha256, now->model_sha256)) return differ(dir, "model", err);
+    // A model behind a name has no hash: then the name is all there is. Keys may change.
+    as_str before = old->target_uri, after = now->target_uri;
+    if (!now->model_sha256.len && !as_str_eq(as_str_cut(&before, '?'), as_str_cut(&after, '?')))
+        return differ(dir, "target", err);
     return AS_OK;
 }
 

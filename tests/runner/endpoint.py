@@ -9,16 +9,22 @@ import email.utils
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
 
 
 class Endpoint:
-    def __init__(self):
+    def __init__(self, certificate=None):
+        """`certificate`: a file with key and certificate; then the endpoint speaks TLS."""
+        self.tls = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(certificate)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
         self.seen = []      # (path, headers, body, time)
         self.connections = 0
         self.lock = threading.Lock()
@@ -28,7 +34,7 @@ class Endpoint:
 
     def close(self):
         self.stopped = True
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
@@ -47,12 +53,17 @@ class Endpoint:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as reader:
+        with contextlib.suppress(OSError, ValueError):
+            self.talk(self.tls.wrap_socket(connection, server_side=True) if self.tls
+                      else connection)
+
+    def talk(self, connection):
+        with connection, connection.makefile("rb") as reader:
             while True:
                 line = reader.readline()
                 if not line:
                     return
-                method, path, _ = line.decode().split()
+                method, path, _ = line.decode("latin-1").split()
                 headers = {}
                 while (line := reader.readline().strip()):
                     name, _, value = line.decode("latin-1").partition(":")
