@@ -54,6 +54,7 @@ typedef struct asked {
 struct as_target_worker {
     as_target *target;
     as_http *http;
+    as_arena scratch;
     as_pace pace;
     asked **heap; // waiting, by at_ns
     size_t heap_count, heap_capacity;
@@ -195,6 +196,7 @@ void as_remote_worker_free(as_target_worker *w) {
     as_http_free(w->http);
     free_asked_list(w->done);
     free_asked_list(w->idle);
+    as_arena_free(&w->scratch);
     free(w->heap);
     free(w);
 }
@@ -243,6 +245,7 @@ static void reset_take(asked *a) {
     as_sse_clear(&a->sse);
     as_wire_take *t = &a->take;
     *t = (as_wire_take){.arena = a->arena,
+                        .scratch = &a->worker->scratch,
                         .request = a->request,
                         .call = a->call,
                         .text = t->text,
@@ -341,6 +344,7 @@ static void take_event(void *asked_in, as_str event, as_str data) {
     asked *a = asked_in;
     const as_target *t = a->worker->target;
     t->ops->event(t->setup.wire, &a->take, event, data);
+    as_arena_reset(&a->worker->scratch);
     if (!a->take.piece) return;
     a->take.piece = false;
     a->take.pieces++;
@@ -380,6 +384,7 @@ static as_reply judge_body(asked *a, as_str body) {
         as_wire_bad(take, "the response is empty");
     else
         t->ops->body(t->setup.wire, take, body);
+    as_arena_reset(&a->worker->scratch);
     if (take->outcome == AS_OUT_HTTP_ERROR && take->status)
         return as_reply_status(&t->setup, a->arena, NULL, take->status, AS_STR(""), take->error);
     if (take->outcome != AS_OUT_OK)
