@@ -411,7 +411,6 @@ static void take_times(asked *a, const as_http_reply *r) {
     as_answer *out = a->answer;
     uint64_t start = r->start_ns;
     if (a->due_ns && a->call == 0 && a->due_ns < start) start = a->due_ns;
-    if (a->due_ns && a->call == 0) out->latency_ms = 0;
     out->latency_ms += (double)(r->end_ns - start) / 1e6;
     if (a->call == 0 && a->first_ns) out->ttft_ms = (double)(a->first_ns - start) / 1e6;
     if (a->gaps.len && !out->gaps_ms) {
@@ -489,8 +488,11 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
         take_answer(a);
     } else {
         bool refused = r->end == AS_HTTP_REFUSED && !w->reached;
-        bool last = j.what == AS_REPLY_RETRY && a->attempt >= (unsigned)w->target->retries;
-        a->answer->latency_ms += (double)(r->end_ns - r->start_ns) / 1e6;
+        // While a server that worked restarts, knocking at its door costs no case its retries:
+        // patience ends that.
+        bool knocking = r->end == AS_HTTP_REFUSED && w->pace.open && w->pace.succeeded;
+        bool last = j.what == AS_REPLY_RETRY && a->attempt >= (unsigned)w->target->retries &&
+                    !(knocking && w->target->retries);
         if (j.what == AS_REPLY_RETRY && j.targets_fault && !refused &&
             as_pace_failed(&w->pace, now, w->out_count))
             give_up(w,
@@ -500,9 +502,9 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
                                AS_STR_ARG(w->target->setup.endpoint), AS_STR_ARG(j.error)));
         if (j.what == AS_REPLY_FATAL) give_up(w, j.error);
         if (j.what == AS_REPLY_RETRY && !last && !w->given_up.len) {
-            a->answer->latency_ms = 0;
             retry(a, j);
         } else {
+            a->answer->latency_ms += (double)(r->end_ns - r->start_ns) / 1e6;
             fail_case(a, j.outcome, j.error);
         }
     }
@@ -544,6 +546,7 @@ static void send(asked *a) {
         .context = a,
     };
     uint64_t now = as_clock_ns();
+    a->answer->cached = false;
     if (!w->first_ns) w->first_ns = now;
     if (a->due_ns && !a->call && !a->attempt) a->answer->late_ms = (double)(now - a->due_ns) / 1e6;
     as_pace_sent(&w->pace, a->token_guess);

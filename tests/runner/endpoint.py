@@ -27,6 +27,7 @@ class Endpoint:
         self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
         self.seen = []      # (path, headers, body, time)
         self.connections = 0
+        self.open = []
         self.lock = threading.Lock()
         self.turn = threading.Lock()
         self.stopped = False
@@ -37,6 +38,18 @@ class Endpoint:
         with contextlib.suppress(OSError, ValueError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+    def down(self):
+        """As a server that is restarted: open connections break, new ones are refused."""
+        self.close()
+        for connection in self.open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def up(self):
+        self.stopped = False
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        threading.Thread(target=self.accept, daemon=True).start()
 
     def count(self, part):
         with self.lock:
@@ -50,6 +63,7 @@ class Endpoint:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
+            self.open.append(connection)
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):

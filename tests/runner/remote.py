@@ -240,6 +240,22 @@ class Faults(Remote):
         self.assertLess(self.endpoint.count("500"), 40)
         self.assertIn("no request succeeds any more", done.stderr)
 
+    def test_a_server_that_restarts_costs_nothing(self):
+        suite = self.suite("latency,0.05/v1", 150)
+        process = subprocess.Popen([e2e.BINARY, "run", str(suite), "--out", "o", "--no-store",
+                                    "-j", "4"], cwd=self.dir, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        while self.endpoint.count("/") < 20:
+            time.sleep(0.01)
+        self.endpoint.down()
+        time.sleep(2.5)
+        self.endpoint.up()
+        self.assertEqual(process.wait(timeout=60), 0)
+        rows = self.lines("o")
+        self.assertEqual({row["outcome"] for row in rows}, {"ok"})
+        self.assertEqual(len({row["id"] for row in rows}), 150)
+        self.assertGreater(sum(row["attempts"] for row in rows), 150)
+
     def test_keys_stay_secret(self):
         key = "sk-canary-AbC123/+x"
         env = {**os.environ, "OPENAI_API_KEY": key}
