@@ -36,7 +36,7 @@ const as_option as_options[] = {
     {"limit", 'n', AS_OPT_COUNT, AT(limit), "run plan history", "N",
      "run, plan: only the first N cases; history list: only the newest N runs"},
     {"resume", 0, AS_OPT_FLAG, AT(resume), "run", NULL,
-     "continue a run that was stopped or killed"},
+     "continue a run that was stopped or killed; errors of the target are asked again"},
     {"fresh", 0, AS_OPT_FLAG, AT(fresh), "run", NULL, "throw away the unfinished run in --out"},
     {"strict", 0, AS_OPT_FLAG, AT(strict), "run gate compare", NULL,
      "an undecided drop gate is exit code 4"},

@@ -75,6 +75,10 @@ static as_rc check_same(const char *dir, const as_run_header *old, const as_run_
         return differ(dir, "prompt, task or scoring", err);
     if (!as_str_eq(old->dataset_sha256, now->dataset_sha256)) return differ(dir, "dataset", err);
     if (!as_str_eq(old->model_sha256, now->model_sha256)) return differ(dir, "model", err);
+    // A model behind a name has no hash: then the name is all there is. Keys may change.
+    as_str before = old->target_uri, after = now->target_uri;
+    if (!now->model_sha256.len && !as_str_eq(as_str_cut(&before, '?'), as_str_cut(&after, '?')))
+        return differ(dir, "target", err);
     return AS_OK;
 }
 
@@ -166,6 +170,44 @@ static as_rc evaluate(run *r, as_err *err) {
     return AS_OK;
 }
 
+// Errors of the target beyond what the suite tolerates: the scores of the rest say too little.
+static bool too_many_errors(const run *r) {
+    const as_summary *s = &r->summary;
+    return s->total == 0 || (double)s->errors > r->plan->suite.max_errors * (double)s->total;
+}
+
+// A run that was not measured is no pass, whatever the answered cases say: page, build files and
+// history get a check that says so.
+static void judge_errors(run *r) {
+    as_gate *gate = &r->summary.gate;
+    as_check *checks = AS_NEW_ARRAY(r->arena, as_check, gate->count + 1);
+    double most = r->plan->suite.max_errors, total = (double)r->summary.total;
+    checks[0] = (as_check){
+        .gate = as_strf(r->arena, "errors <= %g%%", most * 100),
+        .metric = AS_STR("errors"),
+        .slice = AS_STR(""),
+        .value = total > 0 ? (double)r->summary.errors / total : NAN,
+        .baseline = NAN,
+        .delta = NAN,
+        .limit = most,
+        .ci = {NAN, NAN},
+        .p = NAN,
+        .mde = NAN,
+        .n = r->summary.total,
+        .verdict = AS_UNMEASURABLE,
+        .method = AS_STR("threshold"),
+        .note =
+            as_strf(r->arena,
+                    "%llu of %llu cases ended in an error of the target, more than max_errors: "
+                    "the scores of the rest say too little",
+                    (unsigned long long)r->summary.errors, (unsigned long long)r->summary.total),
+    };
+    for (size_t i = 0; i < gate->count; i++) checks[i + 1] = gate->checks[i];
+    gate->checks = checks;
+    gate->count++;
+    gate->verdict = AS_UNMEASURABLE;
+}
+
 static as_rc judge_and_write(run *r, as_err *err) {
     as_source now = {.journal = as_strf(r->arena, "%s/results.jsonl", r->dir).ptr};
     as_judge_request request = {
@@ -181,6 +223,7 @@ static as_rc judge_and_write(run *r, as_err *err) {
         .plan = r->plan,
     };
     as_rc rc = as_judge(r->arena, &request, &r->summary, &r->judgement, err);
+    if (!rc && too_many_errors(r)) judge_errors(r);
     const as_summary *base =
         r->judgement.has_base && r->judgement.base.has_summary ? &r->judgement.base.summary : NULL;
     if (!rc) rc = as_outputs_write(r->dir, &r->summary, base, &r->judgement.findings, err);
@@ -200,12 +243,6 @@ static as_rc judge_and_write(run *r, as_err *err) {
     as_buf_free(&text);
     if (!rc) as_log_info("report: %s/report.html", r->dir);
     return rc;
-}
-
-// Errors of the target beyond what the suite tolerates: the scores of the rest say too little.
-static bool too_many_errors(const run *r) {
-    const as_summary *s = &r->summary;
-    return s->total == 0 || (double)s->errors > r->plan->suite.max_errors * (double)s->total;
 }
 
 static int finish(run *r) {

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/target/remote.h"
+#include "harness/target/target.h"
 #include "metrics/scorer.h"
 #include "runner/commands.h"
 #include "runner/outputs.h"
@@ -134,7 +134,47 @@ static void put_command(as_buf *out, const as_command *c) {
 
 static void put_targets(as_buf *out) {
     for (size_t i = 0; as_targets[i]; i++) as_buff(out, "  %s\n", as_targets[i]->syntax);
-    as_buf_text(out, "\nkeys of every target behind HTTP:\n  " AS_REMOTE_KEYS "\n");
+    as_buf_text(
+        out,
+        "\nkeys of every target behind HTTP (openai, ollama, tgi, kserve, http):\n"
+        "  timeout=S      for one attempt (120)      connect=S     for the connection (10)\n"
+        "  first_byte=S   until an answer begins     retries=N     after the first attempt (3)\n"
+        "  max_wait=S     longest Retry-After that is waited for (120)\n"
+        "  patience=S     how long a target that worked may fail before it is given up (60)\n"
+        "  rpm=N, tpm=N   requests and tokens a minute\n"
+        "  max_mb=N       largest response (8)\n"
+        "  key_env=NAME   variable that holds the key (none: send none)   key_file=PATH\n"
+        "  ca_file=PATH   authorities to trust instead of the system's\n"
+        "\n"
+        "  Retried: refused and broken connections, timeouts, streams that were cut, 408 409 425\n"
+        "  429 5xx. Not: other 4xx, answers that are not understood. 401 402 403 404 end the run.\n"
+        "\n"
+        "choice: openai's +completions and tgi score the choices by log-probability, kserve takes\n"
+        "  numbers for scores. Elsewhere the answer is generated and matched: exactly, then "
+        "without\n"
+        "  quotes and case, then as the only choice that stands in the text; none or several is "
+        "no\n"
+        "  prediction. Unless all choices stand in the prompt they are listed at its end\n"
+        "  (choice=bare: never).\n"
+        "\n"
+        "http:FILE.yaml\n"
+        "  url: https://host/v1/answer          templates: url, body. They see prompt, messages,\n"
+        "  method: POST                         choices, max_tokens, temperature, seed, stop, id,\n"
+        "  model: ours                          model\n"
+        "  headers: {X-Tenant: acme}\n"
+        "  auth: bearer                         bearer, basic (key is user:password), header:NAME\n"
+        "  key_env: OUR_KEY                     or key_file\n"
+        "  body: '{\"text\": {{ prompt | tojson }}, \"max\": {{ max_tokens }}}'\n"
+        "  stream: sse                          sse, lines, no\n"
+        "  response: {text: choices.0.text, tokens_in: usage.in, tokens_out: usage.out}\n"
+        "                                       also reasoning, scores, finish, error\n"
+        "\n"
+        "cmd:COMMAND reads {\"id\", \"task\", \"prompt\", \"messages\", \"choices\", "
+        "\"max_tokens\",\n"
+        "  \"temperature\", \"seed\", \"stop\"} a line and writes {\"output\"} a line; for choices "
+        "also\n"
+        "  {\"choice_logprobs\": [..]}; optional tokens_in, tokens_out, reasoning, refused, "
+        "error\n");
 }
 
 static void put_gates(as_buf *out) {

@@ -25,7 +25,10 @@ void as_log_secret(as_str secret) {
     // A very short "secret" would blot out ordinary words.
     if (secret.len < SECRET_LEN_MIN) return;
     pthread_mutex_lock(&state.lock);
-    if (state.secret_count < SECRET_MAX)
+    bool known = false;
+    for (size_t i = 0; i < state.secret_count; i++)
+        known = known || as_str_eq(state.secrets[i], secret);
+    if (!known && state.secret_count < SECRET_MAX)
         state.secrets[state.secret_count++] = as_str_copy(&state.arena, secret);
     pthread_mutex_unlock(&state.lock);
 }

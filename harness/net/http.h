@@ -77,7 +77,7 @@ size_t as_http_under_way(const as_http *http); // started and not yet handed out
 
 // Moves bytes until a reply is ready, `wait_ns` are over, or somebody woke it: NULL then.
 as_http_reply *as_http_next(as_http *http, uint64_t wait_ns);
-void as_http_release(as_http *http, as_http_reply *reply);
+void as_http_release(as_http *http, as_http_reply *reply); // each, before as_http_free
 
 void as_http_wake(as_http *http);
 void as_http_cancel(as_http *http); // ends all that is under way: AS_HTTP_CANCELLED

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/record/journal.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LINE_MAX_BYTES = 256 * 1024 * 1024, HEADER_MAX_BYTES = 1024 * 1024 };
@@ -107,6 +109,45 @@ static as_rc read_lines(const char *path, as_sample_visit *each, void *context, 
     return rc;
 }
 
+typedef struct rewriting {
+    as_appender kept;
+    as_buf line;
+} rewriting;
+
+static as_rc keep_answered(void *context, const as_sample *sample, as_err *err) {
+    rewriting *w = context;
+    if (as_outcome_is_error(sample->outcome)) return AS_OK;
+    as_buf_clear(&w->line);
+    as_sample_write(&w->line, sample);
+    return as_append_add(&w->kept, as_buf_view(&w->line), err);
+}
+
+static as_rc count_errors(void *context, const as_sample *sample, as_err *err) {
+    (void)err;
+    *(uint64_t *)context += as_outcome_is_error(sample->outcome);
+    return AS_OK;
+}
+
+// Writes the journal anew without the cases that ended in an error of the target. The old one is
+// there until the new one is whole.
+static as_rc forget_errors(as_arena *arena, const char *path, as_err *err) {
+    uint64_t errors = 0;
+    size_t unused;
+    as_rc rc = read_lines(path, count_errors, &errors, true, &unused, err);
+    if (rc || !errors) return rc;
+    const char *temporary = as_strf(arena, "%s.tmp", path).ptr;
+    rewriting w = {.kept = {.fd = -1}};
+    rc = as_append_open(&w.kept, temporary, 0, err);
+    if (!rc) rc = read_lines(path, keep_answered, &w, true, &unused, err);
+    if (!rc) rc = as_append_sync(&w.kept, err);
+    as_append_close(&w.kept);
+    as_buf_free(&w.line);
+    if (!rc && rename(temporary, path))
+        rc = as_fail(err, AS_UNMEASURED, "cannot replace '%s': %s", path, strerror(errno));
+    if (rc) as_file_drop(temporary);
+    return rc;
+}
+
 as_rc as_journal_resume(as_journal *out, const char *dir, as_sample_visit *each, void *context,
                         as_err *err) {
     as_arena arena = {0};
@@ -114,7 +155,8 @@ as_rc as_journal_resume(as_journal *out, const char *dir, as_sample_visit *each,
     size_t whole_size = 0;
     as_journal journal = {.file = {.fd = -1}};
     as_rc rc = AS_OK;
-    if (as_file_exists(path)) rc = read_lines(path, each, context, true, &whole_size, err);
+    if (as_file_exists(path)) rc = forget_errors(&arena, path, err);
+    if (!rc && as_file_exists(path)) rc = read_lines(path, each, context, true, &whole_size, err);
     if (!rc) rc = as_append_open(&journal.file, path, whole_size, err);
     if (!rc) *out = journal;
     as_arena_free(&arena);

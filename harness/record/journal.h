@@ -24,7 +24,8 @@ typedef struct as_journal {
 as_rc as_journal_create(as_journal *out, const char *dir, const as_run_header *header,
                         as_err *err) AS_MUST_USE;
 
-// Continues one: calls `each` for every finished case, then drops a torn last line.
+// Continues one: calls `each` for every finished case, then drops a torn last line. Cases that
+// ended in an error of the target are not finished: their lines are dropped, to be asked again.
 // AS_INVALID when a line in the middle is damaged or the callback refuses one.
 typedef as_rc as_sample_visit(void *context, const as_sample *sample, as_err *err);
 as_rc as_journal_resume(as_journal *out, const char *dir, as_sample_visit *each, void *context,

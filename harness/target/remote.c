@@ -54,6 +54,7 @@ typedef struct asked {
 struct as_target_worker {
     as_target *target;
     as_http *http;
+    as_arena scratch;
     as_pace pace;
     asked **heap; // waiting, by at_ns
     size_t heap_count, heap_capacity;
@@ -195,6 +196,7 @@ void as_remote_worker_free(as_target_worker *w) {
     as_http_free(w->http);
     free_asked_list(w->done);
     free_asked_list(w->idle);
+    as_arena_free(&w->scratch);
     free(w->heap);
     free(w);
 }
@@ -243,6 +245,7 @@ static void reset_take(asked *a) {
     as_sse_clear(&a->sse);
     as_wire_take *t = &a->take;
     *t = (as_wire_take){.arena = a->arena,
+                        .scratch = &a->worker->scratch,
                         .request = a->request,
                         .call = a->call,
                         .text = t->text,
@@ -341,6 +344,7 @@ static void take_event(void *asked_in, as_str event, as_str data) {
     asked *a = asked_in;
     const as_target *t = a->worker->target;
     t->ops->event(t->setup.wire, &a->take, event, data);
+    as_arena_reset(&a->worker->scratch);
     if (!a->take.piece) return;
     a->take.piece = false;
     a->take.pieces++;
@@ -380,6 +384,7 @@ static as_reply judge_body(asked *a, as_str body) {
         as_wire_bad(take, "the response is empty");
     else
         t->ops->body(t->setup.wire, take, body);
+    as_arena_reset(&a->worker->scratch);
     if (take->outcome == AS_OUT_HTTP_ERROR && take->status)
         return as_reply_status(&t->setup, a->arena, NULL, take->status, AS_STR(""), take->error);
     if (take->outcome != AS_OUT_OK)
@@ -406,7 +411,6 @@ static void take_times(asked *a, const as_http_reply *r) {
     as_answer *out = a->answer;
     uint64_t start = r->start_ns;
     if (a->due_ns && a->call == 0 && a->due_ns < start) start = a->due_ns;
-    if (a->due_ns && a->call == 0) out->latency_ms = 0;
     out->latency_ms += (double)(r->end_ns - start) / 1e6;
     if (a->call == 0 && a->first_ns) out->ttft_ms = (double)(a->first_ns - start) / 1e6;
     if (a->gaps.len && !out->gaps_ms) {
@@ -484,8 +488,11 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
         take_answer(a);
     } else {
         bool refused = r->end == AS_HTTP_REFUSED && !w->reached;
-        bool last = j.what == AS_REPLY_RETRY && a->attempt >= (unsigned)w->target->retries;
-        a->answer->latency_ms += (double)(r->end_ns - r->start_ns) / 1e6;
+        // While a server that worked restarts, knocking at its door costs no case its retries:
+        // patience ends that.
+        bool knocking = r->end == AS_HTTP_REFUSED && w->pace.open && w->pace.succeeded;
+        bool last = j.what == AS_REPLY_RETRY && a->attempt >= (unsigned)w->target->retries &&
+                    !(knocking && w->target->retries);
         if (j.what == AS_REPLY_RETRY && j.targets_fault && !refused &&
             as_pace_failed(&w->pace, now, w->out_count))
             give_up(w,
@@ -495,9 +502,9 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
                                AS_STR_ARG(w->target->setup.endpoint), AS_STR_ARG(j.error)));
         if (j.what == AS_REPLY_FATAL) give_up(w, j.error);
         if (j.what == AS_REPLY_RETRY && !last && !w->given_up.len) {
-            a->answer->latency_ms = 0;
             retry(a, j);
         } else {
+            a->answer->latency_ms += (double)(r->end_ns - r->start_ns) / 1e6;
             fail_case(a, j.outcome, j.error);
         }
     }
@@ -539,6 +546,7 @@ static void send(asked *a) {
         .context = a,
     };
     uint64_t now = as_clock_ns();
+    a->answer->cached = false;
     if (!w->first_ns) w->first_ns = now;
     if (a->due_ns && !a->call && !a->attempt) a->answer->late_ms = (double)(now - a->due_ns) / 1e6;
     as_pace_sent(&w->pace, a->token_guess);

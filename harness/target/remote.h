@@ -16,11 +16,6 @@
 
 #include "harness/target/wire.h"
 
-// Keys of every remote target, for help texts.
-#define AS_REMOTE_KEYS                                                                             \
-    "timeout=S&connect=S&first_byte=S&retries=N&max_wait=S&patience=S&rpm=N&tpm=N&max_mb=N&"       \
-    "key_env=NAME&key_file=PATH&ca_file=PATH"
-
 // From now on every remote target answers from this folder what it holds, and keeps in it what is
 // answered. Process-wide; NULL: none. `dir` is not copied.
 as_rc as_remote_cache(const char *dir, as_err *err) AS_MUST_USE;

@@ -215,7 +215,7 @@ static talk exchange(as_target_worker *w, as_str out, as_str *line) {
 }
 
 static void take_line(as_arena *arena, const as_request *request, as_str line, as_answer *out) {
-    as_wire_take take = {.arena = arena, .request = request, .error = AS_STR("")};
+    as_wire_take take = {.arena = arena, .scratch = arena, .request = request, .error = AS_STR("")};
     const as_json *object = as_wire_json(&take, as_str_copy(arena, line));
     as_str id = as_json_str(object, "id", request->id);
     if (!as_str_eq(id, request->id))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // http:FILE.yaml - any endpoint, by a file that says how it is asked and where its answer stands:
 //
-//   url: https://host/v1/summarize          # a template, as body and the headers' values are
+//   url: https://host/v1/summarize          # a template, as body is
 //   method: POST
 //   model: our-summarizer                   # a name, for reports
 //   headers: {X-Tenant: acme}
@@ -311,7 +311,7 @@ static void take_rest(const as_wire *w, as_wire_take *take, const as_json *objec
 static const as_json *take_object(const as_wire *w, as_wire_take *take, as_str text) {
     const as_json *object;
     as_err err;
-    if (as_json_parse(take->arena, text, &object, &err)) {
+    if (as_json_parse(take->scratch, text, &object, &err)) {
         as_wire_bad(take, "the response is no JSON: %s", err.text);
         return NULL;
     }

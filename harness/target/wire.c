@@ -106,7 +106,7 @@ as_str as_wire_error(as_arena *arena, as_str body, as_str *kind) {
 const as_json *as_wire_json(as_wire_take *take, as_str text) {
     const as_json *object;
     as_err err = {0};
-    if (as_json_parse(take->arena, text, &object, &err)) {
+    if (as_json_parse(take->scratch, text, &object, &err)) {
         as_wire_bad(take, "the response is no JSON: %s", err.text);
         return NULL;
     }

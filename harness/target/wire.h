@@ -43,7 +43,8 @@ typedef enum as_wire_finish {
 
 // What was understood of one call so far.
 typedef struct as_wire_take {
-    as_arena *arena; // of the case
+    as_arena *arena;   // of the case: what the answer keeps
+    as_arena *scratch; // for one body or event: parsed JSON, which nothing keeps
     const as_request *request;
     size_t call; // from 0
     as_buf text, reasoning, tools;

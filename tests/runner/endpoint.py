@@ -9,18 +9,25 @@ import email.utils
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
 
 
 class Endpoint:
-    def __init__(self):
+    def __init__(self, certificate=None):
+        """`certificate`: a file with key and certificate; then the endpoint speaks TLS."""
+        self.tls = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(certificate)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
         self.seen = []      # (path, headers, body, time)
         self.connections = 0
+        self.open = []
         self.lock = threading.Lock()
         self.turn = threading.Lock()
         self.stopped = False
@@ -28,9 +35,21 @@ class Endpoint:
 
     def close(self):
         self.stopped = True
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+    def down(self):
+        """As a server that is restarted: open connections break, new ones are refused."""
+        self.close()
+        for connection in self.open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def up(self):
+        self.stopped = False
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        threading.Thread(target=self.accept, daemon=True).start()
 
     def count(self, part):
         with self.lock:
@@ -44,15 +63,21 @@ class Endpoint:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
+            self.open.append(connection)
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as reader:
+        with contextlib.suppress(OSError, ValueError):
+            self.talk(self.tls.wrap_socket(connection, server_side=True) if self.tls
+                      else connection)
+
+    def talk(self, connection):
+        with connection, connection.makefile("rb") as reader:
             while True:
                 line = reader.readline()
                 if not line:
                     return
-                method, path, _ = line.decode().split()
+                method, path, _ = line.decode("latin-1").split()
                 headers = {}
                 while (line := reader.readline().strip()):
                     name, _, value = line.decode("latin-1").partition(":")

@@ -154,6 +154,7 @@ static void test_openai_echo(void **state) {
     assert_true(w.take.choice_logprobs[0] == -2.75);
     double *kept = w.take.choice_logprobs;
     w.take = (as_wire_take){.arena = &w.arena,
+                            .scratch = &w.arena,
                             .request = &request,
                             .call = 1,
                             .error = AS_STR(""),

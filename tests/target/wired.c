@@ -17,7 +17,7 @@ static void drop_take(as_wired *w) {
     as_buf_free(&w->take.text);
     as_buf_free(&w->take.reasoning);
     as_buf_free(&w->take.tools);
-    w->take = (as_wire_take){.arena = &w->arena, .error = AS_STR("")};
+    w->take = (as_wire_take){.arena = &w->arena, .scratch = &w->arena, .error = AS_STR("")};
 }
 
 void as_wired_close(as_wired *w) {
