@@ -3,8 +3,9 @@
 //
 // A run is visible entirely or not at all: as_store_put writes it in one transaction, from the
 // summary and the journal, and does nothing if the run is already there (so a journal can be
-// imported twice). One thread at a time. Failures are AS_UNMEASURED; a reference that names
-// nothing is AS_INVALID.
+// imported twice). A dropped connection is made again, and what it broke off is done again, where
+// nothing was given out yet. One thread at a time; a visitor must not ask the same store anything.
+// Failures are AS_UNMEASURED; a reference that names nothing is AS_INVALID.
 #ifndef AS_STORE_H
 #define AS_STORE_H
 
@@ -13,7 +14,9 @@
 
 typedef struct as_store as_store;
 
-// A URL: "sqlite:PATH". Makes the database and its directory, migrates it under a lock.
+// A URL: "sqlite:PATH" or "postgres://USER@HOST:PORT/DATABASE" (libpq's own, with its environment).
+// Makes the database file and its directory, migrates it under a lock. Messages never repeat a URL:
+// it may hold a password.
 as_rc as_store_open(as_str url, as_store **out, as_err *err) AS_MUST_USE;
 void as_store_close(as_store *store);
 
