@@ -70,7 +70,22 @@ as_rc as_store_open(as_str url, as_store **out, as_err *err) {
 void as_store_close(as_store *store) {
     if (!store) return;
     store->ops->close(store->state);
+    as_redact_free(store->redact);
+    as_arena_free(&store->arena);
     free(store);
+}
+
+as_rc as_store_redact(as_store *store, const as_str *rules, size_t count, as_err *err) {
+    as_redact *redact;
+    as_rc rc = as_redact_new(rules, count, &redact, err);
+    if (rc) return rc;
+    as_redact_free(store->redact);
+    store->redact = redact;
+    return AS_OK;
+}
+
+void as_store_who(as_store *store, as_str who) {
+    store->who = as_str_copy(&store->arena, who);
 }
 
 typedef struct first_cell {
@@ -117,6 +132,37 @@ static as_rc find_tag(as_store *store, as_arena *arena, as_str name, as_str *out
     return find_one(store, arena, "SELECT run FROM tags WHERE tag = $1", &name, 1, out, err);
 }
 
+typedef struct commit_search {
+    as_arena *arena;
+    as_str commits, run;
+    size_t best; // where the best commit so far stands in `commits`
+} commit_search;
+
+// Runs come newest first: the first one of a commit is the one.
+static as_rc take_commit(void *context, const as_db_value *cells, as_err *err) {
+    commit_search *search = context;
+    (void)err;
+    if (!cells[1].text.len) return AS_OK;
+    size_t at = as_str_find(search->commits, cells[1].text, 0);
+    if (at >= search->best) return AS_OK;
+    search->best = at;
+    search->run = as_str_copy(search->arena, cells[0].text);
+    return AS_OK;
+}
+
+static as_rc find_commit(as_store *store, as_arena *arena, as_str commits, as_str suite,
+                         as_str not_run, as_str *out, as_err *err) {
+    commit_search search = {arena, commits, AS_STR(""), SIZE_MAX};
+    const as_db_value params[] = {as_db_text(suite), as_db_text(not_run)};
+    as_rc rc =
+        as_store_ask(store,
+                     "SELECT run, git_commit FROM runs WHERE ($1 = '' OR suite = $1)"
+                     " AND run <> $2 AND git_dirty = 0 AND " AS_STORE_SOUND " ORDER BY run DESC",
+                     params, 2, take_commit, &search, err);
+    *out = search.run;
+    return rc;
+}
+
 as_rc as_store_find(as_store *store, as_arena *arena, as_str reference, as_str suite,
                     as_str dataset_sha256, as_str not_run, as_str *out, as_err *err) {
     as_str rest = reference, kind = as_str_cut(&rest, ':');
@@ -125,11 +171,20 @@ as_rc as_store_find(as_store *store, as_arena *arena, as_str reference, as_str s
         return find_one(store, arena,
                         "SELECT run FROM runs WHERE ($1 = '' OR suite = $1)"
                         " AND ($2 = '' OR dataset_sha256 = $2) AND run <> $3"
-                        " AND verdict NOT IN ('fail', 'unmeasurable') ORDER BY run DESC LIMIT 1",
+                        " AND " AS_STORE_SOUND " ORDER BY run DESC LIMIT 1",
                         params, 3, out, err);
     }
+    if (rest.ptr && as_str_is(kind, "commits"))
+        return find_commit(store, arena, rest, suite, not_run, out, err);
     as_rc rc;
-    if (rest.ptr && as_str_is(kind, "tag")) {
+    if (as_str_is(reference, "accepted")) {
+        const as_str params[] = {suite, dataset_sha256, not_run};
+        rc = find_one(store, arena,
+                      "SELECT run FROM runs WHERE ($1 = '' OR suite = $1)"
+                      " AND ($2 = '' OR dataset_sha256 = $2) AND run <> $3"
+                      " AND run IN (SELECT run FROM accepted) ORDER BY run DESC LIMIT 1",
+                      params, 3, out, err);
+    } else if (rest.ptr && as_str_is(kind, "tag")) {
         rc = find_tag(store, arena, rest, out, err);
     } else if (rest.ptr && as_str_is(kind, "branch")) {
         const as_str params[] = {suite, rest, not_run};
@@ -160,6 +215,20 @@ as_rc as_store_summary(as_store *store, as_arena *arena, as_str run, as_summary 
     return as_summary_read(arena, text, out, err);
 }
 
+as_rc as_store_redacted(as_store *store, as_arena *arena, as_str run, as_str *out, as_err *err) {
+    return find_one(store, arena, "SELECT redacted FROM runs WHERE run = $1", &run, 1, out, err);
+}
+
+// What stands in texts goes back to where it was.
+as_rc as_store_read_sample(as_arena *arena, const as_db_value *cells, as_sample *out, as_err *err) {
+    as_rc rc = as_sample_read(arena, cells[0].text, out, err);
+    if (!rc && cells[1].kind == AS_DB_TEXT)
+        rc = as_json_parse(arena, cells[1].text, &out->expected, err);
+    if (!rc && cells[2].kind == AS_DB_TEXT) out->prediction = as_str_copy(arena, cells[2].text);
+    if (!rc && cells[3].kind == AS_DB_TEXT) out->output = as_str_copy(arena, cells[3].text);
+    return rc;
+}
+
 typedef struct sample_visit {
     as_arena arena;
     as_sample_visit *each;
@@ -169,7 +238,7 @@ typedef struct sample_visit {
 static as_rc visit_sample(void *context, const as_db_value *cells, as_err *err) {
     sample_visit *v = context;
     as_sample sample;
-    as_rc rc = as_sample_read(&v->arena, cells[0].text, &sample, err);
+    as_rc rc = as_store_read_sample(&v->arena, cells, &sample, err);
     if (!rc) rc = v->each(v->context, &sample, err);
     as_arena_reset(&v->arena);
     return rc;
@@ -179,8 +248,9 @@ as_rc as_store_samples(as_store *store, as_str run, as_sample_visit *each, void 
                        as_err *err) {
     sample_visit v = {.each = each, .context = context};
     const as_db_value params[] = {as_db_text(run)};
-    as_rc rc = as_store_ask(store, "SELECT line FROM samples WHERE run = $1 ORDER BY case_id",
-                            params, 1, visit_sample, &v, err);
+    as_rc rc = as_store_ask(
+        store, "SELECT " AS_STORE_SAMPLE " FROM samples s WHERE s.run = $1 ORDER BY s.case_id",
+        params, 1, visit_sample, &v, err);
     as_arena_free(&v.arena);
     return rc;
 }
@@ -207,35 +277,6 @@ as_rc as_store_scores(as_store *store, as_str run, as_score_visit *each, void *c
         params, 1, visit_score, &v, err);
 }
 
-typedef struct case_visit {
-    as_arena arena;
-    as_case_visit *each;
-    void *context;
-} case_visit;
-
-static as_rc visit_case(void *context, const as_db_value *cells, as_err *err) {
-    case_visit *v = context;
-    as_sample sample;
-    as_rc rc = as_sample_read(&v->arena, cells[1].text, &sample, err);
-    if (!rc) rc = v->each(v->context, cells[0].text, &sample, err);
-    as_arena_reset(&v->arena);
-    return rc;
-}
-
-as_rc as_store_case(as_store *store, as_str suite, as_str case_id, size_t limit,
-                    as_case_visit *each, void *context, as_err *err) {
-    case_visit v = {.each = each, .context = context};
-    const as_db_value params[] = {as_db_text(case_id), as_db_text(suite),
-                                  as_db_i64(limit ? (int64_t)limit : INT64_MAX)};
-    as_rc rc = as_store_ask(store,
-                            "SELECT s.run, s.line FROM samples s JOIN runs r ON r.run = s.run"
-                            " WHERE s.case_id = $1 AND ($2 = '' OR r.suite = $2)"
-                            " ORDER BY s.run DESC LIMIT $3",
-                            params, 3, visit_case, &v, err);
-    as_arena_free(&v.arena);
-    return rc;
-}
-
 typedef struct run_list {
     as_arena *arena;
     as_store_run *runs;
@@ -256,7 +297,6 @@ static as_rc take_run(void *context, const as_db_value *cells, as_err *err) {
     return rc;
 }
 
-// Tags come by run, newest first, as the runs do.
 static as_rc take_tag(void *context, const as_db_value *cells, as_err *err) {
     run_list *list = context;
     (void)err;
@@ -266,6 +306,14 @@ static as_rc take_tag(void *context, const as_db_value *cells, as_err *err) {
         run->tags = as_strf(list->arena, "%.*s%s%.*s", AS_STR_ARG(run->tags),
                             run->tags.len ? ", " : "", AS_STR_ARG(cells[1].text));
     }
+    return AS_OK;
+}
+
+static as_rc take_accepted(void *context, const as_db_value *cells, as_err *err) {
+    run_list *list = context;
+    (void)err;
+    for (size_t i = 0; i < list->count; i++)
+        if (as_str_eq(list->runs[i].summary.run, cells[0].text)) list->runs[i].accepted = true;
     return AS_OK;
 }
 
@@ -281,6 +329,8 @@ as_rc as_store_list(as_store *store, as_arena *arena, as_str suite, as_str since
     if (!rc)
         rc = as_store_ask(store, "SELECT run, tag FROM tags ORDER BY tag", NULL, 0, take_tag, &list,
                           err);
+    if (!rc)
+        rc = as_store_ask(store, "SELECT run FROM accepted", NULL, 0, take_accepted, &list, err);
     if (!rc) {
         as_store_run *kept = AS_NEW_ARRAY(arena, as_store_run, list.count);
         if (list.count) memcpy(kept, list.runs, list.count * sizeof *kept);
@@ -289,22 +339,4 @@ as_rc as_store_list(as_store *store, as_arena *arena, as_str suite, as_str since
     }
     free(list.runs);
     return rc;
-}
-
-as_rc as_store_tag(as_store *store, as_str run, as_str name, as_err *err) {
-    const as_db_value params[] = {as_db_text(name), as_db_text(run)};
-    return as_store_ask(store,
-                        "INSERT INTO tags (tag, run) VALUES ($1, $2)"
-                        " ON CONFLICT (tag) DO UPDATE SET run = excluded.run",
-                        params, 2, NULL, NULL, err);
-}
-
-as_rc as_store_prune(as_store *store, size_t keep, uint64_t *deleted, as_err *err) {
-    const as_db_value params[] = {as_db_i64((int64_t)keep)};
-    return store->ops->query(
-        store->state,
-        "DELETE FROM runs WHERE run IN (SELECT run FROM (SELECT run, row_number() OVER"
-        " (PARTITION BY suite ORDER BY run DESC) AS place FROM runs) AS placed"
-        " WHERE place > $1) AND run NOT IN (SELECT run FROM tags)",
-        params, 1, NULL, NULL, deleted, err);
 }

@@ -76,11 +76,32 @@ extern const as_db_ops as_store_pg;
 struct as_store {
     const as_db_ops *ops;
     void *state;
+    as_redact *redact; // for runs that are put; may be NULL
+    as_arena arena;
+    as_str who; // for the audit
 };
 
 static inline as_rc as_store_ask(as_store *store, const char *sql, const as_db_value *params,
                                  size_t count, as_db_row *each, void *context, as_err *err) {
     return store->ops->query(store->state, sql, params, count, each, context, NULL, err);
 }
+
+// Whether a run may be a baseline without being named; for a WHERE over runs.
+#define AS_STORE_SOUND                                                                             \
+    "(verdict NOT IN ('fail', 'unmeasurable') OR run IN (SELECT run FROM accepted))"
+
+// The cells of a sample, for SELECT ... FROM samples s; and the sample of such a row.
+#define AS_STORE_SAMPLE                                                                            \
+    "s.line, (SELECT text FROM texts WHERE sha256 = s.expected_text),"                             \
+    " (SELECT text FROM texts WHERE sha256 = s.prediction_text),"                                  \
+    " (SELECT text FROM texts WHERE sha256 = s.output_text)"
+as_rc as_store_read_sample(as_arena *arena, const as_db_value *cells, as_sample *out, as_err *err);
+
+// Removes the metrics of a run and puts those of the summary. Inside a transaction.
+as_rc as_store_put_metrics(as_store *store, const as_summary *summary, as_err *err);
+
+// Appends to the audit. Inside a transaction or not.
+as_rc as_store_note(as_store *store, const char *action, as_str suite, as_str run, as_str gate,
+                    as_str why, as_err *err);
 
 #endif

@@ -85,7 +85,7 @@ static void prune_keeps_the_newest_and_the_tagged(void **state) {
     put(f, "r3", "s", AS_PASS);
     put(f, "r4", "other", AS_PASS);
     assert_int_equal(as_store_tag(f->store, AS_STR("r1"), AS_STR("keep"), &err), AS_OK);
-    assert_int_equal(as_store_prune(f->store, 1, &deleted, &err), AS_OK);
+    assert_int_equal(as_store_prune(f->store, 1, AS_STR(""), &deleted, &err), AS_OK);
     assert_int_equal(deleted, 1);
     assert_int_equal(
         as_store_list(f->store, &f->arena, AS_STR(""), AS_STR(""), 0, &runs, &count, &err), AS_OK);
