@@ -195,7 +195,9 @@ static as_rc delete_runs(as_store *store, const held_list *list, uint64_t *delet
         const held *h = &list->runs[i];
         if (h->keep) continue;
         const as_db_value params[] = {as_db_text(h->run)};
-        rc = as_store_ask(store, "DELETE FROM runs WHERE run = $1", params, 1, NULL, NULL, err);
+        rc = as_store_ask(store, "DELETE FROM samples WHERE run = $1", params, 1, NULL, NULL, err);
+        if (!rc)
+            rc = as_store_ask(store, "DELETE FROM runs WHERE run = $1", params, 1, NULL, NULL, err);
         if (!rc) rc = as_store_note(store, "prune", h->suite, h->run, AS_STR(""), AS_STR(""), err);
         ++*deleted;
     }

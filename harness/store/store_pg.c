@@ -198,18 +198,23 @@ static as_rc simple(pg_state *s, const char *sql, as_err *err) {
     return rc;
 }
 
-// Text compares by byte, as in SQLite, whatever the database's locale.
-static as_rc pg_script(void *state, const char *sql, as_err *err) {
-    as_buf text = {0};
-    as_str rest = as_str_of(sql), word = AS_STR(" TEXT");
+static void replace_all(as_buf *out, as_str text, as_str what, const char *with) {
     size_t at;
-    while ((at = as_str_find(rest, word, 0)) != SIZE_MAX) {
-        as_buf_str(&text, as_str_sub(rest, 0, at + word.len));
-        as_buf_text(&text, " COLLATE \"C\"");
-        rest = as_str_sub(rest, at + word.len, rest.len);
+    while ((at = as_str_find(text, what, 0)) != SIZE_MAX) {
+        as_buf_str(out, as_str_sub(text, 0, at));
+        as_buf_text(out, with);
+        text = as_str_sub(text, at + what.len, text.len);
     }
-    as_buf_str(&text, rest);
+    as_buf_str(out, text);
+}
+
+static as_rc pg_script(void *state, const char *sql, as_err *err) {
+    as_buf own = {0}, text = {0};
+    replace_all(&own, as_str_of(sql), AS_STR("--pg "), "");
+    // Text compares by byte, as in SQLite, whatever the database's locale.
+    replace_all(&text, as_buf_view(&own), AS_STR(" TEXT"), " TEXT COLLATE \"C\"");
     as_rc rc = simple(state, text.ptr, err);
+    as_buf_free(&own);
     as_buf_free(&text);
     return rc;
 }

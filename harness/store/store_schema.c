@@ -66,5 +66,10 @@ const char *const as_store_schema_steps[] = {
     " gate TEXT NOT NULL,"
     " why TEXT NOT NULL);"
     "CREATE INDEX audit_by_suite ON audit (suite, happened_at);",
+    // 3: one case over many runs is found run by run, by key; an index by case would put every row
+    // of a run on a page of its own.
+    // PostgreSQL would look up the run once a row; pruning deletes the samples itself.
+    "DROP INDEX samples_by_case;"
+    "--pg ALTER TABLE samples DROP CONSTRAINT samples_run_fkey;\n",
     NULL,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // store_schema.h - the tables of the history, as the steps that made them. Steps are only ever
 // appended: a database at step n runs the ones after it. The SQL is the common subset of SQLite
-// and PostgreSQL.
+// and PostgreSQL; what stands after "--pg " up to the end of its line is for PostgreSQL alone.
 //
 //   runs      one row a finished run. `summary` is summary.json; the columns beside it repeat what
 //             people search and draw by. `redacted` names the fields that --redact changed.

@@ -214,7 +214,10 @@ static as_rc sqlite_open(as_str url, void **state, as_err *err) {
         rc = db_fail(s, err);
     if (!rc) sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
     if (!rc) rc = use_log(s, err);
-    if (!rc) rc = sqlite_script(s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;", err);
+    if (!rc)
+        rc = sqlite_script(
+            s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536;",
+            err);
     if (rc)
         sqlite_close(s);
     else

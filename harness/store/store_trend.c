@@ -84,9 +84,9 @@ as_rc as_store_case(as_store *store, as_str suite, as_str case_id, size_t limit,
                                   as_db_i64(limit ? (int64_t)limit : INT64_MAX)};
     as_rc rc = as_store_ask(store,
                             "SELECT " AS_STORE_SAMPLE
-                            ", r.run, r.suite, r.started, r.git_commit FROM samples s"
-                            " JOIN runs r ON r.run = s.run WHERE s.case_id = $1"
-                            " AND ($2 = '' OR r.suite = $2) ORDER BY s.run DESC LIMIT $3",
+                            ", r.run, r.suite, r.started, r.git_commit FROM runs r"
+                            " JOIN samples s ON s.run = r.run AND s.case_id = $1"
+                            " WHERE ($2 = '' OR r.suite = $2) ORDER BY r.run DESC LIMIT $3",
                             params, 3, visit_case, &v, err);
     as_arena_free(&v.arena);
     return rc;
