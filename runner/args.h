@@ -20,6 +20,8 @@ typedef struct as_args {
     bool json, quiet, verbose, no_color, version, help;
     // run, gate, compare, report, history
     as_args_list targets, gates;
+    as_args_list redact;
+    as_str why, older_than; // history
     as_str out, baseline, suite, since, tag;
     as_args_list metrics; // score
     bool resume, fresh, strict, no_store;

@@ -1,25 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// assay history - list, show RUN, tag RUN NAME, import FILE, export RUN, prune.
+// assay history - what was run, and what people decided about it.
 #include "harness/base/log.h"
 #include "reports/report.h"
 #include "runner/commands.h"
+#include "runner/git.h"
+#include "runner/history_verbs.h"
 #include "runner/outputs.h"
-#include "runner/source.h"
-
-typedef struct history {
-    const as_args *args;
-    as_arena *arena;
-    as_store *store;
-    const as_str *words; // after the verb
-} history;
-
-static as_rc find_run(history *h, as_str reference, as_summary *out, as_err *err) {
-    as_str run;
-    as_rc rc = as_store_find(h->store, h->arena, reference, h->args->suite, AS_STR(""), AS_STR(""),
-                             &run, err);
-    if (!rc && !run.len) rc = as_fail(err, AS_INVALID, "the history is empty");
-    return rc ? rc : as_store_summary(h->store, h->arena, run, out, err);
-}
 
 static as_rc print_and_free(as_buf *text, as_err *err) {
     as_rc rc = as_outputs_print(as_buf_view(text), err);
@@ -27,7 +13,7 @@ static as_rc print_and_free(as_buf *text, as_err *err) {
     return rc;
 }
 
-static as_rc list(history *h, as_err *err) {
+static as_rc list(as_history *h, as_err *err) {
     const as_store_run *runs;
     size_t count;
     as_rc rc = as_store_list(h->store, h->arena, h->args->suite, h->args->since,
@@ -49,7 +35,10 @@ static as_rc list(history *h, as_err *err) {
         as_str *tags = AS_NEW_ARRAY(h->arena, as_str, count);
         for (size_t i = 0; i < count; i++) {
             summaries[i] = runs[i].summary;
-            tags[i] = runs[i].tags;
+            tags[i] = !runs[i].accepted
+                          ? runs[i].tags
+                          : as_strf(h->arena, "%.*s%saccepted", AS_STR_ARG(runs[i].tags),
+                                    runs[i].tags.len ? ", " : "");
         }
         as_report_history_terminal(&text, summaries, tags, count,
                                    as_outputs_color(h->args->no_color), as_outputs_columns());
@@ -58,9 +47,9 @@ static as_rc list(history *h, as_err *err) {
     return rc ? rc : printed;
 }
 
-static as_rc show(history *h, as_err *err) {
+static as_rc show(as_history *h, as_err *err) {
     as_summary summary;
-    as_rc rc = find_run(h, h->words[0], &summary, err);
+    as_rc rc = as_history_run(h, h->words[0], &summary, err);
     if (rc) return rc;
     as_buf text = {0};
     if (h->args->json)
@@ -71,13 +60,13 @@ static as_rc show(history *h, as_err *err) {
     return print_and_free(&text, err);
 }
 
-static as_rc tag(history *h, as_err *err) {
+static as_rc tag(as_history *h, as_err *err) {
     as_summary summary;
-    as_rc rc = find_run(h, h->words[0], &summary, err);
+    as_rc rc = as_history_run(h, h->words[0], &summary, err);
     return rc ? rc : as_store_tag(h->store, summary.run, h->words[1], err);
 }
 
-static as_rc import(history *h, as_err *err) {
+static as_rc import(as_history *h, as_err *err) {
     as_source source;
     as_rc rc =
         as_source_find(h->arena, h->words[0], h->args->store, &h->store, AS_STR(""), &source, err);
@@ -104,9 +93,9 @@ static as_rc export_one(void *context, const as_sample *sample, as_err *err) {
 }
 
 // The run's directory as `run` left it, without the pages: they can be drawn again.
-static as_rc export_run(history *h, as_err *err) {
+static as_rc export_run(as_history *h, as_err *err) {
     as_summary summary;
-    as_rc rc = find_run(h, h->words[0], &summary, err);
+    as_rc rc = as_history_run(h, h->words[0], &summary, err);
     if (rc) return rc;
     as_str dir = h->args->out.len ? h->args->out : summary.run;
     const char *journal = as_strf(h->arena, "%.*s/results.jsonl", AS_STR_ARG(dir)).ptr;
@@ -125,26 +114,21 @@ static as_rc export_run(history *h, as_err *err) {
     return rc ? rc : as_outputs_print(as_strf(h->arena, "%s\n", journal), err);
 }
 
-static as_rc prune(history *h, as_err *err) {
-    if (!h->args->keep)
-        return as_fail(err, AS_INVALID, "history prune: say how many runs to keep: --keep N");
-    uint64_t deleted = 0;
-    as_rc rc = as_store_prune(h->store, (size_t)h->args->keep, &deleted, err);
-    if (!rc) as_log_info("deleted %llu runs", (unsigned long long)deleted);
-    return rc;
-}
-
 static const struct verb {
     const char *name, *syntax;
     size_t words;
-    as_rc (*run)(history *h, as_err *err);
+    as_rc (*run)(as_history *h, as_err *err);
 } verbs[] = {
     {"list", "list", 0, list},
     {"show", "show RUN", 1, show},
+    {"case", "case ID", 1, as_history_case},
     {"tag", "tag RUN NAME", 2, tag},
+    {"accept", "accept RUN --why TEXT", 1, as_history_accept},
+    {"audit", "audit", 0, as_history_audit},
     {"import", "import FILE", 1, import},
     {"export", "export RUN [--out DIR]", 1, export_run},
-    {"prune", "prune --keep N", 0, prune},
+    {"prune", "prune [--keep N] [--older-than AGE]", 0, as_history_prune},
+    {"rebuild", "rebuild", 0, as_history_rebuild},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
@@ -161,20 +145,22 @@ static as_rc find_verb(const as_args *args, const struct verb **out, as_err *err
         return AS_OK;
     }
     const char *near = as_str_nearest(name, names);
-    return as_fail(err, AS_INVALID,
-                   "history: unknown verb '%.*s'%s%s%s; there are list, show, tag, import, export, "
-                   "prune",
-                   AS_STR_ARG(name), near ? " (did you mean '" : "", near ? near : "",
-                   near ? "'?)" : "");
+    return as_fail(
+        err, AS_INVALID,
+        "history: unknown verb '%.*s'%s%s%s; there are list, show, case, tag, accept, audit, "
+        "import, export, prune, rebuild",
+        AS_STR_ARG(name), near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 int as_cmd_history(const as_args *args) {
     as_err err = {0};
     as_arena arena = {0};
-    history h = {.args = args, .arena = &arena, .words = args->operands.items + 1};
+    as_history h = {.args = args, .arena = &arena, .words = args->operands.items + 1};
     const struct verb *verb = NULL;
     as_rc rc = find_verb(args, &verb, &err);
     if (!rc) rc = as_store_open(args->store, &h.store, &err);
+    if (!rc) as_store_who(h.store, as_git_who(&arena, "."));
+    if (!rc) rc = as_store_redact(h.store, args->redact.items, args->redact.count, &err);
     if (!rc) rc = verb->run(&h, &err);
     as_store_close(h.store);
     as_arena_free(&arena);

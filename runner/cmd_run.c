@@ -36,14 +36,15 @@ typedef struct run {
     as_judgement judgement;
 } run;
 
-// Sorts by start time; the tail tells runs of one second apart.
+// Sorts by start time, to the millisecond; the end tells runs of one millisecond apart.
 static as_str new_run_id(as_arena *arena) {
     char when[25];
-    as_clock_rfc3339(as_clock_wall_ms(), when);
+    int64_t now_ms = as_clock_wall_ms();
+    as_clock_rfc3339(now_ms, when);
     unsigned tail = 0;
     if (getrandom(&tail, sizeof tail, 0) != sizeof tail) tail = (unsigned)as_clock_ns();
-    return as_strf(arena, "%.4s%.2s%.2sT%.2s%.2s%.2sZ-%06x", when, when + 5, when + 8, when + 11,
-                   when + 14, when + 17, tail & 0xffffff);
+    return as_strf(arena, "%.4s%.2s%.2sT%.2s%.2s%.2sZ-%03x%03x", when, when + 5, when + 8,
+                   when + 11, when + 14, when + 17, (unsigned)(now_ms % 1000), tail & 0xfff);
 }
 
 static as_run_header header_of(const run *r) {
@@ -260,8 +261,17 @@ static as_rc check_history(const run *r, as_err *err) {
     as_str reference = r->args->baseline;
     as_rc rc = AS_OK;
     if (!r->args->no_store && !*r->store) rc = as_store_open(r->args->store, r->store, err);
+    if (!rc && !r->args->no_store) {
+        as_store_who(*r->store, as_git_who(r->arena, r->plan->suite.dir.ptr));
+        rc = as_store_redact(*r->store, r->args->redact.items, r->args->redact.count, err);
+    }
     if (rc || !reference.len || as_str_is(reference, "none") || as_str_is(reference, "latest"))
         return rc;
+    if (as_source_is_merge_base(reference)) {
+        as_str branch = reference, commits;
+        as_str_cut(&branch, ':');
+        return as_git_merge_base(r->arena, ".", branch, &commits, err);
+    }
     as_source unused;
     rc = as_source_find(r->arena, reference, r->args->store, r->store, r->plan->suite.name, &unused,
                         err);

@@ -2,6 +2,7 @@
 #include "runner/git.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,4 +79,66 @@ as_str as_git_path(as_arena *arena, const char *path) {
     free(whole);
     free(here);
     return found;
+}
+
+static char *arg_copy(as_arena *arena, as_str text) {
+    char *copy = as_arena_take(arena, text.len + 1);
+    memcpy(copy, text.ptr, text.len);
+    return copy;
+}
+
+// git -C dir WORD...; the words are separated by spaces, `last` may be empty.
+static bool ask_git(as_arena *arena, const char *dir, const char *words, as_str last, as_str *out) {
+    char *argv[12] = {arg_copy(arena, AS_STR("git")), arg_copy(arena, AS_STR("-C")),
+                      arg_copy(arena, as_str_of(dir))};
+    size_t count = 3;
+    as_str rest = as_str_of(words);
+    while (rest.ptr && count < 10) argv[count++] = arg_copy(arena, as_str_cut(&rest, ' '));
+    if (last.len) argv[count++] = arg_copy(arena, last);
+    return ask(arena, argv, out);
+}
+
+as_str as_git_who(as_arena *arena, const char *dir) {
+    as_str name, address;
+    bool named = ask_git(arena, dir, "config user.name", AS_STR(""), &name) && name.len;
+    if (named && ask_git(arena, dir, "config user.email", AS_STR(""), &address) && address.len)
+        return as_strf(arena, "%.*s <%.*s>", AS_STR_ARG(name), AS_STR_ARG(address));
+    if (named) return name;
+    const struct passwd *user = getpwuid(getuid());
+    return user ? as_str_copy(arena, as_str_of(user->pw_name)) : AS_STR("unknown");
+}
+
+// The branch that others leave from, as this clone names it.
+static as_str default_branch(as_arena *arena, const char *dir) {
+    static const char *const names[] = {"origin/main", "origin/master", "main", "master"};
+    as_str found;
+    if (ask_git(arena, dir, "symbolic-ref --quiet --short refs/remotes/origin/HEAD", AS_STR(""),
+                &found))
+        return found;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (ask_git(arena, dir, "rev-parse --verify --quiet", as_str_of(names[i]), &found))
+            return as_str_of(names[i]);
+    return AS_STR("");
+}
+
+as_rc as_git_merge_base(as_arena *arena, const char *dir, as_str branch, as_str *out, as_err *err) {
+    if (!branch.len) branch = default_branch(arena, dir);
+    if (!branch.len)
+        return as_fail(err, AS_INVALID,
+                       "baseline merge-base: '%s' is in no git repository with a branch main or "
+                       "master; name one: merge-base:BRANCH",
+                       dir);
+    as_str base, list;
+    if (branch.ptr[0] == '-' || !ask_git(arena, dir, "merge-base HEAD", branch, &base))
+        return as_fail(err, AS_INVALID,
+                       "baseline merge-base: git finds no commit that HEAD and '%.*s' share (a "
+                       "shallow clone has none: fetch the history)",
+                       AS_STR_ARG(branch));
+    as_str words = as_strf(arena, "rev-list --first-parent --max-count=%d", AS_GIT_ANCESTORS_MAX);
+    if (!ask_git(arena, dir, words.ptr, base, &list)) list = base;
+    char *commits = arg_copy(arena, list);
+    for (size_t i = 0; i < list.len; i++)
+        if (commits[i] == '\n') commits[i] = ',';
+    *out = (as_str){commits, list.len};
+    return AS_OK;
 }

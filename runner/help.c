@@ -5,6 +5,7 @@
 #include "harness/target/target.h"
 #include "metrics/scorer.h"
 #include "runner/commands.h"
+#include "runner/help_store.h"
 #include "runner/outputs.h"
 
 const as_command as_commands[] = {
@@ -19,6 +20,7 @@ const as_command as_commands[] = {
      "asked. Each finished case is on disk (results.jsonl) before it is counted: a run that was\n"
      "interrupted or killed goes on with --resume.\n"
      "\n"
+     "--baseline merge-base is for pull requests: the run of the commit where the branch began.\n"
      "Drop gates compare with --baseline; without it with the newest run of the same suite on the\n"
      "same cases in the history that did not fail. A first run has no baseline: its drop gates\n"
      "say so and do not fail.\n"},
@@ -58,14 +60,21 @@ const as_command as_commands[] = {
      "With RUN and --format NAME, on stdout or to --out: json (summary), markdown, junit, sarif,\n"
      "codequality (GitLab), openmetrics, csv, jsonl, lm-eval, lm-eval-samples, promptfoo.\n"},
     {"history", as_cmd_history, "VERB",
-     "list, show RUN, tag RUN NAME, import FILE, export RUN, prune",
+     "what was run: list, show, case, tag, accept, audit, import, export, prune, rebuild",
      "  list                  runs, newest first (--suite, --since, --limit)\n"
      "  show RUN              the table of one run\n"
+     "  case ID               what became of one case in every run\n"
      "  tag RUN NAME          gives a run a name: a baseline can be tag:NAME\n"
+     "  accept RUN --why TEXT makes it a baseline whatever its verdict; noted with who and when\n"
+     "  audit                 who accepted, tagged and pruned runs and loosened gates\n"
      "  import FILE           adds a run from its directory, results.jsonl or summary.json; twice\n"
      "                        is the same as once\n"
      "  export RUN --out DIR  writes results.jsonl and summary.json again\n"
-     "  prune --keep N        deletes all but the newest N runs of each suite; tagged runs stay\n"},
+     "  prune                 deletes all but the newest --keep N runs of each suite, or what is\n"
+     "                        --older-than AGE, or what is both; tagged and accepted runs, the\n"
+     "                        baselines of kept runs and `latest` stay\n"
+     "  rebuild               scores every run's samples again and writes its metrics anew; exit\n"
+     "                        code 3 where a bit differs\n"},
     {"bench", as_cmd_bench, "TARGET", "load on a target: latency, throughput, saturation",
      "Closed loop: --concurrency requests at once, each followed by the next. Open loop (--rate):\n"
      "requests start when they are meant to, whether earlier ones were answered or not, and\n"
@@ -94,7 +103,7 @@ const as_command as_commands[] = {
      "are no multiple of 256 fall back from q4_k to q5_0, q5_k to q5_1, q6_k to q8_0; rows that\n"
      "are no multiple of 32 to f16.\n"},
     {"help", as_cmd_help, "[TOPIC]",
-     "this, a command, a metric, or: metrics, targets, gates, exit-codes", ""},
+     "this, a command, a metric, or: metrics, targets, gates, store, exit-codes", ""},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -222,6 +231,7 @@ static const struct topic {
 } topics[] = {{"metrics", as_metric_help},
               {"targets", put_targets},
               {"gates", put_gates},
+              {"store", as_help_store},
               {"exit-codes", put_exit_codes}};
 
 static as_rc put_topic(as_buf *out, as_str name, as_err *err) {

@@ -21,15 +21,33 @@ static as_rc find_latest(as_arena *arena, const as_judge_request *q, const as_su
     return rc;
 }
 
+// A suite that is new on its branch has no run where the branch began: that is no error.
+static as_rc find_merge_base(as_arena *arena, const as_judge_request *q, const as_summary *now,
+                             bool *found, as_err *err) {
+    as_str run = AS_STR("");
+    as_rc rc = *q->store ? AS_OK : as_store_open(q->store_url, q->store, err);
+    if (!rc) rc = as_source_run(arena, q->baseline, *q->store, now->suite, now->run, &run, err);
+    *found = run.len > 0;
+    if (!rc && !*found)
+        as_log_warning("the history has no run of '%.*s' at the merge base, nor before it: no "
+                       "baseline",
+                       AS_STR_ARG(now->suite));
+    return rc;
+}
+
 static as_rc find_baseline(as_arena *arena, const as_judge_request *q, const as_summary *now,
                            as_judgement *out, as_err *err) {
     if (as_str_is(q->baseline, "none")) return AS_OK;
     if (!q->baseline.len || as_str_is(q->baseline, "latest"))
         return find_latest(arena, q, now, out, err);
-    as_rc rc =
-        as_source_find(arena, q->baseline, q->store_url, q->store, now->suite, &out->base, err);
+    as_rc rc = AS_OK;
+    bool found = true;
+    if (as_source_is_merge_base(q->baseline)) rc = find_merge_base(arena, q, now, &found, err);
+    if (!rc && found)
+        rc =
+            as_source_find(arena, q->baseline, q->store_url, q->store, now->suite, &out->base, err);
     if (rc) as_err_prefix(err, "baseline");
-    out->has_base = !rc;
+    out->has_base = !rc && found;
     return rc;
 }
 
@@ -49,6 +67,11 @@ as_rc as_judge(as_arena *arena, const as_judge_request *q, as_summary *summary, 
     if (!rc && out->has_base) {
         warn_if_other(summary, &out->base);
         rc = as_source_score(&out->base, q->metrics, q->metric_count, &out->base_scorer, err);
+        if (rc == AS_INVALID && !q->baseline.len) { // nobody asked for this one
+            as_log_warning("no baseline: %s", err->text);
+            *out = (as_judgement){0};
+            rc = AS_OK;
+        }
     }
     if (!rc) {
         as_gate_judge(arena, q->gates, q->gate_count, summary, q->now_scorer, out->base_scorer,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/source.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "runner/git.h"
 
 enum { SUMMARY_SIZE_MAX = 64 * 1024 * 1024 };
 
@@ -37,6 +40,22 @@ static as_rc from_files(as_arena *arena, as_str reference, as_source *out, as_er
     return AS_OK;
 }
 
+bool as_source_is_merge_base(as_str reference) {
+    return as_str_is(reference, "merge-base") || as_str_starts(reference, AS_STR("merge-base:"));
+}
+
+as_rc as_source_run(as_arena *arena, as_str reference, as_store *store, as_str suite,
+                    as_str not_run, as_str *run, as_err *err) {
+    if (as_source_is_merge_base(reference)) {
+        as_str branch = reference, commits;
+        as_str_cut(&branch, ':');
+        as_rc rc = as_git_merge_base(arena, ".", branch, &commits, err);
+        if (rc) return rc;
+        reference = as_strf(arena, "commits:%.*s", AS_STR_ARG(commits));
+    }
+    return as_store_find(store, arena, reference, suite, AS_STR(""), not_run, run, err);
+}
+
 as_rc as_source_find(as_arena *arena, as_str reference, as_str store_url, as_store **store,
                      as_str suite, as_source *out, as_err *err) {
     as_source source = {0};
@@ -51,8 +70,7 @@ as_rc as_source_find(as_arena *arena, as_str reference, as_str store_url, as_sto
     } else {
         as_str run;
         if (!*store) rc = as_store_open(store_url, store, err);
-        if (!rc)
-            rc = as_store_find(*store, arena, reference, suite, AS_STR(""), AS_STR(""), &run, err);
+        if (!rc) rc = as_source_run(arena, reference, *store, suite, AS_STR(""), &run, err);
         if (!rc && !run.len)
             rc = as_fail(err, AS_INVALID, "the history has no run for '%s'", reference.ptr);
         if (!rc) rc = as_store_summary(*store, arena, run, &source.summary, err);
@@ -82,12 +100,42 @@ static as_rc score_one(void *context, const as_sample *sample, as_err *err) {
     return rc;
 }
 
+// A hash in the place of a text keeps equality and nothing else: what is scored from it counts only
+// where it is what the whole text gave.
+static as_rc check_redacted(const as_source *source, as_scorer *scorer, as_err *err) {
+    enum { DIGITS = 9 };
+    as_arena arena = {0};
+    as_str fields = AS_STR("");
+    as_rc rc = as_store_redacted(source->store, &arena, source->summary.run, &fields, err);
+    if (!rc && fields.len) {
+        as_summary again = source->summary;
+        again.metrics = NULL;
+        again.metric_count = 0;
+        as_scorer_summarize(scorer, &arena, &again);
+        for (size_t i = 0; !rc && i < again.metric_count; i++) {
+            const as_value *now = &again.metrics[i];
+            const as_value *old = as_summary_value(&source->summary, now->name, AS_STR(""));
+            if (!old || isnan(old->value) || isnan(now->value)) continue;
+            if (fabs(now->value - old->value) <= pow(10, -DIGITS) * fmax(1, fabs(old->value)))
+                continue;
+            rc =
+                as_fail(err, AS_INVALID,
+                        "run '%.*s' was stored with %.*s redacted: its '%.*s' cannot be scored "
+                        "again; name its results.jsonl instead",
+                        AS_STR_ARG(source->summary.run), AS_STR_ARG(fields), AS_STR_ARG(now->name));
+        }
+    }
+    as_arena_free(&arena);
+    return rc;
+}
+
 as_rc as_source_score(const as_source *source, const as_metric_spec *specs, size_t count,
                       as_scorer **out, as_err *err) {
     scoring s = {0};
     as_rc rc = as_scorer_new(specs, count, &s.scorer, err);
     if (rc) return rc;
     rc = as_source_visit(source, score_one, &s, err);
+    if (!rc && source->store && !source->journal) rc = check_redacted(source, s.scorer, err);
     as_arena_free(&s.arena);
     if (rc)
         as_scorer_free(s.scorer);

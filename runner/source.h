@@ -19,10 +19,19 @@ typedef struct as_source {
 as_rc as_source_find(as_arena *arena, as_str reference, as_str store_url, as_store **store,
                      as_str suite, as_source *out, as_err *err) AS_MUST_USE;
 
+// The run that a reference of the store names: those of store.h, merge-base and merge-base:BRANCH
+// (the newest run of the commit where HEAD left the branch, or of the nearest one before it).
+// *run is empty when latest or merge-base find none: that is no error.
+as_rc as_source_run(as_arena *arena, as_str reference, as_store *store, as_str suite,
+                    as_str not_run, as_str *run, as_err *err) AS_MUST_USE;
+
+bool as_source_is_merge_base(as_str reference);
+
 as_rc as_source_visit(const as_source *source, as_sample_visit *each, void *context,
                       as_err *err) AS_MUST_USE;
 
-// A new scorer filled with the source's samples.
+// A new scorer filled with the source's samples. AS_INVALID for a run whose texts were redacted so
+// that scoring it again does not give what its summary says.
 as_rc as_source_score(const as_source *source, const as_metric_spec *specs, size_t count,
                       as_scorer **out, as_err *err) AS_MUST_USE;
 

@@ -44,5 +44,32 @@ const char *const as_store_schema_steps[] = {
     "CREATE TABLE tags ("
     " tag TEXT NOT NULL PRIMARY KEY,"
     " run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE);",
+    // 2
+    "ALTER TABLE runs ADD COLUMN redacted TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE samples ADD COLUMN expected_text TEXT;"
+    "ALTER TABLE samples ADD COLUMN prediction_text TEXT;"
+    "ALTER TABLE samples ADD COLUMN output_text TEXT;"
+    "CREATE TABLE texts ("
+    " sha256 TEXT NOT NULL PRIMARY KEY,"
+    " text TEXT NOT NULL);"
+    "CREATE TABLE accepted ("
+    " run TEXT NOT NULL PRIMARY KEY REFERENCES runs (run) ON DELETE CASCADE,"
+    " accepted_at TEXT NOT NULL,"
+    " who TEXT NOT NULL,"
+    " why TEXT NOT NULL);"
+    "CREATE TABLE audit ("
+    " happened_at TEXT NOT NULL,"
+    " who TEXT NOT NULL,"
+    " action TEXT NOT NULL,"
+    " suite TEXT NOT NULL,"
+    " run TEXT NOT NULL,"
+    " gate TEXT NOT NULL,"
+    " why TEXT NOT NULL);"
+    "CREATE INDEX audit_by_suite ON audit (suite, happened_at);",
+    // 3: one case over many runs is found run by run, by key; an index by case would put every row
+    // of a run on a page of its own.
+    // PostgreSQL would look up the run once a row; pruning deletes the samples itself.
+    "DROP INDEX samples_by_case;"
+    "--pg ALTER TABLE samples DROP CONSTRAINT samples_run_fkey;\n",
     NULL,
 };

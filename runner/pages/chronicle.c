@@ -241,8 +241,10 @@ typedef struct telling {
     as_case_story *story;
 } telling;
 
-static as_rc tell(void *context, as_str run, const as_sample *sample, as_err *err) {
+static as_rc tell(void *context, const as_store_past *past, as_err *err) {
     telling *t = context;
+    const as_sample *sample = past->sample;
+    as_str run = past->run;
     (void)err;
     as_str text = as_str_copy(t->arena, as_str_sub(sample->output, 0, TEXT_MAX));
     if (as_str_eq(run, t->line->runs[t->story->before_run].run)) t->story->before = text;

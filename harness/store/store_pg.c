@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+// store_pg.c - the history in PostgreSQL, by libpq: URL and environment are libpq's own. Rows in
+// bulk go by COPY. Writers work side by side; migration and pruning wait until they are alone.
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <libpq-fe.h>
+
+#include "harness/base/log.h"
+#include "harness/store/store_ops.h"
+
+enum {
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_FLOAT4 = 700,
+    OID_FLOAT8 = 701,
+    COPY_CHUNK = 256 * 1024,
+    CONNECT_TRIES = 9, // over about ten seconds: a server restarts in less
+    QUERY_TRIES = 4,   // a server that goes down may still take a connection and drop it
+    CONNECT_PAUSE_FIRST_MS = 40,
+    CONNECT_PAUSE_MAX_MS = 2500,
+};
+
+// The advisory lock that writers share and migration and pruning hold alone: "assay" in ASCII.
+#define LOCK_KEY "418565087609"
+
+typedef struct pg_state {
+    PGconn *conn;
+    char *name;
+    bool in_transaction, again;
+    as_buf copy;
+    as_buf staged; // SQL that moves staged rows into their table at the commit
+} pg_state;
+
+// "ERROR: relation ... \nLINE 1: ..." as one line.
+static as_str one_line(as_arena *arena, const char *text) {
+    as_str line = as_str_copy(arena, as_str_trim(as_str_of(text)));
+    char *bytes = (char *)(uintptr_t)line.ptr; // the copy is ours
+    for (size_t i = 0; i < line.len; i++)
+        if (bytes[i] == '\n' || bytes[i] == '\t') bytes[i] = ' ';
+    return line;
+}
+
+static bool is_transient(const char *sqlstate) {
+    // Connection and rollback classes; the server is going down, starting, or full of clients.
+    static const char *const prefixes[] = {"08", "40", "57P", "53300"};
+    for (size_t i = 0; sqlstate && i < sizeof prefixes / sizeof *prefixes; i++)
+        if (!strncmp(sqlstate, prefixes[i], strlen(prefixes[i]))) return true;
+    return false;
+}
+
+// Says what is wrong with `result` (NULL: with the connection), and whether it may work again.
+static as_rc db_fail(pg_state *s, const PGresult *result, as_err *err) {
+    const char *primary = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    // An error without a state is libpq's own: it lost the connection, whether it says so or not.
+    s->again = PQstatus(s->conn) == CONNECTION_BAD || !state || is_transient(state);
+    as_arena arena = {0};
+    as_str text = one_line(&arena, primary ? primary : PQerrorMessage(s->conn));
+    as_fail(err, AS_UNMEASURED, "history '%s': %.*s", s->name, AS_STR_ARG(text));
+    as_arena_free(&arena);
+    return AS_UNMEASURED;
+}
+
+static void pause_ms(long ms) {
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+static void be_quiet(void *context, const char *notice) {
+    (void)context;
+    (void)notice;
+}
+
+// Makes a dropped connection again, waiting for a server that restarts.
+static as_rc reconnect(pg_state *s, as_err *err) {
+    long ms = CONNECT_PAUSE_FIRST_MS;
+    s->in_transaction = false;
+    as_log_debug("history '%s': connecting again", s->name);
+    for (int i = 1;; i++) {
+        PQreset(s->conn);
+        if (PQstatus(s->conn) == CONNECTION_OK) return AS_OK;
+        if (i == CONNECT_TRIES) return db_fail(s, NULL, err);
+        pause_ms(ms);
+        ms = ms * 2 < CONNECT_PAUSE_MAX_MS ? ms * 2 : CONNECT_PAUSE_MAX_MS;
+    }
+}
+
+// Parameters as libpq wants them: text, NUL-terminated, NULL for null.
+typedef struct pg_params {
+    as_arena arena;
+    Oid types[AS_DB_PARAMS_MAX];
+    const char *texts[AS_DB_PARAMS_MAX];
+} pg_params;
+
+static void fill_params(pg_params *p, const as_db_value *values, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        char number[32];
+        switch (values[i].kind) {
+        case AS_DB_NULL:
+            p->types[i] = OID_FLOAT8;
+            p->texts[i] = NULL;
+            break;
+        case AS_DB_TEXT:
+            p->types[i] = OID_TEXT;
+            p->texts[i] = as_str_copy(&p->arena, values[i].text).ptr;
+            break;
+        case AS_DB_I64:
+            p->types[i] = OID_INT8;
+            p->texts[i] = as_strf(&p->arena, "%lld", (long long)values[i].i64).ptr;
+            break;
+        case AS_DB_F64:
+            p->types[i] = OID_FLOAT8;
+            as_f64_text(values[i].f64, number);
+            p->texts[i] = as_strf(&p->arena, "%s", number).ptr;
+            break;
+        }
+    }
+}
+
+static as_db_value cell(const PGresult *result, int at) {
+    if (PQgetisnull(result, 0, at)) return (as_db_value){.kind = AS_DB_NULL, .text = AS_STR("")};
+    as_str text = {PQgetvalue(result, 0, at), (size_t)PQgetlength(result, 0, at)};
+    int64_t i64 = 0;
+    double f64 = 0;
+    switch (PQftype(result, at)) {
+    case OID_INT2:
+    case OID_INT4:
+    case OID_INT8:
+        return as_str_to_i64(text, &i64) ? as_db_i64(i64) : as_db_text(text);
+    case OID_FLOAT4:
+    case OID_FLOAT8:
+        return as_str_to_f64(text, &f64) ? as_db_f64(f64) : as_db_text(text);
+    default:
+        return as_db_text(text);
+    }
+}
+
+static as_rc give_row(const PGresult *result, as_db_row *each, void *context, as_err *err) {
+    as_db_value cells[AS_DB_COLUMNS_MAX];
+    int columns = PQnfields(result);
+    for (int i = 0; i < columns; i++) cells[i] = cell(result, i);
+    return each(context, cells, err);
+}
+
+// Reads all that the server answers; after a failure too, so that the connection can be used again.
+static as_rc take_results(pg_state *s, as_db_row *each, void *context, uint64_t *changed,
+                          bool *given, as_err *err) {
+    as_rc rc = AS_OK;
+    PGresult *result;
+    while ((result = PQgetResult(s->conn))) {
+        ExecStatusType status = PQresultStatus(result);
+        if (!rc && status == PGRES_SINGLE_TUPLE && each) {
+            *given = true;
+            rc = give_row(result, each, context, err);
+        } else if (!rc && status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK &&
+                   status != PGRES_COMMAND_OK) {
+            rc = db_fail(s, result, err);
+        } else if (!rc && changed) {
+            *changed = strtoull(PQcmdTuples(result), NULL, 10);
+        }
+        PQclear(result);
+    }
+    if (!rc && PQstatus(s->conn) == CONNECTION_BAD) rc = db_fail(s, NULL, err);
+    return rc;
+}
+
+static as_rc pg_query(void *state, const char *sql, const as_db_value *params, size_t count,
+                      as_db_row *each, void *context, uint64_t *changed, as_err *err) {
+    pg_state *s = state;
+    pg_params p = {0};
+    fill_params(&p, params, count);
+    as_rc rc = AS_OK;
+    for (int i = 1;; i++) {
+        bool given = false;
+        s->again = false;
+        if (!PQsendQueryParams(s->conn, sql, (int)count, p.types, p.texts, NULL, NULL, 0)) {
+            rc = db_fail(s, NULL, err);
+        } else {
+            PQsetSingleRowMode(s->conn);
+            rc = take_results(s, each, context, changed, &given, err);
+        }
+        if (!rc || !s->again || s->in_transaction || given || i == QUERY_TRIES) break;
+        if (reconnect(s, err)) break;
+    }
+    as_arena_free(&p.arena);
+    return rc;
+}
+
+static as_rc simple(pg_state *s, const char *sql, as_err *err) {
+    PGresult *result = PQexec(s->conn, sql);
+    ExecStatusType status = PQresultStatus(result);
+    as_rc rc =
+        status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? AS_OK : db_fail(s, result, err);
+    PQclear(result);
+    return rc;
+}
+
+static void replace_all(as_buf *out, as_str text, as_str what, const char *with) {
+    size_t at;
+    while ((at = as_str_find(text, what, 0)) != SIZE_MAX) {
+        as_buf_str(out, as_str_sub(text, 0, at));
+        as_buf_text(out, with);
+        text = as_str_sub(text, at + what.len, text.len);
+    }
+    as_buf_str(out, text);
+}
+
+static as_rc pg_script(void *state, const char *sql, as_err *err) {
+    as_buf own = {0}, text = {0};
+    replace_all(&own, as_str_of(sql), AS_STR("--pg "), "");
+    // Text compares by byte, as in SQLite, whatever the database's locale.
+    replace_all(&text, as_buf_view(&own), AS_STR(" TEXT"), " TEXT COLLATE \"C\"");
+    as_rc rc = simple(state, text.ptr, err);
+    as_buf_free(&own);
+    as_buf_free(&text);
+    return rc;
+}
+
+// One field of COPY's text format.
+static void copy_text(as_buf *buf, as_str text) {
+    size_t from = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i], as = c == '\\' ? '\\' : c == '\n' ? 'n' : c == '\r' ? 'r' : 't';
+        if (c != '\\' && c != '\n' && c != '\r' && c != '\t') continue;
+        as_buf_add(buf, text.ptr + from, i - from);
+        as_buf_char(buf, '\\');
+        as_buf_char(buf, as);
+        from = i + 1;
+    }
+    as_buf_add(buf, text.ptr + from, text.len - from);
+}
+
+static void copy_value(as_buf *buf, const as_db_value *value) {
+    switch (value->kind) {
+    case AS_DB_NULL:
+        as_buf_text(buf, "\\N");
+        break;
+    case AS_DB_TEXT:
+        copy_text(buf, value->text);
+        break;
+    case AS_DB_I64:
+        as_buff(buf, "%lld", (long long)value->i64);
+        break;
+    case AS_DB_F64:
+        as_buf_f64(buf, value->f64);
+        break;
+    }
+}
+
+// Sends the rows; a failure to send shows in the result of the COPY.
+static as_rc send_rows(pg_state *s, const as_db_table *table, const as_db_value *cells, size_t rows,
+                       as_err *err) {
+    as_buf_clear(&s->copy);
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t i = 0; i < table->column_count; i++) {
+            if (i) as_buf_char(&s->copy, '\t');
+            copy_value(&s->copy, cells++);
+        }
+        as_buf_char(&s->copy, '\n');
+        if (s->copy.len < COPY_CHUNK && row + 1 < rows) continue;
+        if (PQputCopyData(s->conn, s->copy.ptr, (int)s->copy.len) != 1) break;
+        as_buf_clear(&s->copy);
+    }
+    if (PQputCopyEnd(s->conn, NULL) != 1) return db_fail(s, NULL, err);
+    bool given = false;
+    return take_results(s, NULL, NULL, NULL, &given, err);
+}
+
+// Rows that may be there already wait in a temporary table. They are moved at the commit, in the
+// order of their keys, so that writers of the same keys cannot lock each other out.
+static as_rc stage(pg_state *s, const as_db_table *table, as_err *err) {
+    as_buf sql = {0};
+    as_buff(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS staged_%s (LIKE %s) ON COMMIT DELETE ROWS",
+            table->name, table->name);
+    as_rc rc = simple(s, sql.ptr, err);
+    as_buf_free(&sql);
+    int key = (int)strcspn(table->columns, ",");
+    as_buf_clear(&s->staged);
+    as_buff(&s->staged,
+            "INSERT INTO %s (%s) SELECT DISTINCT ON (%.*s) %s FROM staged_%s ORDER BY %.*s"
+            " ON CONFLICT DO NOTHING",
+            table->name, table->columns, key, table->columns, table->columns, table->name, key,
+            table->columns);
+    return rc;
+}
+
+static as_rc pg_load(void *state, const as_db_table *table, const as_db_value *cells, size_t rows,
+                     as_err *err) {
+    pg_state *s = state;
+    s->again = false;
+    if (table->once && !s->staged.len && stage(s, table, err)) return AS_UNMEASURED;
+    as_buf sql = {0};
+    as_buff(&sql, "COPY %s%s (%s) FROM STDIN", table->once ? "staged_" : "", table->name,
+            table->columns);
+    PGresult *result = PQexec(s->conn, sql.ptr);
+    as_rc rc = PQresultStatus(result) == PGRES_COPY_IN ? AS_OK : db_fail(s, result, err);
+    PQclear(result);
+    as_buf_free(&sql);
+    return rc ? rc : send_rows(s, table, cells, rows, err);
+}
+
+static void pg_rollback(void *state) {
+    pg_state *s = state;
+    if (PQstatus(s->conn) == CONNECTION_OK) PQclear(PQexec(s->conn, "ROLLBACK"));
+    s->in_transaction = false;
+    as_buf_clear(&s->staged);
+}
+
+static as_rc pg_begin(void *state, bool alone, as_err *err) {
+    pg_state *s = state;
+    as_rc rc = pg_query(s, "BEGIN", NULL, 0, NULL, NULL, NULL, err);
+    if (rc) return rc;
+    s->in_transaction = true;
+    as_buf_clear(&s->staged);
+    rc = simple(s,
+                alone ? "SELECT pg_advisory_xact_lock(" LOCK_KEY ")"
+                      : "SELECT pg_advisory_xact_lock_shared(" LOCK_KEY ")",
+                err);
+    if (rc) pg_rollback(s);
+    return rc;
+}
+
+static as_rc pg_commit(void *state, as_err *err) {
+    pg_state *s = state;
+    s->again = false;
+    as_rc rc = s->staged.len ? simple(s, s->staged.ptr, err) : AS_OK;
+    if (!rc) rc = simple(s, "COMMIT", err);
+    if (!rc) s->in_transaction = false;
+    return rc;
+}
+
+static as_rc take_version(void *context, const as_db_value *cells, as_err *err) {
+    (void)err;
+    *(int *)context = (int)cells[0].i64;
+    return AS_OK;
+}
+
+static as_rc pg_version(void *state, int *out, as_err *err) {
+    int there = 0;
+    *out = 0;
+    // Not to_regclass: it may still answer from before the lock was had.
+    as_rc rc = pg_query(state,
+                        "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+                        " ON n.oid = c.relnamespace WHERE c.relname = 'assay_schema'"
+                        " AND n.nspname = ANY (current_schemas(false))",
+                        NULL, 0, take_version, &there, NULL, err);
+    if (rc || !there) return rc;
+    return pg_query(state, "SELECT version FROM assay_schema", NULL, 0, take_version, out, NULL,
+                    err);
+}
+
+static as_rc pg_set_version(void *state, int version, as_err *err) {
+    const as_db_value params[] = {as_db_i64(version)};
+    as_rc rc = simple(state,
+                      "CREATE TABLE IF NOT EXISTS assay_schema (version INTEGER NOT NULL);"
+                      "DELETE FROM assay_schema",
+                      err);
+    return rc ? rc
+              : pg_query(state, "INSERT INTO assay_schema VALUES ($1)", params, 1, NULL, NULL, NULL,
+                         err);
+}
+
+static bool pg_again(const void *state) {
+    return ((const pg_state *)state)->again;
+}
+
+static const char *pg_name(const void *state) {
+    return ((const pg_state *)state)->name;
+}
+
+static void pg_close(void *state) {
+    pg_state *s = state;
+    PQfinish(s->conn);
+    as_buf_free(&s->copy);
+    as_buf_free(&s->staged);
+    free(s->name);
+    free(s);
+}
+
+// A URL that libpq understands; its own message would repeat the URL, password and all.
+static as_rc check_url(const char *url, as_err *err) {
+    char *message = NULL;
+    PQconninfoOption *options = PQconninfoParse(url, &message);
+    PQfreemem(message);
+    if (!options)
+        return as_fail(err, AS_INVALID,
+                       "store 'postgres:...' is no URL that libpq understands: "
+                       "postgres://USER@HOST:PORT/DATABASE?OPTION=VALUE, with special characters "
+                       "as %%XX");
+    for (const PQconninfoOption *o = options; o->keyword; o++)
+        if (o->val && strstr(o->keyword, "password")) as_log_secret(as_str_of(o->val));
+    PQconninfoFree(options);
+    return AS_OK;
+}
+
+static char *name_of(PGconn *conn) {
+    const char *user = PQuser(conn), *host = PQhost(conn), *port = PQport(conn), *db = PQdb(conn);
+    as_buf name = {0};
+    bool local = !host || !host[0] || host[0] == '/';
+    if (local)
+        as_buff(&name, "postgres://%s@/%s?host=%s", user ? user : "", db ? db : "",
+                host ? host : "");
+    else
+        as_buff(&name, "postgres://%s@%s:%s/%s", user ? user : "", host, port ? port : "",
+                db ? db : "");
+    return name.ptr;
+}
+
+// A server that is starting or full is worth waiting for; a wrong name or password is not.
+static bool worth_waiting(const PGconn *conn, const char *const *keys, const char *const *values) {
+    const char *text = PQerrorMessage(conn);
+    return strstr(text, "too many clients") || strstr(text, "remaining connection slots") ||
+           PQpingParams(keys, values, 1) == PQPING_REJECT;
+}
+
+static as_rc pg_open(as_str url, void **state, as_err *err) {
+    as_arena arena = {0};
+    const char *text = as_str_copy(&arena, url).ptr;
+    as_rc rc = check_url(text, err);
+    if (rc) {
+        as_arena_free(&arena);
+        return rc;
+    }
+    // What stands before the URL it may override; what stands after it may not.
+    const char *const keys[] = {"connect_timeout", "fallback_application_name", "dbname",
+                                "client_encoding", NULL};
+    const char *const values[] = {"10", "assay", text, "UTF8", NULL};
+    pg_state *s = as_mem_new(sizeof *s);
+    long ms = CONNECT_PAUSE_FIRST_MS;
+    for (int i = 1;; i++) {
+        s->conn = PQconnectdbParams(keys, values, 1);
+        if (PQstatus(s->conn) == CONNECTION_OK || i == CONNECT_TRIES ||
+            !worth_waiting(s->conn, keys, values))
+            break;
+        PQfinish(s->conn);
+        pause_ms(ms);
+        ms = ms * 2 < CONNECT_PAUSE_MAX_MS ? ms * 2 : CONNECT_PAUSE_MAX_MS;
+    }
+    s->name = name_of(s->conn);
+    PQsetNoticeProcessor(s->conn, be_quiet, NULL);
+    rc = PQstatus(s->conn) == CONNECTION_OK ? AS_OK : db_fail(s, NULL, err);
+    if (rc)
+        pg_close(s);
+    else
+        *state = s;
+    as_arena_free(&arena);
+    return rc;
+}
+
+const as_db_ops as_store_pg = {
+    .scheme = "postgres",
+    .long_form = "postgresql",
+    .open = pg_open,
+    .close = pg_close,
+    .name = pg_name,
+    .script = pg_script,
+    .query = pg_query,
+    .load = pg_load,
+    .begin = pg_begin,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .version = pg_version,
+    .set_version = pg_set_version,
+    .again = pg_again,
+};

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runner/help_store.h"
+
+void as_help_store(as_buf *out) {
+    as_buf_text(
+        out,
+        "  --store sqlite:PATH                     one file; writers wait for each other\n"
+        "  --store postgres://USER@HOST/DATABASE   libpq's URL, and its environment: PGPASSWORD,\n"
+        "                                          PGPASSFILE, PGSSLMODE, ...\n"
+        "\n"
+        "Same tables in both. A run is in all of them or in none. Columns are only ever added.\n"
+        "Times are RFC 3339 in UTC, as text that sorts (PostgreSQL: started::timestamptz).\n"
+        "\n"
+        "  runs      run (key), suite, started, wall_s, target, model, model_sha256, "
+        "suite_sha256,\n"
+        "            dataset_sha256, git_commit, git_branch, git_dirty, cases, errors, verdict,\n"
+        "            scores_digest, redacted (fields that --redact changed),\n"
+        "            summary (summary.json whole)\n"
+        "  metrics   run, slice ('' is all cases), metric (key: these three), value, lo, hi (95 %\n"
+        "            interval), n. NULL is undefined. A trend needs no more than this and runs.\n"
+        "  samples   run, case_id (key: these two), outcome, score (of the suite's first metric),\n"
+        "            line (the journal's line, JSON), expected_text, prediction_text, "
+        "output_text:\n"
+        "            where one is set, that text is in texts and empty in the line\n"
+        "  texts     sha256 (key), text: texts of more than 256 bytes, once each; expected as "
+        "JSON\n"
+        "  tags      tag (key), run\n"
+        "  accepted  run (key), accepted_at, who, why\n"
+        "  audit     happened_at, who, action (accept, loosen, tag, prune), suite, run, gate, "
+        "why;\n"
+        "            only ever appended to\n"
+        "\n"
+        "The trend of a metric:\n"
+        "  SELECT r.started, m.value, m.lo, m.hi FROM runs r JOIN metrics m ON m.run = r.run\n"
+        "  WHERE r.suite = 'support' AND m.metric = 'accuracy' AND m.slice = '' ORDER BY r.run\n"
+        "\n"
+        "--redact output|prediction|expected|error keeps 'sha256:HEX' in the place of that text:\n"
+        "scores stay, equal answers stay equal, and metrics that need the words cannot be scored\n"
+        "again. --redact /PATTERN/ replaces what matches by [redacted]. The journal in --out is\n"
+        "not touched. The hash of a short text can be guessed.\n"
+        "\n"
+        "A dashboard and provisioning for Grafana: reports/grafana.\n");
+}
