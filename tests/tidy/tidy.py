@@ -32,7 +32,7 @@ HOMES = {
     "pcre2.h": ["harness/base/regex.c"],
     "nettle/sha2.h": ["harness/base/sha256.c"],
     "cblas.h": ["kernels/blas.c"],
-    "microhttpd.h": ["harness/net/httpd.c", "runner/httpd.c"],
+    "microhttpd.h": ["runner/serve/httpd.c"],
     "immintrin.h": ["kernels/x86/"],
     "cpuid.h": ["kernels/x86/"],
     "cuda_runtime.h": ["kernels/cuda/"],
