@@ -31,7 +31,7 @@ void as_site_cases(as_buf *out, const as_timeline *line, as_str word, as_str sho
 // One case in one run.
 typedef struct as_site_visit {
     as_str run, when, commit;
-    as_str output, prediction, error;
+    as_str output, error;
     const char *outcome;
     double score, latency_ms;
 } as_site_visit;
