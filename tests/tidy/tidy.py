@@ -42,8 +42,8 @@ HOMES = {
 }
 # The C library and POSIX: at home everywhere.
 STANDARD = re.compile(
-    r"^(assert|ctype|dirent|errno|fcntl|float|inttypes|limits|math|poll|sched|setjmp|signal|spawn|"
-    r"stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|"
+    r"^(arpa/inet|assert|ctype|dirent|errno|fcntl|float|inttypes|limits|math|poll|sched|setjmp|signal|"
+    r"spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|"
     r"sys/[a-z_]+)\.h$")
 LINES_MAX = 800
 MODULES_MAX = 16
