@@ -15,11 +15,15 @@
 // NULL. Light and dark, print, phone.
 void as_report_html(as_buf *out, const as_summary *run, const as_summary *baseline,
                     const as_findings *findings);
+// Its <main> alone, for a server's page.
+void as_report_html_body(as_buf *out, const as_summary *run, const as_summary *baseline,
+                         const as_findings *findings);
 
-// A suite over time: a whole page, and its body for a server, where `run_links` is what stands
-// before the id in the address of a run's page (NULL: there are none).
+// A suite over time: a whole page, and its body for a server, where the links are what stands
+// before the id in the address of the page of a run or a case (NULL: there are none).
 void as_report_trend_html(as_buf *out, const as_timeline *line);
-void as_report_trend_body(as_buf *out, const as_timeline *line, const char *run_links);
+void as_report_trend_body(as_buf *out, const as_timeline *line, const char *run_links,
+                          const char *case_links);
 
 // The table for a terminal. `color`: ANSI; `columns`: width of the terminal (0: 80).
 void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *baseline, bool color,

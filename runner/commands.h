@@ -25,6 +25,7 @@ int as_cmd_history(const as_args *args);
 int as_cmd_model(const as_args *args);
 int as_cmd_bench(const as_args *args);
 int as_cmd_init(const as_args *args);
+int as_cmd_serve(const as_args *args);
 int as_cmd_help(const as_args *args);
 
 // Says the error on stderr and returns its exit code.

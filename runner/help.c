@@ -87,6 +87,13 @@ const as_command as_commands[] = {
      "  itl      between one piece of a stream and the next, over all requests\n"
      "  late     sent so much after the intended start (open loop)\n"
      "  goodput  answers a second that keep every bound of --slo\n"},
+    {"serve", as_cmd_serve, "", "the same pages live over the history, /metrics and an API",
+     "Pages: / (suites), /suites/S (over time), /suites/S/cases (search), /suites/S/cases/ID,\n"
+     "/runs, /runs/RUN, /compare?a=RUN&b=RUN. For machines: /healthz, /metrics (OpenMetrics), and\n"
+     "below /api/v1: suites, suites/S/runs, suites/S/verdict?commit=C (or branch=B), suites/S/\n"
+     "cases/ID, runs, runs/RUN, runs/RUN/samples?from=N&limit=N. With --token-file also POST\n"
+     "runs/RUN/tags {\"name\": N}, with 'Authorization: Bearer TOKEN'; without it nothing is\n"
+     "written. Prints its address; SIGINT and SIGTERM let answers under way finish.\n"},
     {"model", as_cmd_model, "VERB", "inspect FILE, quantize IN OUT TYPE, perplexity, bench",
      "  inspect FILE           what a GGUF file holds: architecture, shape, tokenizer, types\n"
      "  quantize IN OUT TYPE   the same model with its weights brought to f32, f16, bf16, q8_0,\n"

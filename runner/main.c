@@ -38,7 +38,7 @@ static const as_command *find(as_str name) {
 }
 
 static int unknown_command(as_str name) {
-    static const char *const planned[] = {"watch", "serve", "dataset", "attack", NULL};
+    static const char *const planned[] = {"watch", "dataset", "attack", NULL};
     as_err err = {0};
     const char *names[24];
     size_t count = 0;

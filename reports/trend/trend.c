@@ -160,8 +160,9 @@ static void put_nav(as_buf *out, const as_trend_page *page) {
     as_buf_text(out, "</nav>\n\n");
 }
 
-void as_report_trend_body(as_buf *out, const as_timeline *line, const char *run_links) {
-    as_trend_page page = {.line = line, .links = run_links};
+void as_report_trend_body(as_buf *out, const as_timeline *line, const char *run_links,
+                          const char *case_links) {
+    as_trend_page page = {.line = line, .links = run_links, .case_links = case_links};
     put_heading(out, line);
     if (!line->count) {
         as_buf_text(out, "<p>No run is stored yet.</p>\n");
@@ -184,6 +185,6 @@ void as_report_trend_html(as_buf *out, const as_timeline *line) {
     as_page_open_scripted(out, line->suite.len ? line->suite : AS_STR("All suites"),
                           "assay history",
                           line->count ? line->runs[line->count - 1].gate.verdict : AS_NO_BASELINE);
-    as_report_trend_body(out, line, NULL);
+    as_report_trend_body(out, line, NULL, NULL);
     as_page_close_scripted(out);
 }

@@ -129,8 +129,8 @@ void as_trend_browser(as_buf *out, as_trend_page *page) {
     if (!line->case_count) return;
     as_page_section(out, "browser", "All cases", NULL);
     as_buff(out,
-            "<div id=\"all-cases\"><p class=\"aside\">%s cases. With scripts allowed, they can be "
-            "searched and sorted here.</p></div>\n",
-            as_figure_count(line->case_count).text);
+            "<div id=\"all-cases\" data-link=\"%s\"><p class=\"aside\">%s cases. With scripts "
+            "allowed, they can be searched and sorted here.</p></div>\n",
+            page->case_links ? page->case_links : "", as_figure_count(line->case_count).text);
     as_page_section_end(out);
 }

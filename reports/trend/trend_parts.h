@@ -16,7 +16,7 @@ typedef struct as_trend_page {
     size_t name_count;
     unsigned *events; // [line->count]: number of the event at each run, newest 1; 0: none
     unsigned event_count;
-    const char *links; // where a run's page is: a prefix for its id; NULL: nowhere
+    const char *links, *case_links; // addresses up to the id of a run, of a case; NULL: none
 } as_trend_page;
 
 // What is new in a run compared with the one before: "model and dataset"; NULL when nothing is.

@@ -4,15 +4,21 @@
 
     e2e_pages.py BINARY [CLASS...]      Standard library only.
 """
+import concurrent.futures
 import html.parser
+import http.client
 import json
 import pathlib
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import e2e  # noqa: E402
@@ -42,7 +48,7 @@ def browse(test, address, *options, width=1400, height=2000):
         done = subprocess.run(
             [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              f"--user-data-dir={profile}", f"--window-size={width},{height}", "--enable-logging=stderr",
-             "--log-level=0", "--virtual-time-budget=4000", "--dump-dom", *options, address],
+             "--log-level=0", "--dump-dom", *options, address],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
     finally:
         shutil.rmtree(profile, ignore_errors=True)
@@ -390,6 +396,251 @@ class Init(Pages):
         self.refused("init", "a", "b", says=["one directory"])
         self.write("file", "")
         self.refused("init", "file/x", says=["file"])
+
+
+class Serve(Pages):
+    def start(self, *args):
+        server = subprocess.Popen([e2e.BINARY, "serve", "--listen", "0", *map(str, args)],
+                                  cwd=self.dir, text=True, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.stderr.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        self.url = server.stdout.readline().strip()
+        self.assertRegex(self.url, r"^http://127\.0\.0\.1:\d+/$")
+        self.port = urllib.parse.urlsplit(self.url).port
+        return server
+
+    def ask(self, path, method="GET", body=None, status=200, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        self.assertEqual(answer.status, status, (path, text[:400]))
+        self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+        self.headers = answer.headers
+        return text.decode()
+
+    def api(self, path, **more):
+        text = self.ask("/api/v1/" + path, **more)
+        self.assertEqual(self.headers["Content-Type"], "application/json")
+        return json.loads(text)
+
+    def test_pages(self):
+        runs = self.history()
+        self.start()
+        self.assertIn('href="/suites/small"', self.ask("/"))
+        policy = self.headers["Content-Security-Policy"]
+        self.assertIn("default-src 'none'", policy)
+        self.assertIn("script-src 'sha256-", policy)
+        self.assertIn("frame-ancestors 'none'", policy)
+        self.assertNotIn("unsafe-eval", policy)
+        suite = self.ask("/suites/small")
+        self.assertIn(f'href="/runs/{runs[6]["run"]}"', suite)
+        self.assertIn('data-link="/suites/small/cases/"', suite)
+        self.assertIn("Failing cases", self.ask(f"/runs/{runs[8]['run']}"))
+        compared = self.ask(f"/compare?a={runs[5]['run']}&b={runs[6]['run']}")
+        self.assertIn("Flipped cases", compared)
+        self.assertIn("c-0140", compared)
+        self.assertIn(runs[0]["run"], self.ask("/runs"))
+        cases = self.ask("/suites/small/cases?show=broke&q=C-01")
+        self.assertIn("40 cases", cases)
+        self.assertNotIn("c-0100<", cases)
+        second = self.ask("/suites/small/cases?from=50")
+        self.assertIn("c-0050", second)
+        self.assertNotIn("c-0049<", second)
+        case = self.ask("/suites/small/cases/c-0140")
+        self.assertIn("right in 6 of 10 runs", case)
+        self.assertIn("<ins>no_it_is_not</ins>", case)
+        for path in ("/nowhere", "/suites/none", "/suites/small/cases/none", "/runs/none",
+                     "/runs/..%2f..%2fetc%2fpasswd", f"/compare?a=none&b={runs[0]['run']}",
+                     "/a/b/c/d/e/f/g/h/i/j"):
+            self.assertIn("<h1", self.ask(path, status=404))
+        self.ask("/compare?a=x", status=400)
+
+    def test_files_are_out_of_reach(self):
+        self.history(20)
+        self.start()
+        for path in ("run0%2Fresults.jsonl", "run0", "run:run0%2Fsummary.json"):
+            self.ask(f"/runs/{path}", status=404)
+            self.ask(f"/api/v1/runs/{path}", status=404)
+
+    def test_the_api(self):
+        runs = self.history()
+        subprocess.run(["git", "init", "-q", "-b", "topic"], cwd=self.dir, check=True)
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.test", "commit", "-q",
+                        "--allow-empty", "-m", "x"], cwd=self.dir, check=True)
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=self.dir, check=True, text=True,
+                                stdout=subprocess.PIPE).stdout.strip()
+        time.sleep(1.1)  # ids order runs by the second
+        last = self.run_once(lambda i: i < 60, "bad")
+        self.start()
+        self.assertEqual(self.api("suites")["suites"][0]["suite"], "small")
+        verdict = self.api(f"suites/small/verdict?commit={commit}")
+        self.assertEqual((verdict["run"], verdict["verdict"], verdict["passed"]),
+                         (last["run"], "fail", False))
+        self.assertEqual(verdict["gate"], last["gate"])
+        self.assertEqual(self.api(f"suites/small/verdict?commit={commit[:8]}"), verdict)
+        self.assertEqual(self.api("suites/small/verdict?branch=topic"), verdict)
+        self.assertEqual(self.api("suites/small/verdict"), verdict)
+        self.api("suites/small/verdict?commit=0123456789", status=404)
+        self.api("suites/small/verdict?commit=0", status=400)
+        self.api("suites/none/verdict", status=404)
+        self.assertEqual(self.api(f"runs/{runs[3]['run']}"), runs[3])
+        self.assertEqual(len(self.api("runs?limit=4")["runs"]), 4)
+        self.assertEqual(len(self.api("suites/small/runs")["runs"]), 11)
+        found = self.api(f"runs/{last['run']}/samples?from=190&limit=7")
+        self.assertEqual(found["total"], 200)
+        self.assertEqual([s["id"] for s in found["samples"]],
+                         [f"c-{i:04d}" for i in range(190, 197)])
+        case = self.api("suites/small/cases/c-0003?limit=3")
+        self.assertEqual(case["runs"][0]["run"], last["run"])
+        self.assertEqual(len(case["runs"]), 3)
+        for path in ("suites/small/cases/none", "runs/none", "runs/none/samples", "nothing", "x/y"):
+            self.assertIn("error", self.api(path, status=404))
+
+    def test_metrics_and_health(self):
+        runs = self.history(40)
+        self.start()
+        self.assertEqual(json.loads(self.ask("/healthz")), {"status": "ok"})
+        text = self.ask("/metrics")
+        self.assertIn("application/openmetrics-text", self.headers["Content-Type"])
+        values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+        newest = {r["metrics"]["accuracy"]["value"] for r in runs}
+        self.assertIn(float(values['assay_metric{suite="small",metric="accuracy"}']), newest)
+        self.assertEqual(values['assay_cases{suite="small"}'], "40")
+        self.assertTrue(text.endswith("# EOF\n"))
+
+    def test_nothing_is_written_without_the_token(self):
+        run = self.history(10)[0]["run"]
+        self.start()
+        body = json.dumps({"name": "release"})
+        self.assertIn("read-only", self.api(f"runs/{run}/tags", method="POST", body=body,
+                                            status=403)["error"])
+        self.ask("/suites/small", method="POST", body="", status=405)
+        self.ask("/", method="DELETE", status=405)
+        self.assertIn("POST", self.headers["Allow"])
+        self.assertEqual(self.ask("/", method="HEAD"), "")
+        self.assertNotIn("release", self.assay("history").stdout)
+
+    def test_the_token_tags(self):
+        run = self.history(10)[0]["run"]
+        token = self.write("token", "0123456789abcdef-secret\n")
+        server = self.start("--token-file", token, "-v")
+        body, path = json.dumps({"name": "release"}), f"runs/{run}/tags"
+        for wrong in ("", "0123456789abcdef-secre", "0123456789abcdef-secret0", "x" * 23):
+            self.api(path, method="POST", body=body, status=401, Authorization=f"Bearer {wrong}")
+        good = {"Authorization": "Bearer 0123456789abcdef-secret"}
+        self.api(path, method="POST", body="{", status=400, **good)
+        self.api("runs/none/tags", method="POST", body=body, status=404, **good)
+        self.assertEqual(self.api(path, method="POST", body=body, **good)["tag"], "release")
+        self.assertIn("release", self.assay("history").stdout)
+        server.send_signal(signal.SIGTERM)
+        self.assertNotIn("secret", server.communicate(timeout=30)[1])
+        self.write("short", "abc\n")
+        self.refused("serve", "--token-file", "short", says=["at least 16"])
+
+    def test_another_name_is_refused(self):
+        """A page of another site whose name was pointed here."""
+        self.history(10)
+        self.start()
+        for host in ("evil.test", f"evil.test:{self.port}", "127.evil.test."):
+            if host.startswith("127."):
+                continue
+            self.ask("/", status=421, Host=host)
+        for host in ("localhost", f"localhost:{self.port}", f"127.0.0.1:{self.port}"):
+            self.ask("/", Host=host)
+
+    def test_limits(self):
+        self.history(10)
+        token = self.write("token", "0123456789abcdef-secret\n")
+        self.start("--token-file", token)
+        self.ask("/api/v1/runs/x/tags", method="POST", body="x" * 100_000, status=413)
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as raw:
+            raw.sendall(b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertRegex(raw.recv(100), rb"^HTTP/1\.[01] 4\d\d|^$")
+        idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(100)]
+        for one in idle:
+            one.sendall(b"GET / HTTP/1.1\r\n")  # and no more
+        self.ask("/healthz")
+        for one in idle:
+            one.close()
+        for junk in (b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"POST / HTTP/1.1\r\nHost: localhost\r\n"
+                     b"Content-Length: -1\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", self.port), timeout=40) as raw:
+                raw.sendall(junk)
+                raw.shutdown(socket.SHUT_WR)
+                raw.recv(100)
+        self.ask("/healthz")
+
+    def test_many_readers_while_runs_are_written(self):
+        self.history(100)
+        self.start()
+        paths = ["/", "/suites/small", "/runs", "/metrics", "/api/v1/suites", "/healthz"] * 10
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = [pool.submit(self.ask, path) for path in paths]
+            self.run_once(lambda i: True, "more", count=100)
+            for answer in answers:
+                self.assertTrue(answer.result())
+        self.assertEqual(len(self.api("runs")["runs"]), 11)
+
+    def test_stops_gracefully(self):
+        self.history(10)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server = self.start()
+            self.ask("/")
+            begun = time.monotonic()
+            server.send_signal(number)
+            self.assertEqual(server.wait(30), 0)
+            self.assertLess(time.monotonic() - begun, 5)
+
+    def test_wrong_addresses_are_refused(self):
+        self.assay("history")
+        for listen in ("x", "1.2.3:80", "127.0.0.1:70000", "[::1:80", "host.test:80", "203.0.113.7:80"):
+            self.refused("serve", "--listen", listen, says=[listen])
+        self.refused("serve", "x", says=["no operand"])
+        self.refused("serve", "--store", "sqlite:", says=["names no file"])
+
+    def test_hostile_names(self):
+        suite = SUITE.replace("suite: small", "suite: " + json.dumps("a/b \"<i>x"))
+        self.write("cases.jsonl", [{"id": f"{NASTY}/{i}", "text": "t", "expected": "yes_it_is",
+                                    "tags": [NASTY]} for i in range(3)])
+        self.write("suite.yaml", suite.replace("replay:answers.jsonl", "mock:random?seed=3"))
+        done = self.assay("run", "suite.yaml", code=None)
+        if done.returncode == 2:
+            self.skipTest("such a name is no suite")
+        self.start()
+        name = urllib.parse.quote("a/b \"<i>x", safe="")
+        for path in ("/", f"/suites/{name}", f"/suites/{name}/cases",
+                     f"/suites/{name}/cases/{urllib.parse.quote(NASTY + '/1', safe='')}",
+                     f"/suites/{name}/cases?q=%3Cscript%3Ealert(1)", "/%3Cscript%3Ealert(1)",
+                     f"/suites/%3Cscript%3Ealert(1)"):
+            page = self.ask(path, status=404 if "alert(1)" in path and "q=" not in path
+                            and "cases/" not in path else 200)
+            self.assertNotIn("<script>alert", page)
+            self.assertNotIn("<i>x", page)
+
+    @unittest.skipUnless(CHROMIUM, "there is no chromium")
+    def test_in_a_browser(self):
+        runs = self.history()
+        self.start()
+        for path in ("", "suites/small/cases", "suites/small/cases/c-0003",
+                     f"compare?a={runs[5]['run']}&b={runs[7]['run']}"):
+            self.check_names(browse(self, self.url + path))
+        dom = browse(self, self.url + "suites/small", width=400)
+        self.check_names(dom)
+        self.assertIn('<a href="/suites/small/cases/c-0000">', dom)
+        picture = self.dir / "page.png"
+        profile = self.dir / "profile"
+        subprocess.run([CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu",
+                        "--disable-dev-shm-usage", f"--user-data-dir={profile}",
+                        f"--screenshot={picture}", "--window-size=1200,900",
+                        self.url + "suites/small"], check=True, capture_output=True, timeout=120)
+        data = picture.read_bytes()
+        self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
+        self.assertGreater(len(data), 20_000)  # an empty page takes a few thousand bytes
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@
 #include "harness/engine/quantize.h"
 #include "harness/target/target.h"
 #include "runner/commands.h"
-#include "runner/model_bench.h"
+#include "runner/model/model_bench.h"
 #include "runner/outputs.h"
 
 enum {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runner/history_verbs.h"
+#include "runner/history/history_verbs.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "reports/report.h"
 #include "runner/commands.h"
 #include "runner/git.h"
-#include "runner/history_verbs.h"
+#include "runner/history/history_verbs.h"
 #include "runner/outputs.h"
 
 static as_rc print_and_free(as_buf *text, as_err *err) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runner/model_bench.h"
+#include "runner/model/model_bench.h"
 
 #include <math.h>
 #include <stdlib.h>
