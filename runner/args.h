@@ -22,7 +22,7 @@ typedef struct as_args {
     as_args_list targets, gates;
     as_str out, baseline, suite, since, tag;
     as_args_list metrics; // score
-    bool resume, fresh, strict, no_store;
+    bool resume, fresh, strict, no_store, sequential;
     int64_t concurrency, limit, keep;
     // run, bench
     as_str rate, slo, prompt, prices, cache;
