@@ -23,7 +23,14 @@ const as_command as_commands[] = {
      "--baseline merge-base is for pull requests: the run of the commit where the branch began.\n"
      "Drop gates compare with --baseline; without it with the newest run of the same suite on the\n"
      "same cases in the history that did not fail. A first run has no baseline: its drop gates\n"
-     "say so and do not fail.\n"},
+     "say so and do not fail.\n"
+     "\n"
+     "--sequential stops as soon as the gates are decided (scores in 0..1: thresholds and drops),\n"
+     "by e-processes that may be looked at after every case: at most 1 in 100 is stopped wrongly,\n"
+     "and a run that goes to its end is judged at 0.04, so that all is 0.05 as ever. The order of\n"
+     "the cases is drawn from dataset and model, and recorded. Without history, five points too "
+     "few\n"
+     "show after a twentieth of 5,000 cases; on a few hundred it rarely stops.\n"},
     {"score", as_cmd_score, "FILE...", "score recorded answers: no suite, no target",
      "FILE holds JSON Lines ('-' is stdin), a case a line:\n"
      "  expected              what is right: a string, a number, a list of either (any is right)\n"
@@ -49,10 +56,15 @@ const as_command as_commands[] = {
     {"gate", as_cmd_gate, "RUN", "judge a stored run again, against --baseline REF",
      "RUN is a run id, latest, tag:NAME, branch:NAME, or the path of a run's directory,\n"
      "summary.json or results.jsonl. Uses the gates of the run's suite and those of --gate.\n"},
-    {"compare", as_cmd_compare, "A B", "paired comparison of two runs; A is the baseline",
+    {"compare", as_cmd_compare, "A B [C...]", "paired comparison of runs; A is the baseline",
      "Every metric over the cases that both runs hold: change, 95 % interval, p-value, the\n"
-     "smallest drop these cases would show, and the cases that flipped. --gate 'EXPR' judges it\n"
-     "with the exit codes of run.\n"},
+     "smallest drop these cases would show, and the cases that flipped; the slices that got worse\n"
+     "(Benjamini-Hochberg at 0.10 over all of them, surest first); how alike the runs answer, and\n"
+     "the KL divergence of what they thought of the choices; time and cost as paired ratios. Of\n"
+     "three or more runs each is held against A, and those that no other beats in quality, time\n"
+     "and cost together are on the front. --out FILE writes a page, --gate 'EXPR' judges each "
+     "with\n"
+     "the exit codes of run.\n"},
     {"report", as_cmd_report, "[RUN]", "HTML: one run, or the trend of a suite over the history",
      "Without RUN: the trend of --suite (default: the one run last), since --since: every metric\n"
      "with its interval, gates, changes of level, slices, speed, the cases that broke. Writes\n"

@@ -182,7 +182,7 @@ void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size
 
 // Adds what an adapter makes of x to this member's panels of y. Every member works out a x alone:
 // that is little, and saves a barrier.
-static void adapt(as_forward *f, const as_delta *delta, const float *x, size_t count, float *y,
+static void adapt(as_forward *f, const as_low_rank *delta, const float *x, size_t count, float *y,
                   size_t index, size_t members) {
     const as_kernels *kernels = f->model->kernels;
     const as_matrix *a = &delta->a, *b = &delta->b;
@@ -204,7 +204,7 @@ static void adapt(as_forward *f, const as_delta *delta, const float *x, size_t c
 }
 
 // y[count][w->rows] = w x and what adapts it, this member's panels.
-static void multiply(as_forward *f, const as_matrix *w, const as_delta *delta, const float *x,
+static void multiply(as_forward *f, const as_matrix *w, const as_low_rank *delta, const float *x,
                      size_t count, float *y, size_t index, size_t members) {
     as_forward_multiply(f, w, x, 0, count, y, index, members);
     adapt(f, delta, x, count, y, index, members);

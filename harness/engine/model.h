@@ -12,12 +12,12 @@
 #include "kernels/kernels.h"
 
 // What an adapter adds to a product: scale * b (a x).
-typedef struct as_delta {
+typedef struct as_low_rank {
     size_t rank; // 0: nothing
     as_matrix a; // [rank][cols], F32
     as_matrix b; // [rows][rank], F32
     float scale;
-} as_delta;
+} as_low_rank;
 
 // The experts of a layer. The last four are not there without a shared expert.
 typedef struct as_mixture {
@@ -45,7 +45,7 @@ typedef struct as_layer {
     as_matrix down;                     // [width][ffn_width]
     const float *gate_bias, *up_bias, *down_bias;
     as_mixture mixture;
-    as_delta query_delta, key_delta, value_delta, output_delta, gate_delta, up_delta, down_delta;
+    as_low_rank query_delta, key_delta, value_delta, output_delta, gate_delta, up_delta, down_delta;
 } as_layer;
 
 // Rates of rotation, [rope.width/2] each; NULL where the model has none of the kind.
@@ -59,7 +59,7 @@ typedef enum as_rates {
 typedef struct as_weights {
     void *memory;        // one block that holds everything below
     as_matrix embedding; // [vocabulary][width]
-    as_delta output_delta;
+    as_low_rank output_delta;
     size_t rank_max;          // of all deltas
     as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
     const float *output_norm; // [width]

@@ -118,7 +118,7 @@ static void pack_half(loader *l, as_matrix *out, const as_gguf_tensor *tensor, s
 }
 
 // What the adapter has for part of the tensor `name`.
-static void load_delta(loader *l, as_delta *out, as_str name, size_t total, size_t first,
+static void load_delta(loader *l, as_low_rank *out, as_str name, size_t total, size_t first,
                        size_t rows, size_t cols) {
     char full[AS_GGUF_NAME_MAX + 1];
     as_lora_pair pair;
@@ -141,7 +141,7 @@ static void count_product(loader *l, const as_matrix *w) {
 }
 
 // Part of a matrix: `rows` rows of `total` from `first` on. With `delta`, it may be adapted.
-static bool load_rows(loader *l, as_matrix *out, as_delta *delta, const char *name, size_t total,
+static bool load_rows(loader *l, as_matrix *out, as_low_rank *delta, const char *name, size_t total,
                       size_t first, size_t rows, size_t cols, bool required) {
     if (l->rc) return false;
     const as_gguf_tensor *tensor = find(l, name, 1, total, cols, required);
@@ -151,8 +151,8 @@ static bool load_rows(loader *l, as_matrix *out, as_delta *delta, const char *na
     return true;
 }
 
-static bool load_matrix(loader *l, as_matrix *out, as_delta *delta, const char *name, size_t rows,
-                        size_t cols, bool required) {
+static bool load_matrix(loader *l, as_matrix *out, as_low_rank *delta, const char *name,
+                        size_t rows, size_t cols, bool required) {
     return load_rows(l, out, delta, name, rows, 0, rows, cols, required);
 }
 

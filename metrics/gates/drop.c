@@ -24,10 +24,10 @@ static bool enough_pairs(as_judging *j, const as_drop *d, as_check *check) {
     check->n = paired;
     if (paired && (double)paired >= PAIRED_SHARE_MIN * (double)all) return true;
     if (!all)
-        as_parts_unmeasurable(check,
-                              as_strf(j->arena, "no case with %.*s", AS_STR_ARG(check->slice)));
+        as_judging_unmeasurable(check,
+                                as_strf(j->arena, "no case with %.*s", AS_STR_ARG(check->slice)));
     else
-        as_parts_unmeasurable(
+        as_judging_unmeasurable(
             check, as_strf(j->arena,
                            "only %llu of %llu cases can be compared: %llu stand in one run "
                            "only, %llu ended in an error, %llu expect something else",
@@ -59,11 +59,11 @@ static as_change change_of(const as_drop *d, as_stand_in a, as_stand_in b) {
     return out;
 }
 
-static void show_change(const as_change *change, as_check *check) {
+static void show_change(const as_change *change, bool rest, as_check *check) {
     check->value = change->b;
     check->baseline = change->a;
     check->delta = change->delta;
-    check->ci = change->ci90;
+    check->ci = rest ? change->ci95 : change->ci90;
     check->mde = change->mde;
     check->broke = change->broke;
     check->fixed = change->fixed;
@@ -79,40 +79,40 @@ void as_drop_measure(as_judging *j, const as_gate_spec *spec, as_drop *d, as_che
         return;
     }
     as_metric other;
-    d->b = j->now ? as_parts_metric(j->now, spec->metric, &d->run_metric) : NULL;
-    d->a = as_parts_metric(j->base, spec->metric, &other);
+    d->b = j->now ? as_judging_metric(j->now, spec->metric, &d->run_metric) : NULL;
+    d->a = as_judging_metric(j->base, spec->metric, &other);
     if (d->a == &other) d->a = d->b;
     if (!d->b || !d->a) {
-        as_parts_unmeasurable(check,
-                              as_strf(j->arena, "%s has no metric '%.*s'",
-                                      d->b ? "the baseline" : "the run", AS_STR_ARG(spec->metric)));
+        as_judging_unmeasurable(check, as_strf(j->arena, "%s has no metric '%.*s'",
+                                               d->b ? "the baseline" : "the run",
+                                               AS_STR_ARG(spec->metric)));
         return;
     }
     if (!as_change_same(d->a, d->b)) {
-        as_parts_unmeasurable(check, as_strf(j->arena, "'%.*s' has other options in the baseline",
-                                             AS_STR_ARG(spec->metric)));
+        as_judging_unmeasurable(check, as_strf(j->arena, "'%.*s' has other options in the baseline",
+                                               AS_STR_ARG(spec->metric)));
         return;
     }
     d->relative = check->relative;
+    d->rest = j->rest;
     d->pairs = as_pair_list(&j->scratch, j->base, j->now, spec->slice);
     if (!enough_pairs(j, d, check)) return;
     d->change = change_of(d, AS_STAND_NONE, AS_STAND_NONE);
-    show_change(&d->change, check);
+    show_change(&d->change, j->rest, check);
     d->measured = !isnan(d->change.delta);
     if (!d->measured)
-        as_parts_unmeasurable(
+        as_judging_unmeasurable(
             check, as_strf(j->arena, "'%.*s' %s", AS_STR_ARG(spec->metric),
                            d->relative ? "is 0 on a case in one of the runs: there is no ratio"
                                        : "is undefined on the cases both runs share"));
 }
 
-static double lower_bound(const as_change *change, double sign) {
-    return sign > 0 ? change->ci90.lo : -change->ci90.hi;
-}
-
-static as_verdict verdict_of(const as_change *change, double sign, double margin, double p_holm) {
-    if (lower_bound(change, sign) > -margin) return AS_PASS;
-    if (p_holm < AS_PARTS_ALPHA && sign * change->delta < 0) return AS_FAIL;
+static as_verdict verdict_of(const as_drop *d, const as_change *change, double sign, double margin,
+                             double p_holm) {
+    as_interval ci = d->rest ? change->ci95 : change->ci90;
+    double alpha = d->rest ? AS_JUDGING_ALPHA_REST : AS_JUDGING_ALPHA;
+    if ((sign > 0 ? ci.lo : -ci.hi) > -margin) return AS_PASS;
+    if (p_holm < alpha && sign * change->delta < 0) return AS_FAIL;
     return AS_UNDECIDED;
 }
 
@@ -178,19 +178,19 @@ static bool survives_missing(const as_drop *d, double sign, double margin, doubl
     if (!d->pairs.missing || !known) return true;
     as_change worst = change_of(d, AS_STAND_RIGHT, AS_STAND_WRONG);
     as_change best = change_of(d, AS_STAND_WRONG, AS_STAND_RIGHT);
-    return verdict_of(&worst, sign, margin, worst.p_drop * holm_factor) == verdict &&
-           verdict_of(&best, sign, margin, best.p_drop * holm_factor) == verdict;
+    return verdict_of(d, &worst, sign, margin, worst.p_drop * holm_factor) == verdict &&
+           verdict_of(d, &best, sign, margin, best.p_drop * holm_factor) == verdict;
 }
 
 static void judge_drop(as_judging *j, const as_drop *d, double p_holm, as_check *check) {
     double sign = direction(d->b);
     check->p = p_holm;
-    check->verdict = verdict_of(&d->change, sign, check->limit, p_holm);
+    check->verdict = verdict_of(d, &d->change, sign, check->limit, p_holm);
     write_note(j, d, sign, check);
     double factor = d->change.p_drop > 0 ? p_holm / d->change.p_drop : 1;
     if (check->verdict != AS_UNDECIDED &&
         !survives_missing(d, sign, check->limit, factor, check->verdict))
-        as_parts_unmeasurable(
+        as_judging_unmeasurable(
             check, as_strf(j->arena,
                            "%llu cases have no answer in one of the runs: their answers "
                            "could turn the verdict (%s)",

@@ -7,12 +7,14 @@
 #include "metrics/change.h"
 #include "metrics/gate.h"
 
-#define AS_PARTS_ALPHA 0.05
+#define AS_JUDGING_ALPHA 0.05
+#define AS_JUDGING_ALPHA_REST 0.04
 
 typedef struct as_judging {
     as_arena *arena, scratch;
     const as_summary *summary;
     as_scorer *now, *base;
+    bool rest; // of a sequential run: less is left to err with
 } as_judging;
 
 // A drop gate between its measurement and its verdict.
@@ -21,13 +23,13 @@ typedef struct as_drop {
     const as_metric *a, *b;
     as_pairs pairs;
     as_change change;
-    bool measured, relative;
+    bool measured, relative, rest;
 } as_drop;
 
-void as_parts_unmeasurable(as_check *check, as_str note);
+void as_judging_unmeasurable(as_check *check, as_str note);
 
 // A metric of the scorer, or one of the run, which is made in *run_metric; NULL: neither.
-const as_metric *as_parts_metric(as_scorer *scorer, as_str name, as_metric *run_metric);
+const as_metric *as_judging_metric(as_scorer *scorer, as_str name, as_metric *run_metric);
 
 // level.c: value against limit, bound against limit (`prove`), every case against limit.
 void as_level_judge(as_judging *j, const as_gate_spec *spec, as_check *check);

@@ -52,7 +52,7 @@ static bool current_value(as_judging *j, const as_gate_spec *spec, as_value *out
         as_metric run_metric;
         uint32_t slice;
         as_rows_seal(j->now);
-        const as_metric *metric = as_parts_metric(j->now, spec->metric, &run_metric);
+        const as_metric *metric = as_judging_metric(j->now, spec->metric, &run_metric);
         if (!metric) return false;
         if (!as_rows_slice(j->now, spec->slice, &slice)) return true;
         *out = as_estimate_one(&j->scratch, j->now, metric, slice);
@@ -93,13 +93,13 @@ static bool find_subject(as_judging *j, const as_gate_spec *spec, as_check *chec
     bool sliced = true;
     if (j->now) {
         as_rows_seal(j->now);
-        out->metric = as_parts_metric(j->now, spec->metric, &out->run_metric);
+        out->metric = as_judging_metric(j->now, spec->metric, &out->run_metric);
         sliced = as_rows_slice(j->now, spec->slice, &out->slice);
     }
     if (!known)
-        as_parts_unmeasurable(check,
-                              as_strf(j->arena, "the run has no metric '%.*s': add it to metrics",
-                                      AS_STR_ARG(spec->metric)));
+        as_judging_unmeasurable(check,
+                                as_strf(j->arena, "the run has no metric '%.*s': add it to metrics",
+                                        AS_STR_ARG(spec->metric)));
     else if (out->metric && sliced && spec->prove)
         out->value = as_estimate_claim(&j->scratch, j->now, out->metric, out->slice);
     if (!sliced) out->metric = NULL;
@@ -110,7 +110,7 @@ static bool is_defined(as_judging *j, const as_gate_spec *spec, const as_value *
                        as_check *check) {
     if (!isnan(value->value)) return true;
     bool empty = spec->slice.len && !value->n;
-    as_parts_unmeasurable(
+    as_judging_unmeasurable(
         check,
         empty ? as_strf(j->arena, "no case with %.*s has a value", AS_STR_ARG(spec->slice))
               : as_strf(j->arena, "'%.*s' is undefined on these cases", AS_STR_ARG(spec->metric)));
@@ -135,7 +135,7 @@ static uint64_t needed_for_claim(const as_value *value, double limit, bool share
     double needed = as_paired_needed(n * value->stderr_ * value->stderr_, apart);
     double end = value->value >= 1 ? limit : 1 - limit;
     if (share && (value->value <= 0 || value->value >= 1) && end > 0 && end < 1)
-        needed = fmax(isnan(needed) ? 0 : needed, ceil(log(AS_PARTS_ALPHA) / log(end)));
+        needed = fmax(isnan(needed) ? 0 : needed, ceil(log(AS_JUDGING_ALPHA) / log(end)));
     return isfinite(needed) && needed > n && needed < 1e15 ? (uint64_t)needed : 0;
 }
 
@@ -169,7 +169,7 @@ static bool survives_missing(as_judging *j, const as_gate_spec *spec, const subj
     if (!missing) return true;
     double worst = as_estimate_worst(&j->scratch, j->now, s->metric, s->slice);
     if (isnan(worst) || holds(spec->op, worst, spec->limit)) return true;
-    as_parts_unmeasurable(
+    as_judging_unmeasurable(
         check,
         as_strf(j->arena, "%llu cases have no answer: had they been the worst, %.*s would be %.4g",
                 (unsigned long long)missing, AS_STR_ARG(spec->metric), worst));
@@ -227,8 +227,8 @@ static void judge_every(as_judging *j, const as_gate_spec *spec, as_check *check
     check->method = AS_STR("every case");
     if (!find_subject(j, spec, check, &s)) return;
     if (!j->now || !s.metric) {
-        as_parts_unmeasurable(check,
-                              as_strf(j->arena, "no case with %.*s", AS_STR_ARG(spec->slice)));
+        as_judging_unmeasurable(check,
+                                as_strf(j->arena, "no case with %.*s", AS_STR_ARG(spec->slice)));
         return;
     }
     naming failing = {0}, unknown = {0};
@@ -249,8 +249,8 @@ static void judge_every(as_judging *j, const as_gate_spec *spec, as_check *check
         check->verdict = AS_FAIL;
         check->note = named(j, &failing, check->n, "miss the limit");
     } else if (unknown.count || !check->n) {
-        as_parts_unmeasurable(check, check->n ? named(j, &unknown, check->n, "have no score")
-                                              : AS_STR("there is no such case"));
+        as_judging_unmeasurable(check, check->n ? named(j, &unknown, check->n, "have no score")
+                                                : AS_STR("there is no such case"));
     } else {
         check->verdict = AS_PASS;
     }
