@@ -151,14 +151,14 @@ static void samples(as_site_call *call, as_json_out *out, as_str run) {
     if (rc) as_site_fail_err(call, &err);
 }
 
-static as_rc put_case(void *context, as_str run, const as_sample *sample, as_err *err) {
+static as_rc put_case(void *context, const as_store_past *past, as_err *err) {
     reading *r = context;
     (void)err;
     r->seen++;
     as_jo_open(r->out, '{');
-    put_str(r->out, "run", run);
+    put_str(r->out, "run", past->run);
     as_jo_key(r->out, "sample");
-    put_line(r->out, sample);
+    put_line(r->out, past->sample);
     as_jo_close(r->out, '}');
     return AS_OK;
 }

@@ -200,21 +200,18 @@ typedef struct case_reading {
     as_str expected;
 } case_reading;
 
-static as_rc read_visit(void *context, as_str run, const as_sample *sample, as_err *err) {
+static as_rc read_visit(void *context, const as_store_past *past, as_err *err) {
     case_reading *r = context;
+    const as_sample *sample = past->sample;
     as_arena *arena = &r->call->arena;
     (void)err;
     if (!r->expected.len && sample->expected)
         r->expected =
             as_str_copy(arena, as_str_sub(as_json_plain(arena, sample->expected), 0, TEXT_MAX));
-    as_summary summary;
-    as_str id = as_str_copy(arena, run);
-    as_rc rc = as_store_summary(r->call->store, arena, id, &summary, err);
-    if (rc) return rc;
     r->visits[r->count++] = (as_site_visit){
-        .run = id,
-        .when = summary.started,
-        .commit = summary.git_commit,
+        .run = as_str_copy(arena, past->run),
+        .when = as_str_copy(arena, past->started),
+        .commit = as_str_copy(arena, past->git_commit),
         .output = as_str_copy(arena, as_str_sub(sample->output, 0, TEXT_MAX)),
         .error = as_str_copy(arena, sample->error),
         .outcome = as_outcome_name(sample->outcome),
