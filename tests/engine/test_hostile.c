@@ -325,7 +325,7 @@ static void wrong_weights(void **state) {
          "'blk.0.attn_q.weight' has rows of 8 elements, no multiple of Q4_0's 32 (offset "},
         {{"blk.0.attn_q.weight", {8, 8}, 12}, "no multiple of Q4_K's 256 (offset "},
         {{"blk.0.attn_q.weight", {256, 8}, 16},
-         "'blk.0.attn_q.weight' is 256 x 8 x 1 x 1, not 8 x 8 (offset "},
+         "'blk.0.attn_q.weight' is 256 x 8 x 1 x 1, not 8 x 8 x 1 (offset "},
         {{"blk.0.attn_q.weight", {8, 8}, 24}, "'blk.0.attn_q.weight' is I8, which is not"},
         {{"blk.0.attn_q.weight", {8, 8}, 1}, NULL},
         {{"token_embd.weight", {8, 255}, 0}, "'token_embd.weight' is 8 x 255 x 1 x 1, not 8 x 256"},
