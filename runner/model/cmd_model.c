@@ -7,7 +7,7 @@
 #include "harness/base/sha256.h"
 #include "harness/base/thread.h"
 #include "harness/base/utf8.h"
-#include "harness/engine/model.h"
+#include "harness/engine/engine.h"
 #include "harness/engine/quantize.h"
 #include "harness/target/target.h"
 #include "runner/commands.h"
@@ -137,10 +137,10 @@ static void put_types(order *o, as_json *out, const as_gguf *file) {
 }
 
 // Whether the engine takes it, by loading it.
-static void put_support(order *o, as_json *out, const char *path, const as_mapped *map) {
+static void put_support(order *o, as_json *out, const char *path) {
     as_model *model;
     as_err err = {0};
-    bool runs = !as_model_read(path, map, NULL, &model, &err);
+    bool runs = !as_model_open(path, NULL, &model, &err);
     if (runs) as_model_close(model);
     as_json_set(o->arena, out, "runs", as_json_new_bool(o->arena, runs));
     if (!runs) put_text(o, out, "reason", as_str_of(err.text));
@@ -165,7 +165,7 @@ static as_rc inspect(order *o, as_err *err) {
         put_number(o, out, "file_size", (double)map.size);
         put_number(o, out, "gguf_version", (double)file.version);
         put_text(o, out, "sha256", as_sha256_of(o->arena, bytes));
-        put_support(o, out, path, &map);
+        put_support(o, out, path);
         rc = print(o, out, err);
     }
     as_gguf_free(&file);
@@ -206,7 +206,7 @@ static as_rc quantize(order *o, as_err *err) {
 // A path, or a gguf: target with its settings.
 static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *threads, as_model **out,
                         as_err *err) {
-    static const char *const keys[] = {"threads", "ctx", "cpu", "quant", NULL};
+    static const char *const keys[] = {"threads", "ctx", "cpu", "quant", "lora", NULL};
     bool bare = !as_str_starts(spec, AS_STR("gguf:"));
     as_str uri = as_strf(o->arena, "%s%.*s", bare ? "gguf:" : "", AS_STR_ARG(spec));
     as_target_uri parsed;
@@ -217,6 +217,8 @@ static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *thread
     as_str cpu = as_target_uri_value(&parsed, "cpu", AS_STR("auto"));
     as_str quant = as_target_uri_value(&parsed, "quant", AS_STR(""));
     as_model_options options = {.cpu = as_str_copy(o->arena, cpu).ptr};
+    as_str lora = as_target_uri_value(&parsed, "lora", AS_STR(""));
+    if (lora.len) options.lora = as_str_copy(o->arena, lora).ptr;
     if (quant.len) options.quant = as_str_copy(o->arena, quant).ptr;
     return as_model_open(as_str_copy(o->arena, parsed.rest).ptr, &options, out, err);
 }
