@@ -89,6 +89,7 @@ static void put_options(const as_wire *w, as_json_out *jo, const as_request *req
     as_jo_key(jo, "temperature"), as_jo_f64(jo, request->temperature);
     as_jo_key(jo, "seed"), as_jo_i64(jo, (int64_t)request->seed);
     as_jo_key(jo, "num_predict"), as_jo_i64(jo, (int64_t)most);
+    as_wire_put_filters(jo, request, true);
     if (w->num_ctx) as_jo_key(jo, "num_ctx"), as_jo_i64(jo, w->num_ctx);
     if (request->stop_count) {
         as_jo_key(jo, "stop");

@@ -131,6 +131,7 @@ static void put_sampling(const as_wire *w, as_json_out *out, const as_request *r
         // At temperature 0 it changes nothing, and some servers refuse what they do not know.
         if (request->temperature > 0)
             as_jo_key(out, "seed"), as_jo_i64(out, (int64_t)request->seed);
+        as_wire_put_filters(out, request, true);
     }
     if (!request->stop_count) return;
     as_jo_key(out, "stop");

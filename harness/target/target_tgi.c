@@ -46,6 +46,7 @@ static void put_parameters(as_json_out *jo, const as_request *request) {
         as_jo_key(jo, "temperature"), as_jo_f64(jo, request->temperature);
         as_jo_key(jo, "seed"), as_jo_i64(jo, (int64_t)request->seed);
     }
+    as_wire_put_filters(jo, request, false);
     if (!request->stop_count) return;
     as_jo_key(jo, "stop");
     as_jo_open(jo, '[');

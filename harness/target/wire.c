@@ -279,6 +279,13 @@ void as_wire_put_messages(as_json_out *out, const as_message *messages, size_t c
     as_jo_close(out, ']');
 }
 
+void as_wire_put_filters(as_json_out *out, const as_request *request, bool with_min_p) {
+    if (request->top_p > 0 && request->top_p < 1)
+        as_jo_key(out, "top_p"), as_jo_f64(out, request->top_p);
+    if (request->top_k) as_jo_key(out, "top_k"), as_jo_i64(out, (int64_t)request->top_k);
+    if (with_min_p && request->min_p > 0) as_jo_key(out, "min_p"), as_jo_f64(out, request->min_p);
+}
+
 as_str as_wire_prompt(as_arena *arena, const as_request *request) {
     as_buf text = {0};
     for (size_t i = 0; i < request->message_count; i++) {

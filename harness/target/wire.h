@@ -118,6 +118,9 @@ const as_message *as_wire_messages(as_arena *arena, const as_request *request, b
                                    as_str *prompt_sha256);
 void as_wire_put_messages(as_json_out *out, const as_message *messages, size_t count);
 
+// "top_p", "top_k", "min_p" as members, those that filter; min_p only where `with_min_p`.
+void as_wire_put_filters(as_json_out *out, const as_request *request, bool with_min_p);
+
 // The contents joined by newlines, as a model without a template sees them.
 as_str as_wire_prompt(as_arena *arena, const as_request *request);
 
