@@ -97,7 +97,7 @@ static void report(const char *what, double times[REPEATS], size_t rows) {
            REPEATS, times[REPEATS - 1] * 1e3, rows);
 }
 
-static as_rc count_case(void *context, const as_store_case *found, as_err *err) {
+static as_rc count_case(void *context, const as_store_past *found, as_err *err) {
     (void)found;
     (void)err;
     ++*(size_t *)context;
@@ -131,8 +131,8 @@ static void time_questions(as_store *store) {
     for (int i = 0; i < REPEATS; i++) {
         count = 0;
         uint64_t start = as_clock_ns();
-        stop(as_store_case_history(store, as_strf(&arena, "case-%06d", i * 37), AS_STR("suite-1"),
-                                   50, count_case, &count, &err),
+        stop(as_store_case(store, AS_STR("suite-1"), as_strf(&arena, "case-%06d", i * 37), 50,
+                           count_case, &count, &err),
              &err);
         times[i] = since_s(start);
         as_arena_reset(&arena);
