@@ -34,6 +34,8 @@ static void compare_slice(comparison *c, as_str slice) {
             .delta = change->delta,
             .ci = change->ci95,
             .p = change->p_any,
+            .p_drop = change->p_drop,
+            .q = NAN,
             .mde = change->mde,
             .broke = change->broke,
             .fixed = change->fixed,

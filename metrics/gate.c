@@ -77,7 +77,7 @@ static const as_gate_spec *expand(as_judging *j, const as_gate_spec *specs, size
     return as_gate_expand(&j->scratch, specs, count, slices, slice_count);
 }
 
-static as_verdict worst_of(const as_check *checks, size_t count) {
+as_verdict as_gate_worst(const as_check *checks, size_t count) {
     static const as_verdict order[] = {AS_UNMEASURABLE, AS_FAIL, AS_UNDECIDED, AS_NO_BASELINE};
     for (size_t v = 0; v < sizeof order / sizeof *order; v++)
         for (size_t i = 0; i < count; i++)
@@ -85,10 +85,10 @@ static as_verdict worst_of(const as_check *checks, size_t count) {
     return AS_PASS;
 }
 
-void as_gate_judge(as_arena *arena, const as_gate_spec *specs, size_t count,
-                   const as_summary *summary, as_scorer *now, as_scorer *base, as_str baseline_run,
-                   as_gate *out) {
-    as_judging j = {.arena = arena, .summary = summary, .now = now, .base = base};
+static void judge(as_judging *given, const as_gate_spec *specs, size_t count, as_str baseline_run,
+                  as_gate *out) {
+    as_judging j = *given;
+    as_arena *arena = j.arena;
     specs = expand(&j, specs, &count);
     as_check *checks = AS_NEW_ARRAY(arena, as_check, count + 1);
     as_drop *drops = AS_NEW_ARRAY(&j.scratch, as_drop, count + 1);
@@ -100,11 +100,25 @@ void as_gate_judge(as_arena *arena, const as_gate_spec *specs, size_t count,
             as_level_judge(&j, &specs[i], &checks[i]);
     }
     as_drop_judge_all(&j, drops, checks, count);
-    *out = (as_gate){.verdict = worst_of(checks, count),
-                     .baseline = base ? as_str_copy(arena, baseline_run) : AS_STR(""),
+    *out = (as_gate){.verdict = as_gate_worst(checks, count),
+                     .baseline = j.base ? as_str_copy(arena, baseline_run) : AS_STR(""),
                      .checks = checks,
                      .count = count};
     as_arena_free(&j.scratch);
+}
+
+void as_gate_judge(as_arena *arena, const as_gate_spec *specs, size_t count,
+                   const as_summary *summary, as_scorer *now, as_scorer *base, as_str baseline_run,
+                   as_gate *out) {
+    as_judging j = {.arena = arena, .summary = summary, .now = now, .base = base};
+    judge(&j, specs, count, baseline_run, out);
+}
+
+void as_gate_judge_rest(as_arena *arena, const as_gate_spec *specs, size_t count,
+                        const as_summary *summary, as_scorer *now, as_scorer *base,
+                        as_str baseline_run, as_gate *out) {
+    as_judging j = {.arena = arena, .summary = summary, .now = now, .base = base, .rest = true};
+    judge(&j, specs, count, baseline_run, out);
 }
 
 int as_gate_exit_code(const as_gate *gate, bool strict) {
@@ -116,4 +130,9 @@ int as_gate_exit_code(const as_gate *gate, bool strict) {
     if (gate->verdict == AS_UNMEASURABLE) return 3;
     if (gate->verdict == AS_FAIL) return 1;
     return undecided ? 4 : 0;
+}
+
+bool as_gate_lower_is_better(const as_scorer *scorer, as_str name) {
+    const as_metric *metric = as_rows_metric(scorer, name);
+    return metric && metric->ops->flags & AS_METRIC_LOWER;
 }

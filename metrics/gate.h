@@ -60,9 +60,21 @@ void as_gate_judge(as_arena *arena, const as_gate_spec *specs, size_t count,
                    const as_summary *summary, as_scorer *now, as_scorer *base, as_str baseline_run,
                    as_gate *out);
 
+// The same at the end of a sequential run that was not stopped: drops fail at 0.04, and pass by the
+// 97.5 % bound, so that what was spent on looking is paid for.
+void as_gate_judge_rest(as_arena *arena, const as_gate_spec *specs, size_t count,
+                        const as_summary *summary, as_scorer *now, as_scorer *base,
+                        as_str baseline_run, as_gate *out);
+
 // The exit code of a judged gate: 0, 1, 3 or 4; `strict` makes an undecided drop gate 4. Without a
 // baseline nothing can be proven and nothing fails: 0.
 int as_gate_exit_code(const as_gate *gate, bool strict);
+
+// The most serious of some verdicts: unmeasurable, fail, undecided, no baseline, pass.
+as_verdict as_gate_worst(const as_check *checks, size_t count);
+
+// False for a metric that the scorer does not have.
+bool as_gate_lower_is_better(const as_scorer *scorer, as_str metric);
 
 // Every metric of both scorers over the cases they share; all slices too when `slices` is true.
 void as_compare(as_arena *arena, as_scorer *a, as_scorer *b, bool slices, const as_delta **out,

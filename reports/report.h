@@ -10,6 +10,7 @@
 #include "harness/record/outlook.h"
 #include "harness/record/summary.h"
 #include "harness/record/timeline.h"
+#include "harness/record/versus.h"
 
 // One run as a self-contained page: no network, no script needed to read it. `baseline` may be
 // NULL. Light and dark, print, phone.
@@ -34,8 +35,14 @@ void as_report_values_terminal(as_buf *out, const as_summary *run, bool color, s
 void as_report_compare_terminal(as_buf *out, const as_summary *a, const as_summary *b,
                                 const as_findings *findings, const as_gate *gate, bool color,
                                 size_t columns);
-void as_report_compare_json(as_buf *out, const as_findings *findings, uint64_t cases,
-                            const as_gate *gate);
+// Slices that got worse, agreement, time and cost of one run against the baseline.
+void as_report_variant_terminal(as_buf *out, const as_variant *variant, bool color, size_t columns);
+// Three runs or more, a block a metric.
+void as_report_versus_terminal(as_buf *out, const as_versus *versus, bool color, size_t columns);
+// Two runs or more: contract.md's object, or a list of such under "variants".
+void as_report_versus_json(as_buf *out, const as_versus *versus);
+// Two runs or more on one page.
+void as_report_versus_html(as_buf *out, const as_versus *versus);
 // What `assay plan` says.
 void as_report_outlook_terminal(as_buf *out, const as_outlook *outlook, bool color, size_t columns);
 void as_report_outlook_json(as_buf *out, const as_outlook *outlook);

@@ -39,6 +39,8 @@ const as_option as_options[] = {
     {"resume", 0, AS_OPT_FLAG, AT(resume), "run", NULL,
      "continue a run that was stopped or killed; errors of the target are asked again"},
     {"fresh", 0, AS_OPT_FLAG, AT(fresh), "run", NULL, "throw away the unfinished run in --out"},
+    {"sequential", 0, AS_OPT_FLAG, AT(sequential), "run", NULL,
+     "stop as soon as the gates are decided; cases in a drawn order"},
     {"strict", 0, AS_OPT_FLAG, AT(strict), "run gate compare", NULL,
      "an undecided drop gate is exit code 4"},
     {"tag", 0, AS_OPT_TEXT, AT(tag), "run", "NAME", "tag the run in the history"},

@@ -25,7 +25,7 @@ typedef struct as_args {
     as_str why, older_than; // history
     as_str out, baseline, suite, since, tag;
     as_args_list metrics; // score
-    bool resume, fresh, strict, no_store;
+    bool resume, fresh, strict, no_store, sequential;
     int64_t concurrency, limit, keep;
     // run, bench
     as_str rate, slo, prompt, prices, cache;

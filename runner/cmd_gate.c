@@ -40,7 +40,7 @@ static as_rc judge(const as_args *args, as_arena *arena, as_store **store, as_su
     if (!rc) rc = as_source_score(&source, q.metrics, q.metric_count, &q.now_scorer, err);
     if (rc) return rc;
     *summary = source.summary;
-    as_judgement judgement;
+    as_judgement judgement = {0};
     rc = as_judge(arena, &q, summary, &judgement, err);
     if (!rc) {
         const as_summary *base =

@@ -32,6 +32,8 @@ typedef struct run {
     const as_price *price; // NULL: no price book
     as_store **store;
     as_scorer *scorer;
+    as_ordered *ordered; // --sequential
+    as_sequential *sequential;
     as_summary summary;
     as_judgement judgement;
 } run;
@@ -139,6 +141,49 @@ static void fill_identity(run *r, const as_run_header *header) {
     s->currency = r->price ? r->prices.currency : AS_STR("USD");
 }
 
+static as_judge_request request_of(const run *r, const as_source *now) {
+    return (as_judge_request){
+        .baseline = r->args->baseline,
+        .store_url = r->args->no_store && !r->args->baseline.len ? AS_STR("") : r->args->store,
+        .store = r->store,
+        .now = now,
+        .now_scorer = r->scorer,
+        .metrics = r->plan->metrics,
+        .metric_count = r->plan->suite.metric_count,
+        .gates = r->plan->gates,
+        .gate_count = r->plan->gate_count,
+        .plan = r->plan,
+        .sequential = r->sequential,
+    };
+}
+
+// --sequential: the baseline is needed before the first case, and an order that neither the target
+// nor whoever wrote the dataset chose.
+static as_rc prepare_sequence(run *r, as_err *err) {
+    if (!r->args->sequential) return AS_OK;
+    as_summary *s = &r->summary;
+    as_judge_request request = request_of(r, NULL);
+    as_rc rc = as_judge_baseline(r->arena, &request, s, &r->judgement, err);
+    if (rc) return rc;
+    size_t able;
+    r->sequential = as_sequential_new(r->plan->gates, r->plan->gate_count, r->scorer,
+                                      r->judgement.base_scorer, &able);
+    if (!able)
+        return as_fail(err, AS_INVALID,
+                       "--sequential: no gate can be decided early; a threshold or, with a "
+                       "baseline, a drop of a score in 0..1 such as accuracy can");
+    if (able < r->plan->gate_count)
+        as_log_warning(
+            "%zu of %zu gates can be decided early; the others need the whole run, which "
+            "only a failing gate stops",
+            able, r->plan->gate_count);
+    s->sequential = true;
+    s->planned = r->plan->case_count;
+    s->order_seed = as_str_hash(s->dataset_sha256) * 31 +
+                    as_str_hash(s->model_sha256.len ? s->model_sha256 : s->target_uri);
+    return as_ordered_new(r->plan, s->order_seed, &r->ordered, err);
+}
+
 static as_rc evaluate(run *r, as_err *err) {
     as_run_header header = header_of(r);
     bool resume;
@@ -165,6 +210,9 @@ static as_rc evaluate(run *r, as_err *err) {
     };
     fill_identity(r, &header);
     rc = as_scorer_new(r->plan->metrics, r->plan->suite.metric_count, &r->scorer, err);
+    if (!rc) rc = prepare_sequence(r, err);
+    evaluation.ordered = r->ordered;
+    evaluation.sequential = r->sequential;
     if (!rc) rc = as_evaluate(&evaluation, r->arena, r->scorer, &r->summary, err);
     if (rc) return rc;
     as_scorer_summarize(r->scorer, r->arena, &r->summary);
@@ -211,18 +259,7 @@ static void judge_errors(run *r) {
 
 static as_rc judge_and_write(run *r, as_err *err) {
     as_source now = {.journal = as_strf(r->arena, "%s/results.jsonl", r->dir).ptr};
-    as_judge_request request = {
-        .baseline = r->args->baseline,
-        .store_url = r->args->no_store && !r->args->baseline.len ? AS_STR("") : r->args->store,
-        .store = r->store,
-        .now = &now,
-        .now_scorer = r->scorer,
-        .metrics = r->plan->metrics,
-        .metric_count = r->plan->suite.metric_count,
-        .gates = r->plan->gates,
-        .gate_count = r->plan->gate_count,
-        .plan = r->plan,
-    };
+    as_judge_request request = request_of(r, &now);
     as_rc rc = as_judge(r->arena, &request, &r->summary, &r->judgement, err);
     if (!rc && too_many_errors(r)) judge_errors(r);
     const as_summary *base =
@@ -331,6 +368,8 @@ static int run_target(run *r) {
     if (!rc) rc = judge_and_write(r, &err);
     int code = rc ? as_command_fail(&err) : finish(r);
     as_judgement_free(&r->judgement);
+    as_sequential_free(r->sequential);
+    as_ordered_free(r->ordered);
     if (r->scorer) as_scorer_free(r->scorer);
     r->ops->close(r->target);
     return code;

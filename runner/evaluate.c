@@ -23,6 +23,8 @@ typedef struct evaluation {
     as_arena ids;    // ids of resumed cases
     as_map finished; // cases that the journal holds already
     as_progress progress;
+    uint64_t recorded;
+    bool over; // the gates are decided
 } evaluation;
 
 // Scores, writes, counts; in that order, so that nothing is counted that is not on disk.
@@ -32,6 +34,8 @@ static as_rc record(evaluation *v, as_sample *sample, bool journal, as_err *err)
     if (!rc && journal) rc = as_journal_add(&v->journal, sample, err);
     if (!rc) {
         as_digest_add(v->digest, sample);
+        v->recorded++;
+        if (v->e->sequential && as_sequential_add(v->e->sequential, sample)) v->over = true;
         if (journal)
             as_progress_add(&v->progress, as_outcome_is_error(sample->outcome),
                             sample->score_count ? sample->scores[0].value : NAN);
@@ -109,8 +113,15 @@ static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err
         sample.has_prediction =
             as_prompt_extract(plan->prompt, &job->arena, sample.output, &sample.prediction);
     }
-    as_rc rc = record(v, &sample, true, err);
+    as_rc rc = AS_OK;
+    if (v->e->ordered)
+        as_ordered_hold(v->e->ordered, &sample);
+    else
+        rc = record(v, &sample, true, err);
     as_scheduler_give_back(scheduler, job);
+    as_sample *next;
+    while (!rc && !v->over && v->e->ordered && (next = as_ordered_release(v->e->ordered)))
+        rc = record(v, next, true, err);
     return rc;
 }
 
@@ -124,6 +135,12 @@ typedef struct feed {
 // The next case that is not finished yet, into `job`. *filled false at the end.
 static as_rc next_case(evaluation *v, feed *f, as_job *job, bool *filled, as_err *err) {
     *filled = false;
+    if (v->e->ordered) {
+        as_arena_reset(&job->arena);
+        f->more = *filled = as_ordered_next(v->e->ordered, &v->finished, &job->case_);
+        if (!*filled) return AS_OK;
+        return as_plan_request(v->e->plan, &job->arena, &job->case_, &job->request, err);
+    }
     while (f->more && f->left) {
         as_arena_reset(&job->arena);
         as_rc rc = as_dataset_next(f->dataset, &job->arena, &job->case_, &f->more, err);
@@ -160,14 +177,15 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
               .more = true,
               .arrivals = as_arrivals_of(v->e->per_s, v->e->poisson, v->e->plan->suite.seed)};
     as_rc rc = AS_OK;
-    while (!rc && as_interrupts < 2) {
+    while (!rc && as_interrupts < 2 && !v->over) {
         rc = feed_workers(v, scheduler, &f, err);
         if (rc || !as_scheduler_under_way(scheduler)) break;
         as_job *job = as_scheduler_finished(scheduler, WAIT_NS);
         if (job) rc = consume(v, scheduler, job, err);
         as_progress_draw(&v->progress);
     }
-    if (!rc && as_interrupts && (f.more || as_scheduler_under_way(scheduler)))
+    bool left = f.more || as_scheduler_under_way(scheduler);
+    if (!rc && as_interrupts && left && !v->over)
         rc = as_fail(err, AS_INTERRUPTED,
                      "interrupted; %llu of %llu cases are in '%s' (continue with --resume)",
                      (unsigned long long)v->progress.done, (unsigned long long)v->progress.total,
@@ -208,8 +226,9 @@ as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as
         }
     }
     summary->wall_s = (double)(as_clock_ns() - start_ns) / 1e9;
-    summary->total = e->plan->case_count;
-    summary->skipped = e->plan->facts.cases - e->plan->case_count;
+    summary->stopped = v.over && v.recorded < e->plan->case_count;
+    summary->total = summary->stopped ? v.recorded : e->plan->case_count;
+    summary->skipped = e->plan->facts.cases - summary->total;
     summary->scores_digest = as_digest_end(v.digest, arena);
     as_arena_free(&v.arena);
     as_arena_free(&v.ids);

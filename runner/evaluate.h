@@ -6,6 +6,8 @@
 
 #include "harness/record/journal.h"
 #include "harness/suite/prices.h"
+#include "metrics/gates/sequential.h"
+#include "runner/ordered.h"
 #include "runner/plan.h"
 
 typedef struct as_evaluation {
@@ -20,10 +22,13 @@ typedef struct as_evaluation {
     const as_prices *prices; // NULL: nothing has a cost
     const as_price *price;
     bool resume, show_progress;
+    as_ordered *ordered;       // NULL: in the order of the dataset, to the end
+    as_sequential *sequential; // with `ordered`: says when to stop
 } as_evaluation;
 
-// Fills `scorer` and the summary's total, skipped, scores_digest, wall_s. AS_INTERRUPTED after a
-// signal (the journal holds what was finished); AS_UNMEASURED when the journal cannot be written.
+// Fills `scorer` and the summary's total, skipped, scores_digest, wall_s, stopped. AS_INTERRUPTED
+// after a signal (the journal holds what was finished); AS_UNMEASURED when the journal cannot be
+// written.
 as_rc as_evaluate(const as_evaluation *evaluation, as_arena *arena, as_scorer *scorer,
                   as_summary *summary, as_err *err) AS_MUST_USE;
 

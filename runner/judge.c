@@ -3,6 +3,27 @@
 
 #include "harness/base/log.h"
 
+enum { RUNS_LOOKED_AT = 200 };
+
+// The newest run is one that was stopped early: an older one that went through.
+static as_rc find_whole(as_arena *arena, const as_judge_request *q, const as_summary *now,
+                        as_judgement *out, as_err *err) {
+    const as_store_run *runs;
+    size_t count = 0;
+    as_rc rc =
+        as_store_list(*q->store, arena, now->suite, AS_STR(""), RUNS_LOOKED_AT, &runs, &count, err);
+    for (size_t i = 0; !rc && i < count && !out->has_base; i++) {
+        const as_summary *run = &runs[i].summary;
+        bool usable =
+            !run->stopped && run->gate.verdict != AS_FAIL && run->gate.verdict != AS_UNMEASURABLE &&
+            as_str_eq(run->dataset_sha256, now->dataset_sha256) && !as_str_eq(run->run, now->run);
+        if (!usable) continue;
+        out->base = (as_source){.summary = *run, .has_summary = true, .store = *q->store};
+        out->has_base = true;
+    }
+    return rc;
+}
+
 // Without --baseline: the newest run of this suite on the same cases that did not fail.
 static as_rc find_latest(as_arena *arena, const as_judge_request *q, const as_summary *now,
                          as_judgement *out, as_err *err) {
@@ -15,6 +36,7 @@ static as_rc find_latest(as_arena *arena, const as_judge_request *q, const as_su
                            now->run, &run, err);
     if (rc || !run.len) return rc;
     rc = as_store_summary(*q->store, arena, run, &out->base.summary, err);
+    if (!rc && out->base.summary.stopped) return find_whole(arena, q, now, out, err);
     out->base.has_summary = true;
     out->base.store = *q->store;
     out->has_base = !rc;
@@ -60,12 +82,11 @@ static void warn_if_other(const as_summary *now, const as_source *base) {
         as_log_warning("the baseline was run with another prompt, task or scoring");
 }
 
-as_rc as_judge(as_arena *arena, const as_judge_request *q, as_summary *summary, as_judgement *out,
-               as_err *err) {
-    *out = (as_judgement){0};
-    as_rc rc = find_baseline(arena, q, summary, out, err);
+as_rc as_judge_baseline(as_arena *arena, const as_judge_request *q, const as_summary *now,
+                        as_judgement *out, as_err *err) {
+    as_rc rc = find_baseline(arena, q, now, out, err);
     if (!rc && out->has_base) {
-        warn_if_other(summary, &out->base);
+        warn_if_other(now, &out->base);
         rc = as_source_score(&out->base, q->metrics, q->metric_count, &out->base_scorer, err);
         if (rc == AS_INVALID && !q->baseline.len) { // nobody asked for this one
             as_log_warning("no baseline: %s", err->text);
@@ -73,9 +94,21 @@ as_rc as_judge(as_arena *arena, const as_judge_request *q, as_summary *summary, 
             rc = AS_OK;
         }
     }
+    out->looked = !rc;
+    return rc;
+}
+
+as_rc as_judge(as_arena *arena, const as_judge_request *q, as_summary *summary, as_judgement *out,
+               as_err *err) {
+    as_rc rc = out->looked ? AS_OK : as_judge_baseline(arena, q, summary, out, err);
     if (!rc) {
-        as_gate_judge(arena, q->gates, q->gate_count, summary, q->now_scorer, out->base_scorer,
-                      out->base.summary.run, &summary->gate);
+        bool rest = q->sequential && !summary->stopped;
+        (rest ? as_gate_judge_rest : as_gate_judge)(arena, q->gates, q->gate_count, summary,
+                                                    q->now_scorer, out->base_scorer,
+                                                    out->base.summary.run, &summary->gate);
+        if (q->sequential)
+            as_sequential_apply(q->sequential, arena, summary->stopped, summary->planned,
+                                &summary->gate);
         rc = as_review(arena, q->now, q->now_scorer, out->has_base ? &out->base : NULL,
                        out->base_scorer, q->plan, &out->findings, err);
     }

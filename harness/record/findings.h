@@ -24,6 +24,8 @@ typedef struct as_delta {
     double mde;     // smallest drop these cases would show 8 times in 10
     uint64_t broke, fixed, n;
     as_str method;
+    double p_drop; // one-sided, of getting worse
+    double q;      // slices: p_drop after Benjamini & Hochberg over all slices; else NaN
 } as_delta;
 
 // A case whose score on the first metric went to wrong or to right between two runs.

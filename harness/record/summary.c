@@ -220,6 +220,19 @@ static void put_cost(as_json_out *out, const as_summary *s) {
     close_flat(out, indent);
 }
 
+// The seed as text: JSON's numbers are too short for it.
+static void put_sequential(as_json_out *out, const as_summary *s) {
+    as_arena arena = {0};
+    unsigned indent;
+    open_flat(out, "sequential", &indent);
+    put_str(out, "seed", as_strf(&arena, "%llu", (unsigned long long)s->order_seed));
+    put_u64(out, "planned", s->planned);
+    as_jo_key(out, "stopped");
+    as_jo_bool(out, s->stopped);
+    close_flat(out, indent);
+    as_arena_free(&arena);
+}
+
 void as_summary_write(as_buf *buf, const as_summary *s) {
     as_json_out out = {.buf = buf, .indent = 1};
     as_jo_open(&out, '{');
@@ -241,6 +254,7 @@ void as_summary_write(as_buf *buf, const as_summary *s) {
     put_latency(&out, "tpot_ms", &s->tpot);
     put_cost(&out, s);
     put_str(&out, "scores_digest", s->scores_digest);
+    if (s->sequential) put_sequential(&out, s);
     as_jo_key(&out, "gate");
     as_gate_write(&out, &s->gate);
     as_jo_close(&out, '}');
@@ -392,6 +406,15 @@ static void get_counts(const as_json *json, as_summary *out) {
     out->currency = get_str(cost, "currency");
 }
 
+static void get_sequential(const as_json *object, as_summary *out) {
+    as_str seed = get_str(object, "seed");
+    out->sequential = object != NULL;
+    out->stopped = as_json_bool(object, "stopped", false);
+    out->planned = get_u64(object, "planned");
+    for (size_t i = 0; i < seed.len && seed.ptr[i] >= '0' && seed.ptr[i] <= '9'; i++)
+        out->order_seed = out->order_seed * 10 + (uint64_t)(seed.ptr[i] - '0');
+}
+
 as_rc as_summary_read(as_arena *arena, as_str text, as_summary *out, as_err *err) {
     const as_json *json;
     if (as_json_parse(arena, text, &json, err)) return AS_INVALID;
@@ -408,6 +431,7 @@ as_rc as_summary_read(as_arena *arena, as_str text, as_summary *out, as_err *err
     get_latency(as_json_get(json, "ttft_ms"), &s.ttft);
     get_latency(as_json_get(json, "tpot_ms"), &s.tpot);
     s.scores_digest = get_str(json, "scores_digest");
+    get_sequential(as_json_get(json, "sequential"), &s);
     get_gate(arena, as_json_get(json, "gate"), &s.gate);
     *out = s;
     return AS_OK;

@@ -104,6 +104,9 @@ typedef struct as_summary {
     double cost_total, cost_per_case;
     as_str currency;
     as_str scores_digest;
+    bool sequential; // cases came in a drawn order, and the run could be stopped early
+    bool stopped;    // and was
+    uint64_t order_seed, planned;
     as_gate gate;
 } as_summary;
 

@@ -59,11 +59,11 @@ static as_change change_of(const as_drop *d, as_stand_in a, as_stand_in b) {
     return out;
 }
 
-static void show_change(const as_change *change, as_check *check) {
+static void show_change(const as_change *change, bool rest, as_check *check) {
     check->value = change->b;
     check->baseline = change->a;
     check->delta = change->delta;
-    check->ci = change->ci90;
+    check->ci = rest ? change->ci95 : change->ci90;
     check->mde = change->mde;
     check->broke = change->broke;
     check->fixed = change->fixed;
@@ -94,10 +94,11 @@ void as_drop_measure(as_judging *j, const as_gate_spec *spec, as_drop *d, as_che
         return;
     }
     d->relative = check->relative;
+    d->rest = j->rest;
     d->pairs = as_pair_list(&j->scratch, j->base, j->now, spec->slice);
     if (!enough_pairs(j, d, check)) return;
     d->change = change_of(d, AS_STAND_NONE, AS_STAND_NONE);
-    show_change(&d->change, check);
+    show_change(&d->change, j->rest, check);
     d->measured = !isnan(d->change.delta);
     if (!d->measured)
         as_parts_unmeasurable(
@@ -106,13 +107,12 @@ void as_drop_measure(as_judging *j, const as_gate_spec *spec, as_drop *d, as_che
                                        : "is undefined on the cases both runs share"));
 }
 
-static double lower_bound(const as_change *change, double sign) {
-    return sign > 0 ? change->ci90.lo : -change->ci90.hi;
-}
-
-static as_verdict verdict_of(const as_change *change, double sign, double margin, double p_holm) {
-    if (lower_bound(change, sign) > -margin) return AS_PASS;
-    if (p_holm < AS_PARTS_ALPHA && sign * change->delta < 0) return AS_FAIL;
+static as_verdict verdict_of(const as_drop *d, const as_change *change, double sign, double margin,
+                             double p_holm) {
+    as_interval ci = d->rest ? change->ci95 : change->ci90;
+    double alpha = d->rest ? AS_PARTS_ALPHA_REST : AS_PARTS_ALPHA;
+    if ((sign > 0 ? ci.lo : -ci.hi) > -margin) return AS_PASS;
+    if (p_holm < alpha && sign * change->delta < 0) return AS_FAIL;
     return AS_UNDECIDED;
 }
 
@@ -178,14 +178,14 @@ static bool survives_missing(const as_drop *d, double sign, double margin, doubl
     if (!d->pairs.missing || !known) return true;
     as_change worst = change_of(d, AS_STAND_RIGHT, AS_STAND_WRONG);
     as_change best = change_of(d, AS_STAND_WRONG, AS_STAND_RIGHT);
-    return verdict_of(&worst, sign, margin, worst.p_drop * holm_factor) == verdict &&
-           verdict_of(&best, sign, margin, best.p_drop * holm_factor) == verdict;
+    return verdict_of(d, &worst, sign, margin, worst.p_drop * holm_factor) == verdict &&
+           verdict_of(d, &best, sign, margin, best.p_drop * holm_factor) == verdict;
 }
 
 static void judge_drop(as_judging *j, const as_drop *d, double p_holm, as_check *check) {
     double sign = direction(d->b);
     check->p = p_holm;
-    check->verdict = verdict_of(&d->change, sign, check->limit, p_holm);
+    check->verdict = verdict_of(d, &d->change, sign, check->limit, p_holm);
     write_note(j, d, sign, check);
     double factor = d->change.p_drop > 0 ? p_holm / d->change.p_drop : 1;
     if (check->verdict != AS_UNDECIDED &&

@@ -8,11 +8,13 @@
 #include "metrics/gate.h"
 
 #define AS_PARTS_ALPHA 0.05
+#define AS_PARTS_ALPHA_REST 0.04
 
 typedef struct as_judging {
     as_arena *arena, scratch;
     const as_summary *summary;
     as_scorer *now, *base;
+    bool rest; // of a sequential run: less is left to err with
 } as_judging;
 
 // A drop gate between its measurement and its verdict.
@@ -21,7 +23,7 @@ typedef struct as_drop {
     const as_metric *a, *b;
     as_pairs pairs;
     as_change change;
-    bool measured, relative;
+    bool measured, relative, rest;
 } as_drop;
 
 void as_parts_unmeasurable(as_check *check, as_str note);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the reference values that tests/metrics is held against.
 
-Needs numpy, scipy, statsmodels and scikit-learn. Run in this folder:
+Needs numpy, scipy, statsmodels, scikit-learn and confseq. Run in this folder:
     python3 make_vectors.py
 Each .tsv line is a name, its arguments, and the value; floats with 17 digits.
 """
@@ -18,7 +18,8 @@ import numpy as np
 import sklearn
 import sklearn.metrics as skm
 import statsmodels.api as sm
-from scipy import optimize, stats
+from confseq import betting
+from scipy import optimize, special as special_functions, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
@@ -238,7 +239,38 @@ def calibration():
     write("calibration.tsv", rows)
 
 
+def versus():
+    rng = np.random.default_rng(23)
+    rows = []
+    numbers = lambda values: " ".join(map(repr, map(float, values)))
+    for count in (1, 6, 15):
+        p = rng.uniform(0, 0.3, count) ** 2
+        rows.append(("bh", numbers(p), numbers(multipletests(p, method="fdr_bh")[1])))
+    for count in (2, 3, 8, 26):
+        a, b = rng.normal(size=count) * 3, rng.normal(size=count) * 3
+        rows.append(("kl", numbers(a), numbers(b),
+                     float(stats.entropy(special_functions.softmax(a),
+                                         special_functions.softmax(b)))))
+    # Anytime-valid tests by the authors of the paper: the Python files of confseq.
+    for count, mean, m, alpha in ((5, 0.5, 0.5, 0.05), (200, 0.4, 0.5, 0.01), (400, 0.55, 0.49, 0.01),
+                                  (300, 0.93, 0.9, 0.005)):
+        x = (rng.uniform(size=count) < mean).astype(float)
+        x[::7] = 0.5
+        log_e = lambda sign: float(np.log(betting.betting_mart(
+            x, m, alpha=alpha, theta=sign, trunc_scale=0.5)[-1]))
+        # Theorem 2, with the mean that the paper regularises.
+        bet = np.minimum(betting.lambda_predmix_eb(x, alpha=alpha / 2, truncation=np.inf), 0.5)
+        t = np.arange(1, count + 1)
+        before = np.append(0.5, (0.5 + np.cumsum(x)) / (t + 1))[:-1]
+        spent = np.sum((x - before) ** 2 * (-np.log(1 - bet) - bet))
+        half = (math.log(2 / alpha) + spent) / bet.sum()
+        centre = np.sum(bet * x) / bet.sum()
+        rows.append(("eprocess", numbers(x), m, alpha, log_e(1), log_e(0),
+                     float(max(0, centre - half)), float(min(1, centre + half))))
+    write("versus.tsv", rows)
+
+
 if __name__ == "__main__":
-    for make in (special, paired, classify, text, calibration):
+    for make in (special, paired, classify, text, calibration, versus):
         make()
     sys.exit(0)

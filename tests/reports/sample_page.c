@@ -37,7 +37,10 @@ int main(int argc, char **argv) {
     failed |= save(argv[1], "color.txt", &text);
     as_report_compare_terminal(&text, &s.baseline, &s.run, &s.findings, &s.run.gate, false, 80);
     failed |= save(argv[1], "compare.txt", &text);
-    as_report_compare_json(&text, &s.findings, s.run.total, &s.run.gate);
+    as_variant variants[2] = {{.run = &s.baseline},
+                              {.run = &s.run, .findings = s.findings, .gate = s.run.gate}};
+    as_versus versus = {variants, 2, AS_STR("accuracy")};
+    as_report_versus_json(&text, &versus);
     failed |= save(argv[1], "compare.json", &text);
     as_report_history_terminal(&text, s.history, NULL, s.history_count, false, 80);
     failed |= save(argv[1], "history.txt", &text);

@@ -293,7 +293,9 @@ static void fill_deltas(as_arena *arena, as_sample_run *out, const uint64_t flip
                                 flips[0],
                                 flips[1],
                                 CASES - 4,
-                                AS_STR("mcnemar mid-p")};
+                                AS_STR("mcnemar mid-p"),
+                                NAN,
+                                NAN};
     }
     for (size_t i = 0; i < SLICES; i++) {
         const as_value *x = &a->slices[i].values[0], *y = &b->slices[i].values[0];
@@ -303,7 +305,8 @@ static void fill_deltas(as_arena *arena, as_sample_run *out, const uint64_t flip
                                 delta,    {delta - half, delta + half},
                                 0.3,      half,
                                 7,        4,
-                                y->n,     AS_STR("mcnemar mid-p")};
+                                y->n,     AS_STR("mcnemar mid-p"),
+                                NAN,      NAN};
     }
     out->findings.deltas = d;
     out->findings.delta_count = count;

@@ -266,7 +266,18 @@ static void check_all(const as_sample_run *s) {
     assert_clean(&out, false);
     assert_lines(&out, 80);
     as_buf_clear(&out);
-    as_report_compare_json(&out, &s->findings, s->run.total, &s->run.gate);
+    as_variant variants[3] = {{.run = &s->baseline}};
+    for (int i = 1; i < 3; i++)
+        variants[i] = (as_variant){.run = &s->run, .findings = s->findings, .gate = s->run.gate};
+    as_versus versus = {variants, 3, AS_STR("accuracy")};
+    as_report_versus_html(&out, &versus);
+    assert_page(&out);
+    as_buf_clear(&out);
+    as_report_versus_terminal(&out, &versus, false, 80);
+    assert_clean(&out, false);
+    as_buf_clear(&out);
+    versus.count = 2;
+    as_report_versus_json(&out, &versus);
     // NUL is written as JSON has it, and refused by our own reader.
     for (char *nul = out.ptr; (nul = strstr(nul, "\\u0000"));) nul[5] = '1';
     as_arena arena = {0};

@@ -129,9 +129,120 @@ class Gated(Recorded):
         self.assertIn("2.0% from", text)
 
 
+class Compared(Recorded):
+    def compare(self, *runs, code=0):
+        return json.loads(self.assay("compare", *runs, "--format", "json", code=code).stdout)
+
+    def test_two_runs(self):
+        self.suite(cases(400))
+        logs = lambda x: (lambda i: [x, -2.0])
+        fields = {"choices": lambda i: ["yes_it_is", "no_it_is_not"]}
+        self.run_recorded("a", range(4), "--no-store", latency_ms=lambda i: 10 + i % 5,
+                          choice_logprobs=logs(-1.0), **fields)
+        # Every fourth case is tagged edge: 30 of those break, none of the others.
+        self.run_recorded("b", range(4), "--no-store", latency_ms=lambda i: 20 + 2 * (i % 5),
+                          choice_logprobs=lambda i: [-2.5, -2.0] if i % 4 == 0 and i < 120
+                          else [-1.0, -2.0], **fields)
+        found = self.compare("a", "b")
+        self.assertEqual((found["cases"], found["missing"]), (400, 0))
+        self.assertEqual(found["agreement"]["same"], 370)
+        self.assertEqual(found["agreement"]["kl_cases"], 400)
+        self.assertGreater(found["agreement"]["kl_mean"], 0)
+        self.assertEqual(found["regressed"][0]["slice"], "tag=edge")
+        self.assertLess(found["regressed"][0]["q"], 1e-6)
+        self.assertNotIn("tag=common", [row["slice"] for row in found["regressed"]])
+        self.assertAlmostEqual(found["latency"]["relative"], 1.0)
+        self.assertEqual([run["front"] for run in found["runs"]], [True, False])
+        text = self.assay("compare", "a", "b", "--out", "page.html").stdout
+        self.assertIn("accuracy[tag=edge]", text)
+        self.assertIn("370 of 400 answers are equal", text)
+        page = (self.dir / "page.html").read_text()
+        self.assertIn("tag=edge", page)
+        self.assertNotIn("<script", page)
+
+    def test_many_runs(self):
+        self.suite(cases(400))
+        for name, wrong in (("a", range(20)), ("b", range(60)), ("c", range(10))):
+            self.run_recorded(name, wrong, "--no-store")
+        found = self.compare("a", "b", "c")
+        self.assertEqual([v["metrics"]["accuracy"]["flips"] for v in found["variants"]],
+                         [{"broke": 40, "fixed": 0}, {"broke": 0, "fixed": 10}])
+        self.assertEqual([run["front"] for run in found["runs"]], [False, False, True])
+        gated = self.compare("a", "b", "c", "--gate", "accuracy drop <= 0.02", code=1)
+        self.assertEqual([v["gate"]["verdict"] for v in gated["variants"]], ["fail", "pass"])
+        # The comparison with the baseline does not depend on who else is there.
+        self.assertEqual(self.compare("a", "c")["metrics"], found["variants"][1]["metrics"])
+        text = self.assay("compare", "a", "b", "c").stdout
+        self.assertIn("Pareto front (accuracy, time and cost of a case): C", text)
+
+    def test_refusals(self):
+        self.suite(cases(10))
+        self.run_recorded("a", [], "--no-store")
+        self.refused("compare", "a", says=["two runs or more"])
+        self.refused("compare", "a", "a", "nowhere/results.jsonl", says=["nowhere"])
+
+
+class Sequential(Recorded):
+    GATE = "accuracy drop <= 0.03"
+
+    def setUp(self):
+        super().setUp()
+        rng = random.Random(3)
+        self.suite(cases(3000), [self.GATE])
+        self.wrong = {i for i in range(3000) if rng.random() < 0.1}
+        self.broken = self.wrong | {i for i in range(3000) if rng.random() < 0.08}
+        self.run_recorded("base", self.wrong)
+
+    def go(self, name, wrong, *more, code=0):
+        return self.run_recorded(name, wrong, "--sequential", "--baseline", "base", *more,
+                                 code=code)
+
+    def test_stops_where_it_should_on_any_number_of_workers(self):
+        first = self.go("now", self.broken, "-j", "1", "--no-store", code=1)
+        again = self.go("now", self.broken, "-j", "7", "--no-store", code=1)
+        for key in ("scores_digest", "sequential", "cases", "gate"):
+            self.assertEqual(first[key], again[key], key)
+        self.assertTrue(first["sequential"]["stopped"])
+        self.assertLess(first["cases"]["total"], 600)
+        self.assertEqual(first["cases"]["total"] + first["cases"]["skipped"], 3000)
+        self.assertEqual(len(self.lines("now")), first["cases"]["total"])
+        self.assertEqual(first["gate"]["checks"][0]["method"], "e-process")
+
+    def test_an_unchanged_model_passes_early_and_is_no_baseline(self):
+        found = self.go("now", self.wrong)
+        self.assertEqual(found["gate"]["verdict"], "pass")
+        self.assertTrue(found["sequential"]["stopped"])
+        later = self.run_recorded("later", self.wrong)
+        self.assertEqual(later["gate"]["verdict"], "pass")
+        self.assertEqual(later["gate"]["checks"][0]["n"], 3000, "against the whole run")
+
+    def test_resumed_as_if_never_interrupted(self):
+        whole = self.go("now", self.broken, "-j", "1", "--no-store", code=1)
+        journal = self.dir / "now/results.jsonl"
+        journal.write_text("".join(journal.read_text().splitlines(True)[:40]))
+        (self.dir / "now/summary.json").unlink()
+        found = self.summary("suite.yaml", "--target", "replay:now.jsonl", "--out", "now",
+                             "--resume", "--sequential", "--baseline", "base", "--no-store",
+                             code=1)
+        self.assertEqual(found["scores_digest"], whole["scores_digest"])
+        self.assertEqual(found["gate"], whole["gate"])
+
+    def test_refusal_and_warning(self):
+        self.write("suite.yaml", SUITE)
+        self.record("now.jsonl", self.wrong)
+        done = self.assay("run", "suite.yaml", "--target", "replay:now.jsonl", "--out", "x",
+                          "--sequential", "--no-store", "--gate", "f1_macro >= 0.4", code=2)
+        self.assertIn("no gate can be decided early", done.stderr)
+        done = self.assay("run", "suite.yaml", "--target", "replay:now.jsonl", "--out", "y",
+                          "--sequential", "--no-store", "--gate", "f1_macro >= 0.4",
+                          "--gate", "accuracy >= 0.8")
+        self.assertIn("1 of 2 gates can be decided early", done.stderr)
+
+
 if __name__ == "__main__":
     e2e.BINARY = str(pathlib.Path(sys.argv[1]).resolve())
     module = sys.modules[__name__]
     suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromName(name, module)
-                               for name in sys.argv[2:] or ["Plan", "Gated"])
+                               for name in sys.argv[2:] or ["Plan", "Gated", "Compared",
+                                                    "Sequential"])
     sys.exit(0 if unittest.TextTestRunner(verbosity=1).run(suite).wasSuccessful() else 1)
