@@ -190,8 +190,9 @@ static void change_of_means(as_arena *arena, const as_metric *metric, const colu
     if (c->cluster_count < T_CLUSTERS_MIN || mean.nonzero < T_CHANGED_MIN) {
         for (size_t g = 0; g < c->cluster_count; g++) mean.sums[g] *= direction(metric);
         as_flip_p p = as_paired_sign_flip(mean.sums, c->cluster_count);
-        // Flips are exact where both signs are alike in size; where they are not, t knows better.
-        bool skewed = fabs(mean.skew) > 0 && isfinite(out->p_drop);
+        // Flips are exact where both signs are alike in size; where single cases are not, t knows
+        // better (clusters of several are means, and near enough).
+        bool skewed = c->cluster_count == c->count && mean.skew != 0 && isfinite(out->p_drop);
         out->p_drop = skewed ? fmax(p.low, out->p_drop) : p.low;
         out->p_any = skewed ? fmax(p.far, out->p_any) : p.far;
         out->method = AS_STR("sign flip");

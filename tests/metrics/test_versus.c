@@ -5,8 +5,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "harness/base/rng.h"
 #include "metrics/versus/agreeing.h"
 #include "metrics/versus/rank.h"
+#include "metrics/versus/within.h"
 
 static void test_bh(void **state) {
     (void)state;
@@ -124,11 +126,71 @@ static void test_regressed(void **state) {
     as_arena_free(&arena);
 }
 
+static void test_within(void **state) {
+    (void)state;
+    // By hand: means 0.5, 1, 0, 0.5; squares 0.5, 0, 0, 0.75 with 1 + 2 + 1 + 3 degrees of freedom.
+    static const double a[] = {1, 0}, b[] = {1, 1, 1}, c[] = {0, 0}, d[] = {1, 0, 0.25, 0.75};
+    static const double *const scores[] = {a, b, c, d};
+    static const size_t counts[] = {2, 3, 2, 4};
+    as_within w = as_within_of(scores, counts, 4);
+    assert_int_equal(w.answers, 11);
+    fixture_near(w.mean, 0.5, 1e-15, "mean");
+    fixture_near(w.within, (0.5 + 0.625) / 7, 1e-14, "within");
+    double variance = 0.5 / 3;
+    fixture_near(w.stderr_, sqrt(variance / 4), 1e-14, "stderr");
+    double inverse = (1 / 2. + 1 / 3. + 1 / 2. + 1 / 4.) / 4;
+    fixture_near(w.between, variance - w.within * inverse, 1e-14, "between");
+    assert_int_equal(w.flaky, 2); // a: 2 * 0.25 * 2 = 1, d: 2 * (1/4)(3/4) * 4/3 = 1/2
+    fixture_near(as_within_flake(1, 3), 4. / 9 * 1.5, 1e-14, "flake");
+    assert_true(isnan(as_within_flake(1, 1)));
+    // One answer a case: nothing tells the two apart.
+    static const size_t ones[] = {1, 1, 1, 1};
+    w = as_within_of(scores, ones, 4);
+    assert_true(isnan(w.within) && isnan(w.between));
+    fixture_near(w.stderr_, sqrt(0.25 / 4), 1e-14, "stderr of one answer each");
+}
+
+// Cases of which half are coins and half are sure: within 1/8, between 1/8.
+static void test_within_is_unbiased(void **state) {
+    (void)state;
+    as_rng rng = as_rng_of(8, 8);
+    double within = 0, between = 0, error = 0, spread = 0;
+    enum { RUNS = 400, CASES = 60, ANSWERS = 3 };
+    for (int run = 0; run < RUNS; run++) {
+        double values[CASES][ANSWERS];
+        const double *scores[CASES];
+        size_t counts[CASES];
+        for (int i = 0; i < CASES; i++) {
+            double way = as_rng_unit(&rng), p = way < 0.5 ? 0.5 : way < 0.75;
+            for (int k = 0; k < ANSWERS; k++) values[i][k] = as_rng_unit(&rng) < p;
+            scores[i] = values[i];
+            counts[i] = ANSWERS;
+        }
+        as_within w = as_within_of(scores, counts, CASES);
+        within += w.within / RUNS;
+        between += w.between / RUNS;
+        error += as_within_error(&w, ANSWERS, CASES) * as_within_error(&w, ANSWERS, CASES) / RUNS;
+        spread += (w.mean - 0.5) * (w.mean - 0.5) / RUNS;
+    }
+    fixture_near(within, 0.125, 0.03, "within");
+    fixture_near(between, 0.125, 0.05, "between");
+    fixture_near(error, (0.125 + 0.125 / ANSWERS) / CASES, 0.05, "error");
+    fixture_near(spread, error, 0.25, "the error is that of the mean");
+    as_within one = {.within = 1. / 6, .between = 1. / 9};
+    // Miller's table: 969 at no sampling noise, 3,876 at one answer, two-sided; one-sided here.
+    assert_true(as_within_needed(1. / 9, &one, 1, &one, 1, 0.03) ==
+                ceil(6.182556738 * (1. / 9 + 1. / 3) / 0.0009));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bh),        cmocka_unit_test(test_kl),
-        cmocka_unit_test(test_agreement), cmocka_unit_test(test_front),
+        cmocka_unit_test(test_bh),
+        cmocka_unit_test(test_kl),
+        cmocka_unit_test(test_agreement),
+        cmocka_unit_test(test_front),
         cmocka_unit_test(test_regressed),
+        cmocka_unit_test(test_within),
+        cmocka_unit_test(test_within_is_unbiased),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
