@@ -6,7 +6,7 @@
 
 #include "harness/base/rng.h"
 #include "metrics/gates/eprocess.h"
-#include "metrics/gates/parts.h"
+#include "metrics/gates/judging.h"
 
 // One gate under way. Values are turned so that more is better, and moved into 0..1.
 typedef struct watch {
