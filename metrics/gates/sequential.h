@@ -7,6 +7,11 @@
 // 0.05. Clusters are one value each: their mean. Cases come in an order that is drawn from a seed,
 // whole clusters together; the samples must be added in that order.
 // A missing answer counts against stopping: as wrong for a pass, as right for a fail.
+//
+// In simulation (tests/metrics/calibrate.c sequential, 2,000 runs each, margin 0.02): an unchanged
+// model is stopped as worse 0.4-0.9 % of the time, one that is worse by the margin as unchanged 0.6
+// %. Of 5,000 cases with 5 % flips an unchanged model takes 36 %; a drop of 5 points takes 6 %.
+// With 20 % flips, or 2,000 cases with 10 %, three runs in four go to their end.
 #ifndef AS_SEQUENTIAL_H
 #define AS_SEQUENTIAL_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How often verdicts and intervals are wrong, by simulation. Built with the tests, not run by them:
 //
-//   build/tests/calibrate [RUNS [NAME]]
+//   build/tests/calibrate [RUNS [NAME | sequential]]
 //
 // A line a scenario. FAIL at no change and PASS at a drop as large as the margin are errors; each
 // should stay at or below 5 %. POWER is FAIL at that drop. Seeded: the same counts everywhere.
@@ -14,6 +14,8 @@
 
 #include "harness/base/rng.h"
 #include "metrics/gate.h"
+#include "metrics/gates/eprocess.h"
+#include "metrics/gates/sequential.h"
 
 typedef struct scenario scenario;
 struct scenario {
@@ -181,8 +183,47 @@ static double truth(const scenario *s, double drop) {
     return out;
 }
 
+// A drop gate of margin 0.02 under sequential looks: how often each e-process stops it, and after
+// what share of the cases.
+static void sequences(size_t runs) {
+    static const struct {
+        size_t n;
+        double flips, drop;
+    } cases[] = {{5000, 0.05, 0},    {5000, 0.10, 0},    {5000, 0.20, 0},    {2000, 0.10, 0},
+                 {5000, 0.05, 0.02}, {5000, 0.10, 0.02}, {5000, 0.06, 0.05}, {2000, 0.10, 0.05}};
+    printf("\n%-28s %8s %8s %9s\n", "sequential, margin 0.02", "FAIL", "PASS", "stops at");
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        as_rng rng = as_rng_of(2027, c);
+        unsigned fails = 0, passes = 0;
+        double used = 0;
+        for (size_t r = 0; r < runs; r++) {
+            as_eprocess pass = as_eprocess_above(0.49, AS_SEQUENTIAL_ALPHA);
+            as_eprocess fail = as_eprocess_below(0.50, AS_SEQUENTIAL_ALPHA);
+            size_t t = 0;
+            while (t < cases[c].n && !pass.refuted && !fail.refuted) {
+                double u = as_rng_unit(&rng), broke = (cases[c].flips + cases[c].drop) / 2;
+                double d = u < broke ? -1 : u < cases[c].flips ? 1 : 0;
+                as_eprocess_add(&pass, (1 + d) / 2);
+                as_eprocess_add(&fail, (1 + d) / 2);
+                t++;
+            }
+            fails += fail.refuted;
+            passes += pass.refuted && !fail.refuted;
+            used += (double)t / (double)cases[c].n;
+        }
+        double per = 100.0 / (double)runs;
+        printf("n=%zu flips=%.2f drop=%.2f   %8.2f%% %7.2f%% %8.1f%%\n", cases[c].n, cases[c].flips,
+               cases[c].drop, fails * per, passes * per, used * per);
+        fflush(stdout);
+    }
+}
+
 int main(int argc, char **argv) {
     size_t runs = argc > 1 ? (size_t)atol(argv[1]) : 1000;
+    if (argc > 2 && strcmp(argv[2], "sequential") == 0) {
+        sequences(runs);
+        return 0;
+    }
     printf("%-20s %8s %8s %8s %8s %8s %9s\n", "scenario", "FAIL|0", "PASS|0", "PASS|-d", "FAIL|-d",
            "n/a", "coverage");
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
