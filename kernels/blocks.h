@@ -107,12 +107,14 @@ static inline size_t planes_size(wfacts facts) {
 
 static inline size_t group_size(wfacts facts) { // of those, one group's
     if (facts.block != SUPER) return 0;
-    return AS_PANEL * (facts.mins && facts.group == 32 ? 2 : 1);
+    size_t bytes = facts.mins && facts.group == 32 ? 2 : 1;
+    return AS_PANEL * bytes;
 }
 
 static inline size_t beside_size(wfacts facts) {
     size_t halves = facts.mins ? 2 : 1;
-    return AS_PANEL * halves * sizeof(uint16_t) + facts.block / facts.group * group_size(facts);
+    return AS_PANEL * halves * sizeof(uint16_t) +
+           (size_t)(facts.block / facts.group) * group_size(facts);
 }
 
 static inline float bf16_to_float(uint16_t bits) {

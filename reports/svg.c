@@ -15,10 +15,19 @@ static double top_of(as_unit unit) {
     return unit == AS_UNIT_HUNDRED ? 100 : unit == AS_UNIT_SHARE ? 1 : INFINITY;
 }
 
+// The least an axis spans: what its tick labels can tell apart.
+static double least_span(double size, as_unit unit, bool change) {
+    if (change) return size * 0.01 + 1e-9;
+    if (unit == AS_UNIT_MS) return size * 0.2 + 1e-9;
+    double least = unit == AS_UNIT_SHARE ? 0.01 : unit == AS_UNIT_HUNDRED ? 1 : 1e-9;
+    return fmax(size * 0.01, least);
+}
+
 as_axis as_axis_over(double lo, double hi, as_unit unit, bool change) {
     if (!isfinite(lo) || !isfinite(hi) || lo > hi) lo = 0, hi = 1;
     if (change) lo = fmin(lo, 0), hi = fmax(hi, 0);
-    double least = fmax(fabs(hi), fabs(lo)) * 0.01 + 1e-9;
+    double least = least_span(fmax(fabs(hi), fabs(lo)), unit, change);
+    bool negative = lo < 0;
     if (hi - lo < least) {
         lo -= least;
         hi += least;
@@ -26,7 +35,7 @@ as_axis as_axis_over(double lo, double hi, as_unit unit, bool change) {
     as_axis axis = {.step = round_step(hi - lo, 4), .unit = unit, .change = change};
     axis.lo = floor(lo / axis.step + 1e-6) * axis.step;
     axis.hi = ceil(hi / axis.step - 1e-6) * axis.step;
-    if (!change && lo >= 0) axis.lo = fmax(axis.lo, 0);
+    if (!change && !negative) axis.lo = fmax(axis.lo, 0);
     if (!change) axis.hi = fmin(axis.hi, fmax(top_of(unit), hi));
     if (axis.hi <= axis.lo) axis.hi = axis.lo + axis.step;
     return axis;

@@ -319,7 +319,7 @@ static as_rc check_history(const run *r, as_err *err) {
 // Not every endpoint can do every task, nor be asked at a rate.
 static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
-    as_request request = {.task = as_plan_task(suite), .raw = !suite->chat};
+    as_request request = {.task = as_plan_task(suite), .raw = !suite->chat, .min_p = suite->min_p};
     as_rc rc = r->args->rate.len ? as_arrivals_rate(r->args->rate, &r->per_s, err) : AS_OK;
     if (!rc && r->args->poisson && !r->args->rate.len)
         rc = as_fail(err, AS_INVALID, "--poisson says how --rate is spread: give one");

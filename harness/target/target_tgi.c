@@ -172,7 +172,16 @@ static void tgi_answer(const as_wire *w, const as_wire_take *take, as_answer *ou
     }
 }
 
+static as_rc tgi_accepts(const as_wire *w, const as_request *request, as_err *err) {
+    (void)w;
+    if (request->min_p <= 0) return AS_OK;
+    return as_fail(err, AS_INVALID,
+                   "TGI has no generate.min_p (%g); temperature, top_p and top_k are there",
+                   request->min_p);
+}
+
 const as_wire_ops as_wire_tgi = {.keys = keys,
+                                 .accepts = tgi_accepts,
                                  .open = tgi_open,
                                  .calls = tgi_calls,
                                  .build = tgi_build,

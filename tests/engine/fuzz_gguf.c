@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     as_hparams hparams;
     as_weights weights = {0};
     if (vocab.count && !as_hparams_read(&hparams, &file, &err) &&
-        !as_weights_load(&weights, &file, &hparams, vocab.count, &err))
+        !as_weights_load(&weights, &file, NULL, &hparams, vocab.count, &err))
         as_weights_free(&weights);
     as_buf quantized = {0};
     as_wtype type = size % 2 ? AS_W_Q4_K : AS_W_Q5_1;

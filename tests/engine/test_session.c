@@ -51,6 +51,7 @@ typedef struct request {
 static void make_request(request *r, const as_model *model, uint64_t seed) {
     as_rng rng = as_rng_of(seed, 1);
     size_t vocabulary = as_model_facts(model)->vocabulary;
+    *r = (request){0}; // no ids of a larger vocabulary are left behind
     size_t count = 1 + (size_t)as_rng_below(&rng, TOKENS_MAX);
     for (size_t i = 0; i < count; i++) r->prompt_ids[i] = (uint32_t)as_rng_below(&rng, vocabulary);
     r->prompt = (as_tokens){r->prompt_ids, count};

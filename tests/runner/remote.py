@@ -366,6 +366,10 @@ class Dialects(Remote):
         self.right(f"tgi:{self.endpoint.url}?stream=no")
         row = self.choose(f"tgi:{self.endpoint.url}", "abc")
         self.assertEqual(row["choice_logprobs"], [-4, -6, -6])
+        drawn = self.suite("x", text=SUITE.replace("max_tokens: 20",
+                                                   "max_tokens: 20, temperature: 1, min_p: 0.1"))
+        self.refused("run", drawn, "--target", f"tgi:{self.endpoint.url}",
+                     says=["TGI has no generate.min_p"])
 
     def test_kserve(self):
         url = f"kserve:{self.endpoint.url}"
