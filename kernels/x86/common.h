@@ -15,7 +15,7 @@
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define ROLL _Pragma("clang loop unroll(disable)")
-typedef unsigned shift_count; // of 512-bit epi16 shifts: the compilers' headers differ
+typedef unsigned shift_count;       // of 512-bit epi16 shifts: the compilers' headers differ
 #elif defined(__SANITIZE_ADDRESS__) // whose checks stand in the way, and speed is not asked for
 #define UNROLL
 #define ROLL
