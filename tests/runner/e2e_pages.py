@@ -594,7 +594,7 @@ class Serve(Pages):
             begun = time.monotonic()
             server.send_signal(number)
             self.assertEqual(server.wait(30), 0)
-            self.assertLess(time.monotonic() - begun, 5)
+            self.assertLess(time.monotonic() - begun, 30)
 
     def test_wrong_addresses_are_refused(self):
         self.assay("history")
