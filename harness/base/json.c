@@ -5,11 +5,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <threads.h>
 
 #include <cjson/cJSON.h>
 
 #include "harness/base/map.h"
 #include "harness/base/utf8.h"
+
+enum { FEW_MEMBERS = 32 }; // of an object, among which a search is quicker than a table
 
 static size_t digits_end(as_str text, size_t at) {
     while (at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9') at++;
@@ -35,39 +38,68 @@ static size_t number_end(as_str text, size_t at) {
     return exponent == end + 1 + sign ? at : exponent;
 }
 
-// What cJSON lets pass or reports badly is caught before it sees the text: depth, NUL escapes, raw
-// control characters and numbers that only C would read ("01", "1.", "1e999").
-static as_rc scan(as_str text, as_err *err) {
-    size_t depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.len; i++) {
+// Where the string that goes on at `at` ends: at its closing quote, or at the end of the text.
+static size_t string_end(as_str text, size_t at) {
+    while (at < text.len) {
+        const char *quote = memchr(text.ptr + at, '"', text.len - at);
+        if (!quote) return text.len;
+        size_t end = (size_t)(quote - text.ptr), from = end;
+        while (from > at && text.ptr[from - 1] == '\\') from--;
+        if ((end - from) % 2 == 0) return end;
+        at = end + 1;
+    }
+    return at;
+}
+
+// The same, and what may not stand in a string.
+static as_rc scan_string(as_str text, size_t *at, as_err *err) {
+    size_t i = *at, end = string_end(text, i);
+    for (; i < end; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (!in_string) {
-            if (c == '"') in_string = true;
-            if (c == '[' || c == '{') depth++;
-            if ((c == ']' || c == '}') && depth) depth--;
-            if (depth > AS_JSON_DEPTH_MAX)
-                return as_fail(err, AS_INVALID, "column %zu: JSON nested deeper than %d", i + 1,
-                               AS_JSON_DEPTH_MAX);
-            if (c == '\0') return as_fail(err, AS_INVALID, "column %zu: NUL byte in JSON", i + 1);
-            if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
-                return as_fail(err, AS_INVALID, "column %zu: control character in JSON", i + 1);
-            if (c != '-' && (c < '0' || c > '9')) continue;
-            double value;
-            size_t end = number_end(text, i);
-            if (end == i || !as_str_to_f64(as_str_sub(text, i, end), &value))
-                return as_fail(err, AS_INVALID, "column %zu: not a number: '%.*s'", i + 1,
-                               AS_STR_ARG(as_str_sub(text, i, i + 20)));
-            i = end - 1;
-            continue;
-        }
-        if (c == '"') in_string = false;
         if (c < 0x20)
             return as_fail(err, AS_INVALID, "column %zu: control character in a string", i + 1);
         if (c != '\\') continue;
         if (as_str_starts(as_str_sub(text, i, i + 6), AS_STR("\\u0000")))
             return as_fail(err, AS_INVALID, "column %zu: \\u0000 in a string", i + 1);
         i++;
+    }
+    *at = end;
+    return AS_OK;
+}
+
+// A number of few digits and no exponent is finite without being looked at.
+static bool is_finite(as_str number) {
+    double value;
+    return (number.len < 64 && !memchr(number.ptr, 'e', number.len) &&
+            !memchr(number.ptr, 'E', number.len)) ||
+           as_str_to_f64(number, &value);
+}
+
+// What cJSON lets pass or reports badly is caught before it sees the text: depth, NUL escapes, raw
+// control characters and numbers that only C would read ("01", "1.", "1e999").
+static as_rc scan(as_str text, as_err *err) {
+    size_t depth = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c == '"') {
+            i++;
+            if (scan_string(text, &i, err)) return AS_INVALID;
+            continue;
+        }
+        if (c == '[' || c == '{') depth++;
+        if ((c == ']' || c == '}') && depth) depth--;
+        if (depth > AS_JSON_DEPTH_MAX)
+            return as_fail(err, AS_INVALID, "column %zu: JSON nested deeper than %d", i + 1,
+                           AS_JSON_DEPTH_MAX);
+        if (c == '\0') return as_fail(err, AS_INVALID, "column %zu: NUL byte in JSON", i + 1);
+        if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
+            return as_fail(err, AS_INVALID, "column %zu: control character in JSON", i + 1);
+        if (c != '-' && (c < '0' || c > '9')) continue;
+        size_t end = number_end(text, i);
+        if (end == i || !is_finite(as_str_sub(text, i, end)))
+            return as_fail(err, AS_INVALID, "column %zu: not a number: '%.*s'", i + 1,
+                           AS_STR_ARG(as_str_sub(text, i, i + 20)));
+        i = end - 1;
     }
     return AS_OK;
 }
@@ -86,14 +118,26 @@ static as_str number_text(as_arena *arena, double value) {
     return as_str_copy(arena, (as_str){text, as_f64_text(value, text)});
 }
 
+// Keys of one object mostly differ in length.
+static inline bool same(as_str a, as_str b) {
+    return a.len == b.len && (!a.len || !memcmp(a.ptr, b.ptr, a.len));
+}
+
+static as_rc twice(as_str key, as_err *err) {
+    return as_fail(err, AS_INVALID, "key '%.*s' stands twice in one object", AS_STR_ARG(key));
+}
+
 static as_rc check_unique(const as_json *object, as_err *err) {
-    if (object->count < 2) return AS_OK;
+    if (object->count <= FEW_MEMBERS) {
+        for (const as_json *m = object->child; m; m = m->next)
+            for (const as_json *other = object->child; other != m; other = other->next)
+                if (same(m->key, other->key)) return twice(m->key, err);
+        return AS_OK;
+    }
     as_map seen = {0};
     as_rc rc = AS_OK;
     for (const as_json *m = object->child; m && !rc; m = m->next)
-        if (!as_map_add(&seen, m->key, 0, NULL))
-            rc = as_fail(err, AS_INVALID, "key '%.*s' stands twice in one object",
-                         AS_STR_ARG(m->key));
+        if (!as_map_add(&seen, m->key, 0, NULL)) rc = twice(m->key, err);
     as_map_free(&seen);
     return rc;
 }
@@ -109,23 +153,23 @@ typedef struct converter {
 // does not fit; but the tree is walked in the order of the text, so they can be read off it.
 static as_str next_number(converter *c) {
     as_str text = c->text;
-    for (bool in_string = false; c->at < text.len; c->at++) {
+    for (; c->at < text.len; c->at++) {
         char byte = text.ptr[c->at];
-        if (in_string && byte == '\\') c->at++;
-        if (byte == '"') in_string = !in_string;
-        if (!in_string && (byte == '-' || (byte >= '0' && byte <= '9'))) break;
+        if (byte == '"') c->at = string_end(text, c->at + 1);
+        if (byte == '-' || (byte >= '0' && byte <= '9')) break;
     }
     size_t from = c->at;
     c->at = number_end(text, from);
     return as_str_copy(c->arena, as_str_sub(text, from, c->at));
 }
 
-// Copies a cJSON tree into the arena. Depth was bounded by scan().
+// The same tree in our own nodes. Depth was bounded by scan(); strings stay where cJSON, too, put
+// them in the arena.
 static as_rc convert(converter *c, const cJSON *from, as_json **out) {
     as_arena *arena = c->arena;
     as_json *to = as_json_new(arena, kind_of(from));
     to->boolean = cJSON_IsTrue(from);
-    if (to->kind == AS_JSON_STRING) to->text = as_str_copy(arena, as_str_of(from->valuestring));
+    if (to->kind == AS_JSON_STRING) to->text = as_str_of(from->valuestring);
     if (to->kind == AS_JSON_NUMBER) {
         to->number = from->valuedouble;
         to->text = next_number(c);
@@ -134,13 +178,35 @@ static as_rc convert(converter *c, const cJSON *from, as_json **out) {
     if (cJSON_IsArray(from) || cJSON_IsObject(from)) {
         for (const cJSON *child = from->child; child; child = child->next) {
             if (convert(c, child, link)) return AS_INVALID;
-            if (child->string) (*link)->key = as_str_copy(arena, as_str_of(child->string));
+            if (child->string) (*link)->key = as_str_of(child->string);
             link = &(*link)->next;
             to->count++;
         }
     }
     *out = to;
     return to->kind == AS_JSON_OBJECT ? check_unique(to, c->err) : AS_OK;
+}
+
+// cJSON takes its memory from the arena of the document that the thread is reading.
+static _Thread_local as_arena *parsing;
+
+static void *take(size_t size) {
+    return as_arena_take(parsing, size);
+}
+
+static void leave(void *p) {
+    (void)p; // goes with the arena
+}
+
+static void install(void) {
+    cJSON_InitHooks(&(cJSON_Hooks){take, leave});
+}
+
+static const cJSON *parse(as_arena *arena, as_str text, const char **end) {
+    static once_flag once = ONCE_FLAG_INIT;
+    call_once(&once, install);
+    parsing = arena;
+    return cJSON_ParseWithLengthOpts(text.ptr, text.len, end, 0);
 }
 
 as_rc as_json_parse(as_arena *arena, as_str text, const as_json **out, as_err *err) {
@@ -151,7 +217,7 @@ as_rc as_json_parse(as_arena *arena, as_str text, const as_json **out, as_err *e
     if (scan(text, err)) return AS_INVALID;
 
     const char *end = NULL;
-    cJSON *tree = cJSON_ParseWithLengthOpts(text.ptr, text.len, &end, 0);
+    const cJSON *tree = parse(arena, text, &end);
     size_t stop = end ? (size_t)(end - text.ptr) : 0;
     as_rc rc = AS_OK;
     if (!tree) {
@@ -166,7 +232,6 @@ as_rc as_json_parse(as_arena *arena, as_str text, const as_json **out, as_err *e
     as_json *root = NULL;
     converter c = {.arena = arena, .text = text, .err = err};
     if (!rc) rc = convert(&c, tree, &root);
-    cJSON_Delete(tree);
     if (!rc) *out = root;
     return rc;
 }
@@ -174,7 +239,7 @@ as_rc as_json_parse(as_arena *arena, as_str text, const as_json **out, as_err *e
 static const as_json *member(const as_json *object, as_str key) {
     if (!object || object->kind != AS_JSON_OBJECT) return NULL;
     for (const as_json *m = object->child; m; m = m->next)
-        if (as_str_eq(m->key, key)) return m;
+        if (same(m->key, key)) return m;
     return NULL;
 }
 

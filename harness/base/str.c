@@ -219,6 +219,16 @@ void as_buf_f64(as_buf *buf, double value) {
     as_buf_add(buf, text, as_f64_text(value, text));
 }
 
+void as_buf_replaced(as_buf *buf, as_str text, as_str what, as_str with) {
+    size_t at;
+    while ((at = as_str_find(text, what, 0)) != SIZE_MAX) {
+        as_buf_str(buf, as_str_sub(text, 0, at));
+        as_buf_str(buf, with);
+        text = as_str_sub(text, at + what.len, text.len);
+    }
+    as_buf_str(buf, text);
+}
+
 as_str as_buf_view(const as_buf *buf) {
     return (as_str){buf->ptr ? buf->ptr : "", buf->len};
 }

@@ -64,6 +64,8 @@ void as_buf_char(as_buf *buf, char c);
 void as_bufv(as_buf *buf, const char *format, va_list args);
 void as_buff(as_buf *buf, const char *format, ...) AS_PRINTF(2, 3);
 void as_buf_f64(as_buf *buf, double value); // as_f64_text
+void as_buf_replaced(as_buf *buf, as_str text, as_str what,
+                     as_str with); // text, every `what` `with`
 as_str as_buf_view(const as_buf *buf);
 void as_buf_clear(as_buf *buf); // keeps the memory
 void as_buf_free(as_buf *buf);

@@ -186,6 +186,7 @@ as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) 
     const as_json *line;
     if (as_json_parse(arena, text, &line, err)) return AS_INVALID;
     as_rc rc = as_sample_of(arena, line, out, err);
+    if (!rc) out->source = text;
     if (!rc && !out->id.len) rc = as_fail(err, AS_INVALID, "'id' is missing or no string");
     return rc;
 }
@@ -215,6 +216,7 @@ static const as_json *copy_json(as_arena *arena, const as_json *from) {
 as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
     as_sample *copy = AS_NEW(arena, as_sample);
     *copy = *sample;
+    copy->source = AS_STR("");
     as_str *const strings[] = {&copy->id,         &copy->prompt_sha256, &copy->output,
                                &copy->prediction, &copy->error,         &copy->target,
                                &copy->cluster,    &copy->reasoning};

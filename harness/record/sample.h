@@ -78,6 +78,7 @@ typedef struct as_sample {
     const as_str *slices;
     size_t slice_count;
     const as_json *line; // the object it was read from; NULL for one that a target just gave
+    as_str source;       // its text, while it is visited; empty in copies
 } as_sample;
 
 // Appends the sample's line, newline included.

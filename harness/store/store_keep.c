@@ -201,6 +201,7 @@ static as_rc delete_runs(as_store *store, const held_list *list, uint64_t *delet
         if (!rc) rc = as_store_note(store, "prune", h->suite, h->run, AS_STR(""), AS_STR(""), err);
         ++*deleted;
     }
+    if (!rc && *deleted && store->ops->drop_empty) rc = store->ops->drop_empty(store->state, err);
     if (rc || !*deleted) return rc;
     return as_store_ask(
         store,

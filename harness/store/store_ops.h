@@ -54,9 +54,15 @@ typedef struct as_db_ops {
     // again and the statement asked again, unless a row was already given out.
     as_rc (*query)(void *state, const char *sql, const as_db_value *params, size_t count,
                    as_db_row *each, void *context, uint64_t *changed, as_err *err);
-    // Adds rows: cells is [rows][table->column_count]. Only inside a transaction.
+    // Adds rows: cells is [rows][table->column_count]. Only inside a transaction. What is wrong
+    // with them may be said by the next call only.
     as_rc (*load)(void *state, const as_db_table *table, const as_db_value *cells, size_t rows,
                   as_err *err);
+
+    // A place for the samples of a run, before the transaction that puts them; and inside one that
+    // is alone and deleted runs, what has become empty is given up. NULL: nothing to do.
+    as_rc (*make_room)(void *state, as_str run, as_err *err);
+    as_rc (*drop_empty)(void *state, as_err *err);
 
     // A transaction that writes. `alone`: no other writer is at work until it ends.
     as_rc (*begin)(void *state, bool alone, as_err *err);

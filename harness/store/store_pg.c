@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // store_pg.c - the history in PostgreSQL, by libpq: URL and environment are libpq's own. Rows in
-// bulk go by COPY. Writers work side by side; migration and pruning wait until they are alone.
+// bulk go by COPY; samples of a month are a partition. Writers work side by side; migration and
+// pruning wait until they are alone.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,7 +19,7 @@ enum {
     OID_TEXT = 25,
     OID_FLOAT4 = 700,
     OID_FLOAT8 = 701,
-    COPY_CHUNK = 256 * 1024,
+    COPY_CHUNK = 64 * 1024,
     CONNECT_TRIES = 9, // over about ten seconds: a server restarts in less
     QUERY_TRIES = 4,   // a server that goes down may still take a connection and drop it
     CONNECT_PAUSE_FIRST_MS = 40,
@@ -31,6 +33,7 @@ typedef struct pg_state {
     PGconn *conn;
     char *name;
     bool in_transaction, again;
+    const as_db_table *copying; // the table of the COPY under way; NULL: none
     as_buf copy;
     as_buf staged; // SQL that moves staged rows into their table at the commit
 } pg_state;
@@ -167,9 +170,19 @@ static as_rc take_results(pg_state *s, as_db_row *each, void *context, uint64_t 
     return rc;
 }
 
+// Ends the COPY under way, and finds out how it went.
+static as_rc end_copy(pg_state *s, as_err *err) {
+    if (!s->copying) return AS_OK;
+    s->copying = NULL;
+    if (PQputCopyEnd(s->conn, NULL) != 1) return db_fail(s, NULL, err);
+    bool given = false;
+    return take_results(s, NULL, NULL, NULL, &given, err);
+}
+
 static as_rc pg_query(void *state, const char *sql, const as_db_value *params, size_t count,
                       as_db_row *each, void *context, uint64_t *changed, as_err *err) {
     pg_state *s = state;
+    if (end_copy(s, err)) return AS_UNMEASURED;
     pg_params p = {0};
     fill_params(&p, params, count);
     as_rc rc = AS_OK;
@@ -190,6 +203,7 @@ static as_rc pg_query(void *state, const char *sql, const as_db_value *params, s
 }
 
 static as_rc simple(pg_state *s, const char *sql, as_err *err) {
+    if (end_copy(s, err)) return AS_UNMEASURED;
     PGresult *result = PQexec(s->conn, sql);
     ExecStatusType status = PQresultStatus(result);
     as_rc rc =
@@ -198,21 +212,11 @@ static as_rc simple(pg_state *s, const char *sql, as_err *err) {
     return rc;
 }
 
-static void replace_all(as_buf *out, as_str text, as_str what, const char *with) {
-    size_t at;
-    while ((at = as_str_find(text, what, 0)) != SIZE_MAX) {
-        as_buf_str(out, as_str_sub(text, 0, at));
-        as_buf_text(out, with);
-        text = as_str_sub(text, at + what.len, text.len);
-    }
-    as_buf_str(out, text);
-}
-
 static as_rc pg_script(void *state, const char *sql, as_err *err) {
     as_buf own = {0}, text = {0};
-    replace_all(&own, as_str_of(sql), AS_STR("--pg "), "");
+    as_buf_replaced(&own, as_str_of(sql), AS_STR("--pg "), AS_STR(""));
     // Text compares by byte, as in SQLite, whatever the database's locale.
-    replace_all(&text, as_buf_view(&own), AS_STR(" TEXT"), " TEXT COLLATE \"C\"");
+    as_buf_replaced(&text, as_buf_view(&own), AS_STR(" TEXT"), AS_STR(" TEXT COLLATE \"C\""));
     as_rc rc = simple(state, text.ptr, err);
     as_buf_free(&own);
     as_buf_free(&text);
@@ -221,10 +225,11 @@ static as_rc pg_script(void *state, const char *sql, as_err *err) {
 
 // One field of COPY's text format.
 static void copy_text(as_buf *buf, as_str text) {
+    static const char escapes[256] = {['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
     size_t from = 0;
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i], as = c == '\\' ? '\\' : c == '\n' ? 'n' : c == '\r' ? 'r' : 't';
-        if (c != '\\' && c != '\n' && c != '\r' && c != '\t') continue;
+        char as = escapes[(unsigned char)text.ptr[i]];
+        if (!as) continue;
         as_buf_add(buf, text.ptr + from, i - from);
         as_buf_char(buf, '\\');
         as_buf_char(buf, as);
@@ -250,9 +255,10 @@ static void copy_value(as_buf *buf, const as_db_value *value) {
     }
 }
 
-// Sends the rows; a failure to send shows in the result of the COPY.
-static as_rc send_rows(pg_state *s, const as_db_table *table, const as_db_value *cells, size_t rows,
-                       as_err *err) {
+// Sends the rows. They go on their way while the caller makes the next ones: the COPY ends when
+// something else is asked for, and a failure shows then.
+static void send_rows(pg_state *s, const as_db_table *table, const as_db_value *cells,
+                      size_t rows) {
     as_buf_clear(&s->copy);
     for (size_t row = 0; row < rows; row++) {
         for (size_t i = 0; i < table->column_count; i++) {
@@ -261,12 +267,9 @@ static as_rc send_rows(pg_state *s, const as_db_table *table, const as_db_value 
         }
         as_buf_char(&s->copy, '\n');
         if (s->copy.len < COPY_CHUNK && row + 1 < rows) continue;
-        if (PQputCopyData(s->conn, s->copy.ptr, (int)s->copy.len) != 1) break;
+        if (PQputCopyData(s->conn, s->copy.ptr, (int)s->copy.len) != 1) return;
         as_buf_clear(&s->copy);
     }
-    if (PQputCopyEnd(s->conn, NULL) != 1) return db_fail(s, NULL, err);
-    bool given = false;
-    return take_results(s, NULL, NULL, NULL, &given, err);
 }
 
 // Rows that may be there already wait in a temporary table. They are moved at the commit, in the
@@ -287,10 +290,8 @@ static as_rc stage(pg_state *s, const as_db_table *table, as_err *err) {
     return rc;
 }
 
-static as_rc pg_load(void *state, const as_db_table *table, const as_db_value *cells, size_t rows,
-                     as_err *err) {
-    pg_state *s = state;
-    s->again = false;
+static as_rc begin_copy(pg_state *s, const as_db_table *table, as_err *err) {
+    if (end_copy(s, err)) return AS_UNMEASURED;
     if (table->once && !s->staged.len && stage(s, table, err)) return AS_UNMEASURED;
     as_buf sql = {0};
     as_buff(&sql, "COPY %s%s (%s) FROM STDIN", table->once ? "staged_" : "", table->name,
@@ -299,11 +300,23 @@ static as_rc pg_load(void *state, const as_db_table *table, const as_db_value *c
     as_rc rc = PQresultStatus(result) == PGRES_COPY_IN ? AS_OK : db_fail(s, result, err);
     PQclear(result);
     as_buf_free(&sql);
-    return rc ? rc : send_rows(s, table, cells, rows, err);
+    if (!rc) s->copying = table;
+    return rc;
+}
+
+static as_rc pg_load(void *state, const as_db_table *table, const as_db_value *cells, size_t rows,
+                     as_err *err) {
+    pg_state *s = state;
+    s->again = false;
+    if (s->copying != table && begin_copy(s, table, err)) return AS_UNMEASURED;
+    send_rows(s, table, cells, rows);
+    return AS_OK;
 }
 
 static void pg_rollback(void *state) {
     pg_state *s = state;
+    as_err unused = {0};
+    if (end_copy(s, &unused)) as_log_debug("%s", unused.text);
     if (PQstatus(s->conn) == CONNECTION_OK) PQclear(PQexec(s->conn, "ROLLBACK"));
     s->in_transaction = false;
     as_buf_clear(&s->staged);
@@ -361,6 +374,76 @@ static as_rc pg_set_version(void *state, int version, as_err *err) {
     return rc ? rc
               : pg_query(state, "INSERT INTO assay_schema VALUES ($1)", params, 1, NULL, NULL, NULL,
                          err);
+}
+
+// "20251231T..." -> "202512" and "202513", which no run reaches: [first, end) of the run's month.
+static bool month_of(as_str run, char first[7], char end[7]) {
+    if (run.len < 6) return false;
+    unsigned value = 0;
+    for (size_t i = 0; i < 6; i++) {
+        if (run.ptr[i] < '0' || run.ptr[i] > '9') return false;
+        value = value * 10 + (unsigned)(run.ptr[i] - '0');
+    }
+    if (value % 100 < 1 || value % 100 > 12) return false;
+    snprintf(first, 7, "%06u", value % 1000000);
+    snprintf(end, 7, "%06u", (value + 1) % 1000000);
+    return true;
+}
+
+static as_rc count_row(void *context, const as_db_value *cells, as_err *err) {
+    (void)cells, (void)err;
+    ++*(int *)context;
+    return AS_OK;
+}
+
+// Samples of a month that already are in the rest stay there, and more come to them.
+static as_rc make_month(pg_state *s, const char *first, const char *end, as_err *err) {
+    as_buf sql = {0};
+    int found = 0;
+    as_buff(&sql, "SELECT 1 FROM samples_rest WHERE run >= '%s' AND run < '%s' LIMIT 1", first,
+            end);
+    as_rc rc = pg_query(s, sql.ptr, NULL, 0, count_row, &found, NULL, err);
+    as_buf_clear(&sql);
+    as_buff(&sql,
+            "CREATE TABLE IF NOT EXISTS samples_%s PARTITION OF samples"
+            " FOR VALUES FROM ('%s') TO ('%s')",
+            first, first, end);
+    if (!rc && !found) rc = simple(s, sql.ptr, err);
+    as_buf_free(&sql);
+    return rc;
+}
+
+static as_rc pg_make_room(void *state, as_str run, as_err *err) {
+    pg_state *s = state;
+    char first[7], end[7];
+    if (!month_of(run, first, end)) return AS_OK;
+    int there = 0;
+    as_buf sql = {0};
+    as_buff(&sql,
+            "SELECT 1 FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c"
+            " ON c.oid = i.inhrelid WHERE i.inhparent = 'samples'::regclass"
+            " AND c.relname = 'samples_%s'",
+            first);
+    as_rc rc = pg_query(s, sql.ptr, NULL, 0, count_row, &there, NULL, err);
+    as_buf_free(&sql);
+    if (rc || there) return rc;
+    rc = pg_begin(s, true, err);
+    if (rc) return rc;
+    rc = make_month(s, first, end, err);
+    if (!rc) rc = pg_commit(s, err);
+    if (rc) pg_rollback(s);
+    return rc;
+}
+
+static as_rc pg_drop_empty(void *state, as_err *err) {
+    return simple(state,
+                  "DO $$ DECLARE part regclass; used boolean; BEGIN"
+                  " FOR part IN SELECT inhrelid FROM pg_catalog.pg_inherits"
+                  " WHERE inhparent = 'samples'::regclass AND inhrelid <> 'samples_rest'::regclass"
+                  " LOOP EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', part) INTO used;"
+                  " IF NOT used THEN EXECUTE format('DROP TABLE %s', part); END IF;"
+                  " END LOOP; END $$",
+                  err);
 }
 
 static bool pg_again(const void *state) {
@@ -459,6 +542,8 @@ const as_db_ops as_store_pg = {
     .script = pg_script,
     .query = pg_query,
     .load = pg_load,
+    .make_room = pg_make_room,
+    .drop_empty = pg_drop_empty,
     .begin = pg_begin,
     .commit = pg_commit,
     .rollback = pg_rollback,

@@ -11,8 +11,8 @@
 
 enum {
     TEXT_INLINE_MAX = 256, // a longer text stands once in texts, bytes
-    BATCH_ROWS = 2000,
-    BATCH_BYTES = 4 * 1024 * 1024,
+    BATCH_ROWS = 256,
+    BATCH_BYTES = 1024 * 1024,
     TRIES = 6, // a run is put so often when the connection drops or another writer is in the way
     PAUSE_FIRST_MS = 50,
 };
@@ -138,7 +138,8 @@ static as_db_value put_expected(batch *b, const as_json *expected) {
 static as_rc put_sample(void *context, const as_sample *sample, as_err *err) {
     batch *b = context;
     as_sample kept = *sample;
-    if (b->store->redact) b->redacted |= as_redact_apply(b->store->redact, &b->arena, &kept);
+    unsigned redacted = b->store->redact ? as_redact_apply(b->store->redact, &b->arena, &kept) : 0;
+    b->redacted |= redacted;
     as_db_value *at = b->cells + b->rows * samples_table.column_count;
     at[5] = put_expected(b, kept.expected);
     at[6] = put_text(b, kept.prediction);
@@ -146,9 +147,12 @@ static as_rc put_sample(void *context, const as_sample *sample, as_err *err) {
     if (at[5].kind) kept.expected = NULL;
     if (at[6].kind) kept.prediction = AS_STR("");
     if (at[7].kind) kept.output = AS_STR("");
-    as_buf_clear(&b->line);
-    as_sample_write(&b->line, &kept);
-    as_str line = as_str_sub(as_buf_view(&b->line), 0, b->line.len - 1);
+    as_str line = sample->source; // stays as it is where nothing was taken out
+    if (redacted || at[5].kind || at[6].kind || at[7].kind || !line.len) {
+        as_buf_clear(&b->line);
+        as_sample_write(&b->line, &kept);
+        line = as_str_sub(as_buf_view(&b->line), 0, b->line.len - 1);
+    }
     at[0] = as_db_text(b->run);
     at[1] = as_db_text(as_str_copy(&b->arena, sample->id));
     at[2] = as_db_text(as_str_of(as_outcome_name(sample->outcome)));
@@ -250,7 +254,8 @@ static as_rc put_once(as_store *store, const as_summary *summary, const char *jo
                       as_err *err) {
     const as_db_ops *ops = store->ops;
     bool added = false;
-    as_rc rc = ops->begin(store->state, false, err);
+    as_rc rc = ops->make_room ? ops->make_room(store->state, summary->run, err) : AS_OK;
+    if (!rc) rc = ops->begin(store->state, false, err);
     if (rc) return rc;
     rc = put_run(store, summary, &added, err);
     if (!rc && added) rc = as_store_put_metrics(store, summary, err);

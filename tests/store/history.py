@@ -114,7 +114,8 @@ class Life(HistoryCase):
         if POSTGRES:
             columns = [row.split("|") for row in psql(
                 self.store, "SELECT table_name, column_name FROM information_schema.columns"
-                " WHERE table_schema = 'public' AND table_name <> 'assay_schema'")]
+                " WHERE table_schema = 'public' AND table_name <> 'assay_schema'"
+                " AND table_name NOT LIKE 'samples\\_%'")]
         else:
             import sqlite3
             columns = list(sqlite3.connect(self.dir / "history.db").execute(

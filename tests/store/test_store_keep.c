@@ -173,6 +173,43 @@ static void prune_keeps_what_others_lean_on(void **state) {
     assert_int_equal(deleted, 0);
 }
 
+// The parts of samples on PostgreSQL, with the runs in each.
+static as_str parts(fixture *f) {
+    return ask_text(f, "SELECT p.part || ' ' || coalesce(string_agg(DISTINCT s.run, ' '"
+                       " ORDER BY s.run), '') FROM (SELECT inhrelid AS id,"
+                       " inhrelid::regclass::text AS part FROM pg_inherits"
+                       " WHERE inhparent = 'samples'::regclass) p"
+                       " LEFT JOIN samples s ON s.tableoid = p.id GROUP BY p.part ORDER BY 1");
+}
+
+static void samples_of_a_month_are_together(void **state) {
+    fixture *f = *state;
+    as_err err = {0};
+    uint64_t deleted = 0;
+    if (!on_postgres) return; // SQLite has no partitions
+    put(f, "20251231T235959Z-aa", "s", AS_PASS);
+    put(f, "20260101T000000Z-bb", "s", AS_PASS);
+    put(f, "20260131T000000Z-cc", "s", AS_PASS);
+    put(f, "20261301T000000Z-dd", "s", AS_PASS); // no month of ours
+    put(f, "imported", "s", AS_PASS);
+    // A month whose samples were there before there were parts.
+    run_sql(f, "INSERT INTO samples (run, case_id, outcome, line)"
+               " VALUES ('20250601T000000Z-ee', 'c1', 'ok', '{\"id\":\"c1\"}')");
+    put(f, "20250602T000000Z-ff", "s", AS_PASS);
+    assert_true(as_str_is(parts(f),
+                          "samples_202512 20251231T235959Z-aa\n"
+                          "samples_202601 20260101T000000Z-bb 20260131T000000Z-cc\n"
+                          "samples_rest 20250601T000000Z-ee 20250602T000000Z-ff 20261301T000000Z-dd"
+                          " imported\n"));
+    assert_int_equal(count_samples(f->store, "20260131T000000Z-cc"), 4);
+    assert_int_equal(as_store_prune(f->store, 3, AS_STR(""), &deleted, &err), AS_OK);
+    assert_true(as_str_is(parts(f), "samples_202601 20260131T000000Z-cc\n"
+                                    "samples_rest 20250601T000000Z-ee 20261301T000000Z-dd"
+                                    " imported\n"));
+    put(f, "20251201T000000Z-gg", "s", AS_PASS);
+    assert_int_equal(count_samples(f->store, "20251201T000000Z-gg"), 4);
+}
+
 static void accepted_runs_are_baselines_and_noted(void **state) {
     fixture *f = *state;
     as_err err = {0};
@@ -329,6 +366,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(long_texts_are_stored_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(redacted_texts_are_nowhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prune_keeps_what_others_lean_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(samples_of_a_month_are_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(accepted_runs_are_baselines_and_noted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(weaker_gates_are_noted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(commits_are_found_nearest_first, set_up, tear_down),

@@ -36,6 +36,7 @@ HOMES = {
     "immintrin.h": ["kernels/x86/"],
     "cpuid.h": ["kernels/x86/"],
     "cuda_runtime.h": ["kernels/cuda/"],
+    "threads.h": ["harness/base/json.c"],
     "pthread.h": ["harness/base/thread.c", "harness/base/log.c"],
     "utf8proc.h": ["harness/engine/text/wordpiece.c"],
     "math.h": ["*"],
