@@ -77,6 +77,19 @@ size_t as_str_find(as_str s, as_str what, size_t from) {
     return hit ? (size_t)(hit - s.ptr) : SIZE_MAX;
 }
 
+static char lower(char c) {
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+bool as_str_holds(as_str s, as_str word) {
+    for (size_t i = 0; i + word.len <= s.len; i++) {
+        size_t k = 0;
+        while (k < word.len && lower(s.ptr[i + k]) == lower(word.ptr[k])) k++;
+        if (k == word.len) return true;
+    }
+    return false;
+}
+
 as_str as_str_cut(as_str *s, char separator) {
     const char *at = s->len ? memchr(s->ptr, separator, s->len) : NULL;
     as_str head = *s;

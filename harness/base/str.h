@@ -33,6 +33,7 @@ as_str as_str_trim(as_str s);                        // ASCII white space at bot
 as_str as_str_copy(as_arena *arena, as_str s);
 as_str as_strf(as_arena *arena, const char *format, ...) AS_PRINTF(2, 3);
 size_t as_str_find(as_str s, as_str what, size_t from); // index, or SIZE_MAX
+bool as_str_holds(as_str s, as_str word);               // anywhere, whatever the case of its ASCII
 
 // Cuts `s` at the first `separator`: returns what stands before it, leaves the rest in *s.
 // Without one, returns all and leaves *s empty with ptr NULL.
@@ -64,8 +65,8 @@ void as_buf_char(as_buf *buf, char c);
 void as_bufv(as_buf *buf, const char *format, va_list args);
 void as_buff(as_buf *buf, const char *format, ...) AS_PRINTF(2, 3);
 void as_buf_f64(as_buf *buf, double value); // as_f64_text
-void as_buf_replaced(as_buf *buf, as_str text, as_str what,
-                     as_str with); // text, every `what` `with`
+// `text` with every `what` turned into `with`.
+void as_buf_replaced(as_buf *buf, as_str text, as_str what, as_str with);
 as_str as_buf_view(const as_buf *buf);
 void as_buf_clear(as_buf *buf); // keeps the memory
 void as_buf_free(as_buf *buf);

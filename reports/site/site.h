@@ -24,9 +24,10 @@ void as_site_runs(as_buf *out, as_str suite, const as_summary *runs, const as_st
 // A suite over time, with links to its runs and cases and a form that compares two of the runs.
 void as_site_suite(as_buf *out, const as_timeline *line);
 
-// The cases of a suite whose id holds `word` and that fare as `show` says ("", "wrong", "error",
-// "broke", "unsteady"), a page of them from `from` on.
-void as_site_cases(as_buf *out, const as_timeline *line, as_str word, as_str show, size_t from);
+// The cases of a suite that were found by `word` (hits[line->case_count]) and that fare as `show`
+// says ("", "wrong", "error", "broke", "unsteady"), a page of them from `from` on.
+void as_site_cases(as_buf *out, const as_timeline *line, as_str word, const bool *hits, as_str show,
+                   size_t from);
 
 // One case in one run.
 typedef struct as_site_visit {

@@ -21,19 +21,6 @@ static const char *const shows[][2] = {
     {"unsteady", "turned twice or more"},
 };
 
-static char lower(char c) {
-    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
-static bool holds(as_str text, as_str word) {
-    for (size_t i = 0; i + word.len <= text.len; i++) {
-        size_t k = 0;
-        while (k < word.len && lower(text.ptr[i + k]) == lower(word.ptr[k])) k++;
-        if (k == word.len) return true;
-    }
-    return false;
-}
-
 static bool fits(const as_timeline *line, const as_case_past *past, as_str show) {
     char last = past->marks[line->run_count - 1];
     if (as_str_is(show, "wrong")) return last == AS_MARK_WRONG;
@@ -44,8 +31,10 @@ static bool fits(const as_timeline *line, const as_case_past *past, as_str show)
 }
 
 static void put_form(as_buf *out, as_str word, as_str show) {
-    as_buf_text(out, "<form class=\"tools\"><input type=\"search\" name=\"q\" "
-                     "aria-label=\"Search case ids\" placeholder=\"Search ids\" value=\"");
+    as_buf_text(
+        out,
+        "<form class=\"tools\"><input type=\"search\" name=\"q\" "
+        "aria-label=\"Search ids and answers\" placeholder=\"Search ids and answers\" value=\"");
     as_content_markup(out, word, AS_CLIP_NAME);
     as_buf_text(out, "\"><select name=\"show\" aria-label=\"Which cases\">");
     for (size_t i = 0; i < sizeof shows / sizeof *shows; i++)
@@ -80,24 +69,25 @@ static void put_step(as_buf *out, as_str word, as_str show, size_t from, const c
     as_buff(out, "&amp;from=%zu\">%s</a>\n", from, name);
 }
 
-void as_site_cases(as_buf *out, const as_timeline *line, as_str word, as_str show, size_t from) {
+void as_site_cases(as_buf *out, const as_timeline *line, as_str word, const bool *hits, as_str show,
+                   size_t from) {
     as_site_open(out, line->suite, line->runs[line->count - 1].gate.verdict, line->suite,
                  AS_STR("Cases"));
     as_buf_text(out, "<header><h1>Cases</h1><p class=\"lead\">A thin line is right, a bar wrong, a "
                      "hollow bar an error of the target.</p></header>\n");
     put_form(out, word, show);
-    size_t hits = 0;
+    size_t count = 0;
     as_buf_text(out, "<ol class=\"all\">\n");
     for (size_t i = 0; i < line->case_count; i++) {
         const as_case_past *past = &line->cases[i];
-        if (!fits(line, past, show) || (word.len && !holds(past->id, word))) continue;
-        if (hits >= from && hits < from + PAGE) put_case(out, line, past);
-        hits++;
+        if (!hits[i] || !fits(line, past, show)) continue;
+        if (count >= from && count < from + PAGE) put_case(out, line, past);
+        count++;
     }
     as_buff(out, "</ol>\n<p class=\"tools\"><span class=\"soft\">%s %s</span>\n",
-            as_figure_count(hits).text, hits == 1 ? "case" : "cases");
+            as_figure_count(count).text, count == 1 ? "case" : "cases");
     if (from) put_step(out, word, show, from > PAGE ? from - PAGE : 0, "Back");
-    if (from + PAGE < hits) put_step(out, word, show, from + PAGE, "More");
+    if (from + PAGE < count) put_step(out, word, show, from + PAGE, "More");
     as_buf_text(out, "</p>\n");
     as_site_close(out);
 }

@@ -39,8 +39,8 @@ static void put_agreement(as_buf *out, const as_agreement *g) {
 }
 
 static void put_runs(as_buf *out, const as_versus *vs) {
-    static const char *const names[] = {
-        "", "Run", "Model", "Time a case", "Cost a case", "Equal answers", "KL, nats", "Front"};
+    static const char *const names[] = {"Key",         "Run",           "Model",    "Time a case",
+                                        "Cost a case", "Equal answers", "KL, nats", "Front"};
     as_page_section(out, "runs", "Runs",
                     "A is the baseline: times and costs are against it, case by case. On the front "
                     "are the runs that no other beats in quality, time and cost together.");
@@ -83,7 +83,7 @@ static void put_delta(as_buf *out, const as_variant *v, size_t i, const as_delta
 }
 
 static void put_metrics(as_buf *out, const as_versus *vs) {
-    static const char *const names[] = {"",       "Metric",       "Baseline", "Value",
+    static const char *const names[] = {"Key",    "Metric",       "Baseline", "Value",
                                         "Change", "95% interval", "p",        "Broke / fixed"};
     as_page_section(out, "metrics", "Metrics", "Over the cases that both runs answered.");
     put_head(out, names, 8);
@@ -96,7 +96,7 @@ static void put_metrics(as_buf *out, const as_versus *vs) {
 }
 
 static void put_regressed(as_buf *out, const as_versus *vs) {
-    static const char *const names[] = {"",       "Metric",       "Slice", "Baseline",     "Value",
+    static const char *const names[] = {"Key",    "Metric",       "Slice", "Baseline",     "Value",
                                         "Change", "95% interval", "q",     "Broke / fixed"};
     size_t count = 0;
     for (size_t i = 1; i < vs->count; i++) count += vs->variants[i].regressed_count;
@@ -113,7 +113,7 @@ static void put_regressed(as_buf *out, const as_versus *vs) {
 }
 
 static void put_flips(as_buf *out, const as_versus *vs) {
-    static const char *const names[] = {"", "Case", "Expected", "Baseline", "Now"};
+    static const char *const names[] = {"Key", "Case", "Expected", "Baseline", "Now"};
     size_t count = 0;
     for (size_t i = 1; i < vs->count; i++) count += vs->variants[i].findings.flip_count;
     if (!count) return;
@@ -136,7 +136,7 @@ static void put_flips(as_buf *out, const as_versus *vs) {
 }
 
 static void put_gates(as_buf *out, const as_versus *vs) {
-    static const char *const names[] = {"", "Verdict", "Check", "Note"};
+    static const char *const names[] = {"Key", "Verdict", "Check", "Note"};
     if (!vs->variants[vs->count - 1].gate.count) return;
     as_page_section(out, "gate", "Gate", NULL);
     put_head(out, names, 4);

@@ -184,12 +184,52 @@ static void suite_page(as_site_call *call) {
     if (gather(call, true, &line)) as_site_suite(&call->answer->body, &line);
 }
 
+typedef struct search {
+    const as_timeline *line;
+    as_str word;
+    bool *hits;  // [line->case_count]
+    size_t next; // samples come in the order of the cases
+} search;
+
+static bool answer_holds(const as_sample *sample, as_str word) {
+    const as_json *expected = sample->expected;
+    return as_str_holds(sample->output, word) || as_str_holds(sample->prediction, word) ||
+           as_str_holds(sample->reasoning, word) || as_str_holds(sample->error, word) ||
+           (expected && as_str_holds(expected->text, word));
+}
+
+static as_rc search_sample(void *context, const as_sample *sample, as_err *err) {
+    search *s = context;
+    const as_timeline *line = s->line;
+    (void)err;
+    while (s->next < line->case_count && as_str_cmp(line->cases[s->next].id, sample->id) < 0)
+        s->next++;
+    if (s->next < line->case_count && as_str_eq(line->cases[s->next].id, sample->id))
+        s->hits[s->next] = s->hits[s->next] || answer_holds(sample, s->word);
+    return AS_OK;
+}
+
+// The cases whose id, or whose answer in the newest run, holds the word.
+static as_rc find_cases(as_site_call *call, const as_timeline *line, as_str word, bool **out,
+                        as_err *err) {
+    search s = {.line = line, .word = word};
+    s.hits = *out = AS_NEW_ARRAY(&call->arena, bool, line->case_count);
+    for (size_t i = 0; i < line->case_count; i++) s.hits[i] = as_str_holds(line->cases[i].id, word);
+    if (!word.len) return AS_OK;
+    return as_store_samples(call->store, line->runs[line->count - 1].run, search_sample, &s, err);
+}
+
 static void cases_page(as_site_call *call) {
+    as_err err = {0};
     as_timeline line;
     as_str word = as_http_query(call->request, &call->arena, "q");
     as_str show = as_http_query(call->request, &call->arena, "show");
-    if (gather(call, true, &line))
-        as_site_cases(&call->answer->body, &line, word, show,
+    bool *hits;
+    if (!gather(call, true, &line)) return;
+    if (find_cases(call, &line, word, &hits, &err))
+        as_site_fail_err(call, &err);
+    else
+        as_site_cases(&call->answer->body, &line, word, hits, show,
                       as_site_number(call, "from", 0, SIZE_MAX / 2));
 }
 

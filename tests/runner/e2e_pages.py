@@ -398,7 +398,7 @@ class Init(Pages):
         self.refused("init", "file/x", says=["file"])
 
 
-class Serve(Pages):
+class Served(Pages):
     def start(self, *args):
         server = subprocess.Popen([e2e.BINARY, "serve", "--listen", "0", *map(str, args)],
                                   cwd=self.dir, text=True, stdout=subprocess.PIPE,
@@ -428,6 +428,8 @@ class Serve(Pages):
         self.assertEqual(self.headers["Content-Type"], "application/json")
         return json.loads(text)
 
+
+class Serve(Served):
     def test_pages(self):
         runs = self.history()
         self.start()
@@ -448,6 +450,8 @@ class Serve(Pages):
         cases = self.ask("/suites/small/cases?show=broke&q=C-01")
         self.assertIn("40 cases", cases)
         self.assertNotIn("c-0100<", cases)
+        self.assertIn("60 cases", self.ask("/suites/small/cases?q=NO_it_is_not&show=wrong"))
+        self.assertIn("0 cases", self.ask("/suites/small/cases?q=no+such+answer"))
         second = self.ask("/suites/small/cases?from=50")
         self.assertIn("c-0050", second)
         self.assertNotIn("c-0049<", second)
