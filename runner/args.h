@@ -23,6 +23,8 @@ typedef struct as_args {
     as_args_list targets, gates;
     as_args_list redact;
     as_str why, older_than; // history
+    as_str spool;           // run, alert
+    bool no_alert, resolve;
     as_str out, baseline, suite, since, tag;
     as_args_list metrics; // score
     bool resume, fresh, strict, no_store, sequential;

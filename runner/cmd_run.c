@@ -8,6 +8,7 @@
 #include "harness/base/thread.h"
 #include "harness/target/remote.h"
 #include "reports/report.h"
+#include "runner/alert/alerts.h"
 #include "runner/bench/arrivals.h"
 #include "runner/commands.h"
 #include "runner/evaluate.h"
@@ -27,6 +28,7 @@ typedef struct run {
     const as_target_ops *ops;
     as_target *target;
     const char *dir;
+    bool several; // targets, of this suite
     double per_s; // --rate
     as_prices prices;
     const as_price *price; // NULL: no price book
@@ -355,6 +357,30 @@ static as_rc check_scoring(const run *r, as_err *err) {
                    AS_STR_ARG(r->uri), task == AS_TASK_ROLLING ? "rolling" : "loglikelihood");
 }
 
+// The most serious of two exit codes: interrupted, wrong request, not measured, failed, undecided.
+static int worse(int a, int b) {
+    static const int order[] = {130, 2, 3, 1, 4};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (a == order[i] || b == order[i]) return order[i];
+    return 0;
+}
+
+// Whoever the suite names is told, once everything else is written.
+static as_rc tell(run *r, as_err *err) {
+    const as_alert_rules *rules = r->plan->suite.alert;
+    if (!rules || r->args->no_alert) return AS_OK;
+    as_alerts_request request = {
+        .rules = rules,
+        .run = &r->summary,
+        .findings = &r->judgement.findings,
+        .dir = as_alerts_dir(r->arena, r->args->spool),
+        .store = r->args->no_store ? NULL : *r->store,
+        .several_targets = r->several,
+        .measured = !too_many_errors(r),
+    };
+    return as_alerts_after(r->arena, &request, err);
+}
+
 static int run_target(run *r) {
     as_err err = {0};
     as_rc rc = as_target_resolve(r->uri, &r->ops, &err);
@@ -367,20 +393,13 @@ static int run_target(run *r) {
     if (!rc) rc = evaluate(r, &err);
     if (!rc) rc = judge_and_write(r, &err);
     int code = rc ? as_command_fail(&err) : finish(r);
+    if (!rc && tell(r, &err)) code = worse(code, as_command_fail(&err));
     as_judgement_free(&r->judgement);
     as_sequential_free(r->sequential);
     as_ordered_free(r->ordered);
     if (r->scorer) as_scorer_free(r->scorer);
     r->ops->close(r->target);
     return code;
-}
-
-// The most serious of two exit codes: interrupted, wrong request, not measured, failed, undecided.
-static int worse(int a, int b) {
-    static const int order[] = {130, 2, 3, 1, 4};
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (a == order[i] || b == order[i]) return order[i];
-    return 0;
 }
 
 // The newest run directory of this suite that was not finished, for --resume without --out.
@@ -421,6 +440,7 @@ static int run_suite(const as_args *args, as_arena *arena, const suite_work *wor
             .base_dir = given ? AS_STR(".") : work->plan.suite.dir,
             .dir = run_dir(arena, args, &work->plan, id, first + i, total),
             .store = store,
+            .several = count > 1,
         };
         code = worse(code, run_target(&r));
     }

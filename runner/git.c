@@ -41,6 +41,16 @@ static bool ask(as_arena *arena, char *const argv[], as_str *out) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+// The branch that a build server checked out, where it left HEAD detached. That of a pull request
+// is none: its name is chosen by whoever opened it.
+static as_str branch_of_build(as_arena *arena) {
+    as_str ref = as_str_of(getenv("GITHUB_REF")), heads = AS_STR("refs/heads/");
+    as_str name = as_str_starts(ref, heads) ? as_str_sub(ref, heads.len, ref.len) : AS_STR("");
+    if (!name.len) name = as_str_of(getenv("CI_COMMIT_BRANCH"));
+    if (!name.len && !getenv("CHANGE_ID")) name = as_str_of(getenv("BRANCH_NAME"));
+    return as_str_copy(arena, name);
+}
+
 as_git as_git_here(as_arena *arena, const char *dir) {
     as_git git = {.commit = AS_STR(""), .branch = AS_STR("")};
     // argv of posix_spawn is not const: it gets copies.
@@ -56,7 +66,7 @@ as_git as_git_here(as_arena *arena, const char *dir) {
         git.commit = AS_STR("");
         return git;
     }
-    if (ask(arena, branch, &text)) git.branch = text;
+    git.branch = ask(arena, branch, &text) ? text : branch_of_build(arena);
     git.dirty = !ask(arena, dirty, &text);
     return git;
 }

@@ -8,7 +8,7 @@
 #include "harness/base/str.h"
 
 typedef struct as_git {
-    as_str commit, branch; // branch empty when detached
+    as_str commit, branch; // when detached that of the build server; else empty
     bool dirty;            // tracked files differ from the commit
 } as_git;
 

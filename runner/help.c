@@ -5,6 +5,7 @@
 #include "harness/target/target.h"
 #include "metrics/scorer.h"
 #include "runner/commands.h"
+#include "runner/help_alerts.h"
 #include "runner/help_store.h"
 #include "runner/outputs.h"
 
@@ -87,6 +88,13 @@ const as_command as_commands[] = {
      "                        baselines of kept runs and `latest` stay\n"
      "  rebuild               scores every run's samples again and writes its metrics anew; exit\n"
      "                        code 3 where a bit differs\n"},
+    {"alert", as_cmd_alert, "VERB", "test SUITE, flush, list: who is told when a gate fails",
+     "  test SUITE   sends a test to every sink of the suite's `alert`, and says what each "
+     "answered;\n"
+     "               with --resolve that it is over. Exit code 3 where one did not take it\n"
+     "  flush        sends what waits, also what was refused before\n"
+     "  list         what fires, and what waits\n"
+     "What a suite can say: assay help alerts.\n"},
     {"bench", as_cmd_bench, "TARGET", "load on a target: latency, throughput, saturation",
      "Closed loop: --concurrency requests at once, each followed by the next. Open loop (--rate):\n"
      "requests start when they are meant to, whether earlier ones were answered or not, and\n"
@@ -122,7 +130,7 @@ const as_command as_commands[] = {
      "are no multiple of 256 fall back from q4_k to q5_0, q5_k to q5_1, q6_k to q8_0; rows that\n"
      "are no multiple of 32 to f16.\n"},
     {"help", as_cmd_help, "[TOPIC]",
-     "this, a command, a metric, or: metrics, targets, gates, store, exit-codes", ""},
+     "this, a command, a metric, or: metrics, targets, gates, alerts, store, exit-codes", ""},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -247,11 +255,9 @@ static void put_exit_codes(as_buf *out) {
 static const struct topic {
     const char *name;
     void (*put)(as_buf *out);
-} topics[] = {{"metrics", as_metric_help},
-              {"targets", put_targets},
-              {"gates", put_gates},
-              {"store", as_help_store},
-              {"exit-codes", put_exit_codes}};
+} topics[] = {{"metrics", as_metric_help}, {"targets", put_targets},
+              {"gates", put_gates},        {"alerts", as_help_alerts},
+              {"store", as_help_store},    {"exit-codes", put_exit_codes}};
 
 static as_rc put_topic(as_buf *out, as_str name, as_err *err) {
     const char *names[192];

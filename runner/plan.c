@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "runner/alert/alerts.h"
+
 enum { REHEARSAL_PROBLEMS_MAX = 20 };
 
 static void check_metrics(as_arena *arena, as_plan *plan, as_buf *problems) {
@@ -152,6 +154,7 @@ as_rc as_plan_load(as_arena *arena, const char *suite_path, const as_str *more_g
     // A suite with mistakes still has its metrics and gates looked at: all problems in one go.
     check_metrics(arena, out, problems);
     check_gates(arena, out, more_gates, more_gate_count, problems);
+    as_alerts_check(arena, &out->suite, problems);
     if (rc || problems->len) return AS_INVALID;
     rc = as_prompt_new(arena, &out->suite, &out->prompt, problems);
     if (!rc) rc = check_dataset(arena, out, problems);

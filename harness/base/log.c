@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SECRET_MAX = 32, SECRET_LEN_MIN = 6 };
+enum { SECRET_MAX = 256, SECRET_LEN_MIN = 6 };
 
 static struct {
     pthread_mutex_t lock;

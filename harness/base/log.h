@@ -10,7 +10,7 @@
 typedef enum as_log_level { AS_LOG_ERROR, AS_LOG_WARNING, AS_LOG_INFO, AS_LOG_DEBUG } as_log_level;
 
 void as_log_limit(as_log_level most); // default AS_LOG_INFO
-void as_log_secret(as_str secret);    // from now on printed as "***"; at most 32 of them
+void as_log_secret(as_str secret);    // from now on printed as "***"; at most 256 of them
 
 void as_log_error(const char *format, ...) AS_PRINTF(1, 2);   // "assay: error: ..."
 void as_log_warning(const char *format, ...) AS_PRINTF(1, 2); // "assay: warning: ..."

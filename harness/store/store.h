@@ -99,6 +99,11 @@ typedef struct as_store_event {
 as_rc as_store_events(as_store *store, as_arena *arena, as_str suite, size_t limit,
                       const as_store_event **out, size_t *count, as_err *err) AS_MUST_USE;
 
+// Appends to the audit that somebody was told ("alert") or told that it is over ("resolve"): `what`
+// stands in its column gate, `whom` in why.
+as_rc as_store_told(as_store *store, bool over, const as_summary *summary, as_str what, as_str whom,
+                    as_err *err) AS_MUST_USE;
+
 // Deletes runs that are neither among the newest `keep` of their suite nor started at or after
 // `before` (empty: of any age), and then the texts that no sample has any more. Never deleted:
 // tagged and accepted runs, the run that `latest` names on each dataset that a kept run has, and

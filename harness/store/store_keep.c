@@ -89,6 +89,15 @@ static as_rc take_event(void *context, const as_db_value *cells, as_err *err) {
     return AS_OK;
 }
 
+as_rc as_store_told(as_store *store, bool over, const as_summary *summary, as_str what, as_str whom,
+                    as_err *err) {
+    as_rc rc = store->ops->begin(store->state, false, err);
+    if (rc) return rc;
+    rc = as_store_note(store, over ? "resolve" : "alert", summary->suite, summary->run, what, whom,
+                       err);
+    return finish(store, rc, err);
+}
+
 as_rc as_store_events(as_store *store, as_arena *arena, as_str suite, size_t limit,
                       const as_store_event **out, size_t *count, as_err *err) {
     event_list list = {.arena = arena};

@@ -9,6 +9,7 @@
 #define AS_SUITE_H
 
 #include "harness/base/yaml.h"
+#include "harness/record/alert.h"
 #include "harness/record/sample.h"
 
 typedef enum as_suite_task {
@@ -83,8 +84,10 @@ typedef struct as_suite {
     double max_errors; // share of the cases, 0..1; default 0.01
     const as_suite_text *gates;
     size_t gate_count;
+    const as_alert_rules *alert; // NULL: nobody is told
     as_str sha256; // over what decides scores: task, prompt, choices, generate, extract, metrics,
-                   // and the few-shot file's content; not name, dataset, target, slices or gates
+                   // and the few-shot file's content; not name, dataset, target, slices,
+                   // gates or alerts
 } as_suite;
 
 // AS_INVALID if anything is wrong; then `problems` has one line each.

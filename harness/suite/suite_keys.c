@@ -352,5 +352,6 @@ const as_suite_key as_suite_keys[] = {
     {"slices", AS_SUITE_STRING | AS_SUITE_LIST, false, read_slices},
     {"max_errors", AS_SUITE_NUMBER | AS_SUITE_STRING, false, read_max_errors},
     {"gate", AS_SUITE_STRING | AS_SUITE_LIST, false, read_gate},
+    {"alert", AS_SUITE_MAP, false, as_suite_read_alert},
     {NULL, 0, false, NULL},
 };

@@ -69,6 +69,9 @@ size_t as_suite_read_word(as_suite_loader *loader, const as_yaml *value, const c
 // The table of the file itself.
 extern const as_suite_key as_suite_keys[];
 
+// The reader of `alert`.
+void as_suite_read_alert(as_suite_loader *loader, const as_yaml *value);
+
 // Sets suite->sha256.
 void as_suite_seal(as_suite_loader *loader);
 
