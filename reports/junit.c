@@ -122,8 +122,8 @@ void as_report_junit(as_buf *out, const as_summary *run, const as_findings *find
     size_t failures = as_phrase_count(gate, AS_FAIL), tests = gate->count + lone;
     as_buff(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"assay\" tests=\"%zu\" "
-            "failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n  <testsuite",
-            tests, failures, errors, skipped);
+            "failures=\"%zu\" errors=\"%zu\">\n  <testsuite", // Jenkins knows no "skipped" up here
+            tests, failures, errors);
     put_attribute(out, "name", run->suite);
     as_buff(out, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\" time=\"%.3f\"",
             tests, failures, errors, skipped, isfinite(run->wall_s) ? run->wall_s : 0);

@@ -15,6 +15,11 @@ static bool has_room(const as_buf *out, size_t from) {
     return out->len - from < BYTES_MAX - ROOM;
 }
 
+// What found no room, in words.
+static void put_rest(as_buf *out, size_t count, const char *what) {
+    if (count) as_buff(out, "\nand %s more %s in the report\n", as_figure_count(count).text, what);
+}
+
 static void put_icon(as_buf *out, as_verdict verdict) {
     static const char *const icons[] = {"\xe2\x9c\x85", "\xe2\x9d\x8c", "\xe2\x9d\x94",
                                         "\xe2\x9e\x96", "\xe2\x9a\xa0\xef\xb8\x8f"};
@@ -43,23 +48,34 @@ static void put_head(as_buf *out, const as_summary *run) {
     as_buf_text(out, ".\n");
 }
 
-static void put_gate(as_buf *out, const as_summary *run, size_t from) {
-    if (!run->gate.count) return;
-    as_buf_text(out, "\n| | check | what was found |\n| --- | --- | --- |\n");
-    for (size_t i = 0; i < run->gate.count && i < ROWS_MAX && has_room(out, from); i++) {
-        const as_check *check = &run->gate.checks[i];
-        as_buf_text(out, "| ");
-        put_icon(out, check->verdict);
-        as_buff(out, " %s | ", as_phrase_check(check->verdict));
-        as_content_code(out, check->gate, AS_CLIP_NAME);
-        as_buf_text(out, " | ");
-        as_phrase_reason(out, run, check);
-        if (as_phrase_has_note(check)) {
-            as_buf_text(out, ": ");
-            as_content_code(out, check->note, AS_CLIP_LINE);
-        }
-        as_buf_text(out, " |\n");
+static void put_check(as_buf *out, const as_summary *run, const as_check *check) {
+    as_buf_text(out, "| ");
+    put_icon(out, check->verdict);
+    as_buff(out, " %s | ", as_phrase_check(check->verdict));
+    as_content_code(out, check->gate, AS_CLIP_NAME);
+    as_buf_text(out, " | ");
+    as_phrase_reason(out, run, check);
+    if (as_phrase_has_note(check)) {
+        as_buf_text(out, ": ");
+        as_content_code(out, check->note, AS_CLIP_LINE);
     }
+    as_buf_text(out, " |\n");
+}
+
+// In the order of the suite; where there are too many, those that do not pass come first.
+static void put_gate(as_buf *out, const as_summary *run, size_t from) {
+    const as_gate *gate = &run->gate;
+    bool many = gate->count > ROWS_MAX;
+    size_t shown = 0;
+    if (!gate->count) return;
+    as_buf_text(out, "\n| | check | what was found |\n| --- | --- | --- |\n");
+    for (int turn = 0; turn < (many ? 2 : 1); turn++)
+        for (size_t i = 0; i < gate->count && shown < ROWS_MAX && has_room(out, from); i++) {
+            if (many && (gate->checks[i].verdict == AS_PASS) != (turn == 1)) continue;
+            put_check(out, run, &gate->checks[i]);
+            shown++;
+        }
+    put_rest(out, gate->count - shown, "checks");
 }
 
 static void put_metrics(as_buf *out, const as_summary *run, const as_summary *baseline,
@@ -69,7 +85,8 @@ static void put_metrics(as_buf *out, const as_summary *run, const as_summary *ba
     as_buf_text(out, baseline ? " baseline | change |\n" : "\n");
     as_buf_text(out, "| --- | ---: | ---: | ---: |");
     as_buf_text(out, baseline ? " ---: | ---: |\n" : "\n");
-    for (size_t i = 0; i < run->metric_count && i < ROWS_MAX && has_room(out, from); i++) {
+    size_t shown = 0;
+    for (size_t i = 0; i < run->metric_count && i < ROWS_MAX && has_room(out, from); i++, shown++) {
         const as_value *v = &run->metrics[i];
         as_unit unit = as_figure_measure(v->name, v->spec, v->value).unit;
         as_buf_text(out, "| ");
@@ -84,6 +101,7 @@ static void put_metrics(as_buf *out, const as_summary *run, const as_summary *ba
         }
         as_buf_char(out, '\n');
     }
+    put_rest(out, run->metric_count - shown, "metrics");
 }
 
 static void put_flips(as_buf *out, const as_findings *f, bool want_broke, size_t from) {

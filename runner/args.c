@@ -60,6 +60,8 @@ const as_option as_options[] = {
      "keep no text of it in the history: output, prediction, expected, error or /PATTERN/"},
     {"listen", 0, AS_OPT_TEXT, AT(listen), "serve", "[ADDRESS:]PORT",
      "where to listen (default 127.0.0.1:8417; port 0 takes a free one)"},
+    {"comment", 0, AS_OPT_TEXT, AT(comment), "report", "github|gitlab",
+     "the run as a comment on the build's pull request, in the place of the last one"},
     {"token-file", 0, AS_OPT_TEXT, AT(token_file), "serve", "FILE",
      "a token that allows what writes; without it serve is read-only"},
     {"store", 0, AS_OPT_TEXT, AT(store), "*", "URL",

@@ -24,6 +24,7 @@ typedef struct as_args {
     as_args_list redact;
     as_str why, older_than; // history
     as_str spool;           // run, alert
+    as_str comment;         // report
     bool no_alert, resolve;
     as_str out, baseline, suite, since, tag;
     as_args_list metrics; // score

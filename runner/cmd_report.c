@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // assay report [RUN] - one run as a page or in the shape of something else, or without RUN the
 // trend of a suite over the history.
+#include "reports/ci/comment.h"
+#include "reports/content.h"
 #include "reports/report.h"
 #include "runner/commands.h"
+#include "runner/comment/comment_post.h"
 #include "runner/outputs.h"
 #include "runner/pages/chronicle.h"
 #include "runner/pages/export.h"
@@ -30,6 +33,19 @@ static as_rc run_page(const as_args *args, as_arena *arena, const char *path, as
     as_rc rc = as_revisit_open(arena, &request, &revisit, err);
     if (rc) return rc;
     as_buf page = {0};
+    if (args->comment.len) {
+        as_str url = AS_STR("");
+        as_comment_text(&page, &revisit.source.summary, revisit.baseline, &revisit.findings);
+        rc = as_comment_post(arena, args->comment, revisit.source.summary.suite, as_buf_view(&page),
+                             &url, err);
+        as_buf_clear(&page);
+        as_content_plain(&page, url, AS_CLIP_TEXT);
+        as_buf_char(&page, '\n');
+        if (!rc && url.len) rc = as_outputs_print(as_buf_view(&page), err);
+        as_buf_free(&page);
+        as_revisit_close(&revisit);
+        return rc;
+    }
     as_export_page(&page, format, &revisit.source.summary, revisit.baseline, &revisit.findings,
                    revisit.suite_file);
     if (!path && as_str_is(format, "html")) path = "report.html";
@@ -83,7 +99,11 @@ int as_cmd_report(const as_args *args) {
     as_arena arena = {0};
     as_store *store = NULL;
     as_rc rc = AS_OK;
-    if (args->operands.count > 1)
+    if (args->comment.len && (!args->operands.count || args->format.len || args->out.len))
+        rc = as_fail(&err, AS_INVALID,
+                     "report: --comment takes one RUN, and neither --format nor "
+                     "--out");
+    else if (args->operands.count > 1)
         rc = as_fail(&err, AS_INVALID, "report: name one run, or none for the trend");
     else if (args->operands.count)
         rc = run_report(args, &arena, &store, &err);

@@ -71,7 +71,11 @@ const as_command as_commands[] = {
      "with its interval, gates, changes of level, slices, speed, the cases that broke. Writes\n"
      "report.html or trend.html, or --out, and prints the path.\n"
      "With RUN and --format NAME, on stdout or to --out: json (summary), markdown, junit, sarif,\n"
-     "codequality (GitLab), openmetrics, csv, jsonl, lm-eval, lm-eval-samples, promptfoo.\n"},
+     "codequality (GitLab), openmetrics, csv, jsonl, lm-eval, lm-eval-samples, promptfoo.\n"
+     "With RUN and --comment, in a build of a pull request: its Markdown as one comment a suite,\n"
+     "updated by later runs. github needs GITHUB_TOKEN (permission pull-requests: write), gitlab\n"
+     "GITLAB_TOKEN (scope api). Prints the address. The exit code is not the gate's: 3 when the\n"
+     "comment was not taken.\n"},
     {"history", as_cmd_history, "VERB",
      "what was run: list, show, case, tag, accept, audit, import, export, prune, rebuild",
      "  list                  runs, newest first (--suite, --since, --limit)\n"

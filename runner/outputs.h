@@ -10,7 +10,7 @@
 extern const char *const as_output_names[];
 
 // Each of them in `dir`, written whole or not at all. Under GitHub Actions also the annotations, on
-// stderr, and the step's summary.
+// stderr, and the step's summary; in a job of GitLab the job's annotations.
 as_rc as_outputs_write(const char *dir, const as_summary *summary, const as_summary *baseline,
                        const as_findings *findings, as_err *err) AS_MUST_USE;
 

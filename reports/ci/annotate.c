@@ -5,6 +5,7 @@
 #include "reports/ci/ci.h"
 #include "reports/ci/ci_parts.h"
 #include "reports/content.h"
+#include "reports/phrase.h"
 
 enum { LOOKED_AT_MAX = 200, SHOWN_MAX = 10 };
 
@@ -37,6 +38,32 @@ void as_ci_annotations(as_buf *out, const as_summary *run, const as_findings *fi
         as_buf_char(out, '\n');
     }
     as_arena_free(&arena);
+}
+
+void as_ci_gitlab_annotations(as_buf *out, const as_summary *run, as_str job_url, as_str page) {
+    as_json_out o = {.buf = out, .indent = 1};
+    as_buf text = {0};
+    as_jo_open(&o, '{');
+    as_jo_key(&o, "assay");
+    as_jo_open(&o, '[');
+    as_jo_open(&o, '{');
+    as_jo_key(&o, "external_link");
+    as_jo_open(&o, '{');
+    as_content_plain(&text, run->suite, AS_CLIP_NAME);
+    as_buff(&text, ": %s", as_phrase_verdict(&run->gate));
+    as_jo_key(&o, "label");
+    as_jo_str(&o, as_buf_view(&text));
+    as_buf_clear(&text);
+    as_buff(&text, "%.*s/artifacts/file/", AS_STR_ARG(job_url));
+    as_ci_uri(&text, page);
+    as_jo_key(&o, "url");
+    as_jo_str(&o, as_buf_view(&text));
+    as_jo_close(&o, '}');
+    as_jo_close(&o, '}');
+    as_jo_close(&o, ']');
+    as_jo_close(&o, '}');
+    as_buf_char(out, '\n');
+    as_buf_free(&text);
 }
 
 // ---- OpenMetrics ----

@@ -23,6 +23,10 @@ void as_ci_codequality(as_buf *out, const as_summary *run, const as_findings *fi
 void as_ci_annotations(as_buf *out, const as_summary *run, const as_findings *findings,
                        as_str suite_file);
 
+// GitLab's job annotations: a link to the report in the job's artifacts. `job_url` is http(s);
+// `page` the report's path in the project.
+void as_ci_gitlab_annotations(as_buf *out, const as_summary *run, as_str job_url, as_str page);
+
 // OpenMetrics text: GitLab's metrics report, and what Prometheus scrapes. Several runs make one
 // exposition; of each suite the newest should be given.
 void as_ci_openmetrics(as_buf *out, const as_summary *runs, size_t count);

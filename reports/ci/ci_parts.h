@@ -19,6 +19,9 @@ typedef struct as_ci_finding {
 
 extern const char *const as_ci_kind_names[AS_CI_KINDS]; // "gate", "case-broke", "case-fails"
 
+// A path as part of a URI: all but letters, digits and "-_.~/" by number.
+void as_ci_uri(as_buf *out, as_str path);
+
 // The most serious first: failed checks, undecided ones, cases that broke, cases that fail. Without
 // the place of a case (no dataset at hand) it stands at the suite.
 size_t as_ci_findings(as_arena *arena, const as_summary *run, const as_findings *findings,

@@ -23,14 +23,18 @@ static void put_message(as_json_out *out, as_str text) {
 }
 
 // A path as the path of a URI.
-static void put_uri(as_json_out *out, as_str path) {
-    as_buf uri = {0};
+void as_ci_uri(as_buf *uri, as_str path) {
     for (size_t i = 0; i < path.len; i++) {
         unsigned char c = (unsigned char)path.ptr[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                      c == '-' || c == '_' || c == '.' || c == '~' || c == '/';
-        as_buff(&uri, plain ? "%c" : "%%%02X", c);
+        as_buff(uri, plain ? "%c" : "%%%02X", c);
     }
+}
+
+static void put_uri(as_json_out *out, as_str path) {
+    as_buf uri = {0};
+    as_ci_uri(&uri, path);
     as_jo_key(out, "uri");
     as_jo_str(out, as_buf_view(&uri));
     as_buf_free(&uri);

@@ -8,6 +8,7 @@ import concurrent.futures
 import html.parser
 import http.client
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -194,7 +195,24 @@ class Builds(Pages):
         second = self.summary(suite, "--out", "b", code=1)
         return first, second
 
+    # What the published schema (sarif-schema-2.1.0.json, which closes every object) allows, as far
+    # as it is used.
+    SARIF = {"log": "$schema version runs", "run": "tool automationDetails results columnKind",
+             "driver": "name version semanticVersion informationUri rules",
+             "rule": "id name shortDescription fullDescription help helpUri defaultConfiguration "
+                     "properties",
+             "result": "ruleId ruleIndex kind level message locations partialFingerprints "
+                       "properties",
+             "place": "artifactLocation region", "artifact": "uri uriBaseId index",
+             "region": "startLine startColumn endLine endColumn"}
+
+    def of_schema(self, kind, value):
+        self.assertLessEqual(set(value), set(self.SARIF[kind].split()), kind)
+
     def check_sarif(self, log):
+        self.of_schema("log", log)
+        self.of_schema("run", log["runs"][0])
+        self.of_schema("driver", log["runs"][0]["tool"]["driver"])
         self.assertEqual(log["version"], "2.1.0")
         self.assertTrue(log["$schema"].endswith("sarif-2.1.0.json"))
         (run,) = log["runs"]
@@ -203,8 +221,11 @@ class Builds(Pages):
         self.assertEqual(run["automationDetails"]["id"], "assay/small/")
         self.assertLessEqual(len(run["results"]), 5000)
         for rule in rules:
+            self.of_schema("rule", rule)
             self.assertTrue(rule["id"] and rule["shortDescription"]["text"])
         for result in run["results"]:
+            self.of_schema("result", result)
+            self.assertEqual(set(result["message"]), {"text"})
             self.assertEqual(rules[result["ruleIndex"]]["id"], result["ruleId"])
             self.assertIn(result["level"], ("error", "warning", "note"))
             self.assertTrue(result["message"]["text"])
@@ -212,6 +233,9 @@ class Builds(Pages):
                 self.assertRegex(value, r"^[0-9a-f]{64}$")
             (location,) = result["locations"]
             place = location["physicalLocation"]
+            self.of_schema("place", place)
+            self.of_schema("artifact", place["artifactLocation"])
+            self.of_schema("region", place["region"])
             self.assertRegex(place["artifactLocation"]["uri"], r"^[A-Za-z0-9_.~%/-]+$")
             self.assertFalse(place["artifactLocation"]["uri"].startswith("/"))
             self.assertGreaterEqual(place["region"]["startLine"], 1)
@@ -298,6 +322,40 @@ class Builds(Pages):
         self.assertEqual(text.count("## "), 2)
         self.assertLess(len(text), 1024 * 1024)
 
+    def test_a_step_summary_that_is_full_is_left_as_it_is(self):
+        """GitHub drops one of more than 1 MiB whole."""
+        self.write("cases.jsonl", e2e.cases(8))
+        self.write("suite.yaml", SUITE)
+        self.answer(8, lambda i: True)
+        full = self.write("step.md", "x" * (1024 * 1024 - 100))
+        done = self.assay("run", "suite.yaml", env={
+            "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(full), "PATH": "/usr/bin:/bin"})
+        self.assertIn("summary is full", done.stderr)
+        self.assertEqual(full.stat().st_size, 1024 * 1024 - 100)
+
+    def test_gitlab_links_to_the_report(self):
+        subprocess.run(["git", "init", "-q"], cwd=self.dir, check=True)
+        self.write("cases.jsonl", e2e.cases(8))
+        self.write("suite.yaml", SUITE)
+        self.answer(8, lambda i: True)
+        self.assay("run", "suite.yaml", "--out", "my out", env={
+            "GITLAB_CI": "true", "CI_JOB_URL": "https://gitlab.test/o/r/-/jobs/1",
+            "PATH": "/usr/bin:/bin"})
+        (link,) = json.loads(self.page("my out/annotations.json"))["assay"]
+        self.assertEqual(link["external_link"]["url"],
+                         "https://gitlab.test/o/r/-/jobs/1/artifacts/file/my%20out/report.html")
+        self.assertRegex(link["external_link"]["label"], "^small: ")
+
+    def test_junit_is_of_the_dialect(self):
+        if not shutil.which("xmllint"):
+            self.skipTest("there is no xmllint")
+        self.two_runs()
+        schema = pathlib.Path(__file__).with_name("junit.xsd")
+        for name in ("a", "b"):
+            done = subprocess.run(["xmllint", "--noout", "--nonet", "--schema", str(schema),
+                                   str(self.dir / name / "junit.xml")], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_a_step_summary_that_cannot_be_written_is_no_success(self):
         self.write("cases.jsonl", e2e.cases(8))
         self.write("suite.yaml", SUITE)
@@ -382,7 +440,9 @@ class Init(Pages):
         for name in (".github/workflows/assay.yml", ".gitlab-ci.yml", "Jenkinsfile"):
             text = (home / name).read_text()
             command = re.search(r"assay (run evals/suite.yaml --out .assay/report)", text).group(1)
-            done = subprocess.run([e2e.BINARY, *command.split()], cwd=home, capture_output=True)
+            here = {**os.environ, "GITLAB_CI": "true", "CI_JOB_URL": "https://gitlab.test/o/r/-/jobs/1"}
+            done = subprocess.run([e2e.BINARY, *command.split()], cwd=home, capture_output=True,
+                                  env=here)
             self.assertEqual(done.returncode, 0, done.stderr)
             for named in re.findall(r"\.assay/report/[a-z]+\.[a-z]+", text):
                 self.assertTrue((home / named).is_file(), f"{name} names {named}")
