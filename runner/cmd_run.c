@@ -369,6 +369,10 @@ static int worse(int a, int b) {
 static as_rc tell(run *r, as_err *err) {
     const as_alert_rules *rules = r->plan->suite.alert;
     if (!rules || r->args->no_alert) return AS_OK;
+    if (r->args->limit) {
+        as_log_info("alert: nothing is said of a part of the cases (--limit)");
+        return AS_OK;
+    }
     as_alerts_request request = {
         .rules = rules,
         .run = &r->summary,

@@ -45,6 +45,8 @@ static bool ask(as_arena *arena, char *const argv[], as_str *out) {
 // is none: its name is chosen by whoever opened it.
 static as_str branch_of_build(as_arena *arena) {
     as_str ref = as_str_of(getenv("GITHUB_REF")), heads = AS_STR("refs/heads/");
+    as_str event = as_str_of(getenv("GITHUB_EVENT_NAME")); // pull_request_target has the base's ref
+    if (as_str_starts(event, AS_STR("pull_request"))) return AS_STR("");
     as_str name = as_str_starts(ref, heads) ? as_str_sub(ref, heads.len, ref.len) : AS_STR("");
     if (!name.len) name = as_str_of(getenv("CI_COMMIT_BRANCH"));
     if (!name.len && !getenv("CHANGE_ID")) name = as_str_of(getenv("BRANCH_NAME"));

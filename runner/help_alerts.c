@@ -17,6 +17,7 @@ void as_help_alerts(as_buf *out) {
         "                                     user:password) or header:NAME\n"
         "        headers: {X-Team: nlp}\n"
         "        body: '{\"text\": {{ title | tojson }}}'\n"
+        "        timeout: 10                  seconds for an attempt; ca_file: of every type too\n"
         "    branches: [main]                 the default; '*' is every branch\n"
         "    severity: error                  critical, error, warning, info\n"
         "    link: https://evals.example.com/runs/{{ run }}   also suite, branch, commit; without\n"
@@ -59,5 +60,6 @@ void as_help_alerts(as_buf *out) {
         "neither sent nor kept: 3.\n"
         "\n"
         "The branch of a detached checkout is that of the build: GITHUB_REF (refs/heads/...),\n"
-        "CI_COMMIT_BRANCH, BRANCH_NAME.\n");
+        "CI_COMMIT_BRANCH, BRANCH_NAME. Builds of pull requests tell nobody, runs with --limit or\n"
+        "--no-alert neither.\n");
 }

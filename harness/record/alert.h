@@ -28,6 +28,7 @@ typedef struct as_alert_sink {
     as_str key_env, key_file;   // PagerDuty's routing key, a webhook's key; may be empty
     as_str auth;                // "bearer", "basic" (the key is user:password) or "header:NAME"
     as_str ca_file;             // authorities instead of the system's; may be empty
+    uint64_t timeout_s;         // of one attempt
     as_str body;                // WEBHOOK: Jinja; empty: the alert as JSON
     const as_alert_pair *pairs; // ALERTMANAGER: labels, WEBHOOK: headers
     size_t pair_count;
@@ -41,8 +42,9 @@ typedef struct as_alert_rules {
     const as_str *branches; // "main"; "*": every one, none included
     size_t branch_count;
     as_str severity; // "critical", "error", "warning", "info"
-    as_str link;     // Jinja; empty: the page of the build, where there is one
-    bool ids_only;   // cases: ids: nothing that a case or a model says leaves
+    size_t link_line, link_column;
+    as_str link;   // Jinja; empty: the page of the build, where there is one
+    bool ids_only; // cases: ids: nothing that a case or a model says leaves
 } as_alert_rules;
 
 typedef struct as_alert_case {
@@ -69,6 +71,7 @@ typedef struct as_alert {
     as_alert_case cases[AS_ALERT_CASES];
     size_t case_count;
     uint64_t case_total;
+    bool at_least; // there may be more than case_total
     bool broke;    // the cases were right before; else they only fail
     bool ids_only; // of the cases only the ids are filled in
 } as_alert;

@@ -6,7 +6,7 @@
 #include "harness/base/jinja.h"
 #include "harness/suite/suite_read.h"
 
-enum { SINKS_MAX = 32 };
+enum { SINKS_MAX = 32, TIMEOUT_S = 10, TIMEOUT_S_MAX = 120 };
 
 static void read_later(as_suite_loader *l, const as_yaml *v) { // by whoever knows the whole map
     (void)l;
@@ -141,6 +141,7 @@ static bool read_sink(as_suite_loader *l, const as_yaml *map, as_alert_sink *sin
                                         {"key_file", AS_SUITE_STRING, false, read_later},
                                         {"auth", AS_SUITE_STRING, false, read_later},
                                         {"ca_file", AS_SUITE_STRING, false, read_later},
+                                        {"timeout", AS_SUITE_NUMBER, false, read_later},
                                         {"labels", AS_SUITE_MAP, false, read_later},
                                         {"headers", AS_SUITE_MAP, false, read_later},
                                         {"body", AS_SUITE_STRING, false, read_later},
@@ -160,10 +161,14 @@ static bool read_sink(as_suite_loader *l, const as_yaml *map, as_alert_sink *sin
         .key_file = path_at(l, map, "key_file"),
         .auth = AS_STR("bearer"),
         .ca_file = path_at(l, map, "ca_file"),
+        .timeout_s = TIMEOUT_S,
         .body = text_at(l, map, "body"),
         .line = map->line,
         .column = map->column,
     };
+    const as_yaml *timeout = as_yaml_get(map, "timeout");
+    if (timeout && timeout->kind == AS_YAML_NUMBER)
+        as_suite_read_count(l, timeout, "alert.to.timeout", 1, TIMEOUT_S_MAX, &sink->timeout_s);
     check_where(l, map, sink);
     check_auth(l, map, sink);
     only_for(l, map, "labels", sink->kind, AS_ALERT_ALERTMANAGER);
@@ -221,6 +226,8 @@ void as_suite_read_alert(as_suite_loader *l, const as_yaml *v) {
     if (link && link->kind == AS_YAML_STRING) {
         check_template(l, link, "alert.link");
         rules->link = link->text;
+        rules->link_line = link->line;
+        rules->link_column = link->column;
     }
     l->suite->alert = rules;
 }

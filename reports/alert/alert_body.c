@@ -154,8 +154,9 @@ static void pagerduty(as_arena *arena, const as_alert_sink *sink, const as_alert
 
 // ---- Slack ----
 
-// In text that Slack formats, these three begin a mention, a link or an entity.
-static as_str for_slack(as_arena *arena, as_str text) {
+// In text that Slack formats, these three begin a mention, a link or an entity; in a link a bar
+// begins its name.
+static as_str for_slack(as_arena *arena, as_str text, bool link) {
     as_buf buf = {0};
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] == '&')
@@ -164,6 +165,8 @@ static as_str for_slack(as_arena *arena, as_str text) {
             as_buf_text(&buf, "&lt;");
         else if (text.ptr[i] == '>')
             as_buf_text(&buf, "&gt;");
+        else if (link && text.ptr[i] == '|')
+            as_buf_text(&buf, "%7C");
         else
             as_buf_char(&buf, text.ptr[i]);
     as_str out = as_str_copy(arena, as_buf_view(&buf));
@@ -192,7 +195,7 @@ static void slack(as_arena *arena, const as_alert_sink *sink, const as_alert *al
     const char *mark = alert->resolved ? "\xe2\x9c\x85 " : "\xe2\x9d\x8c ";
     as_str title = as_strf(arena, "%s%.*s", mark, AS_STR_ARG(text->title));
     as_jo_open(&o, '{');
-    member(&o, "text", clipped(arena, for_slack(arena, title), FALLBACK_MAX));
+    member(&o, "text", clipped(arena, for_slack(arena, title, false), FALLBACK_MAX));
     as_jo_key(&o, "mrkdwn");
     as_jo_bool(&o, false);
     as_jo_key(&o, "unfurl_links");
@@ -212,7 +215,7 @@ static void slack(as_arena *arena, const as_alert_sink *sink, const as_alert *al
         as_jo_open(&o, '{');
         member(&o, "type", AS_STR("mrkdwn"));
         member(&o, "text",
-               as_strf(arena, "<%.*s|report>", AS_STR_ARG(for_slack(arena, text->link))));
+               as_strf(arena, "<%.*s|report>", AS_STR_ARG(for_slack(arena, text->link, true))));
         as_jo_close(&o, '}');
         as_jo_close(&o, '}');
     }

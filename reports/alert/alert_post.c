@@ -7,7 +7,7 @@
 #include "harness/net/url.h"
 #include "reports/alert/alert_wire.h"
 
-enum { SCHEMA = 1, CONNECT_MS = 5000, TOTAL_MS = 10000, ANSWER_MAX = 1 << 20, HEADERS_MAX = 64 };
+enum { SCHEMA = 1, CONNECT_MS = 5000, TIMEOUT_S = 10, ANSWER_MAX = 1 << 20, HEADERS_MAX = 64 };
 
 #define PAGERDUTY_URL "https://events.pagerduty.com/v2/enqueue"
 
@@ -52,6 +52,8 @@ void as_alert_post_write(as_buf *out, const as_alert_post *post) {
     member(&o, "key_file", sink->key_file);
     member(&o, "auth", sink->auth);
     member(&o, "ca_file", sink->ca_file);
+    as_jo_key(&o, "timeout");
+    as_jo_i64(&o, (int64_t)sink->timeout_s);
     if (sink->kind == AS_ALERT_WEBHOOK) {
         as_jo_key(&o, "headers");
         as_jo_open(&o, '{');
@@ -112,6 +114,8 @@ as_rc as_alert_post_read(as_arena *arena, as_str text, as_alert_post *out, as_er
     };
     double attempts = as_json_f64(file, "attempts", 0);
     if (attempts > 0 && attempts < 1e9) out->attempts = (uint64_t)attempts;
+    double timeout = as_json_f64(file, "timeout", 0);
+    out->sink.timeout_s = timeout >= 1 && timeout <= 600 ? (uint64_t)timeout : TIMEOUT_S;
     read_headers(arena, as_json_get(file, "headers"), &out->sink);
     if (kind == AS_ALERT_PAGERDUTY && !as_str_starts(out->body, AS_STR("{\"")))
         return as_fail(err, AS_INVALID, "an event of PagerDuty must be an object");
@@ -210,7 +214,7 @@ as_rc as_alert_post_request(as_arena *arena, const as_alert_post *post, as_http_
         .headers = headers,
         .header_count = count,
         .body = body,
-        .limits = {CONNECT_MS, 0, TOTAL_MS, ANSWER_MAX},
+        .limits = {CONNECT_MS, 0, sink->timeout_s * 1000, ANSWER_MAX},
     };
     return AS_OK;
 }

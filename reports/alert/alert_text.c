@@ -119,23 +119,22 @@ static void put_quoted(as_buf *buf, const char *before, as_str text) {
 static as_str cases_of(as_arena *arena, const as_alert *alert) {
     as_buf buf = {0};
     if (!alert->case_count) return AS_STR("");
-    as_buff(&buf, "%s %s %s", as_figure_count(alert->case_total).text,
-            alert->case_total == 1 ? "case" : "cases",
-            alert->broke             ? "broke"
-            : alert->case_total == 1 ? "is wrong"
-                                     : "are wrong");
+    bool one = alert->case_total == 1 && !alert->at_least;
+    const char *what = alert->broke ? "broke" : one ? "is wrong" : "are wrong";
+    as_buff(&buf, "%s%s %s %s", alert->at_least ? "At least " : "",
+            as_figure_count(alert->case_total).text, one ? "case" : "cases", what);
     as_buf_text(&buf, alert->case_total > alert->case_count ? ", among them:\n" : ":\n");
     for (size_t i = 0; i < alert->case_count; i++) {
-        const as_alert_case *one = &alert->cases[i];
-        as_content_plain(&buf, one->id, AS_CLIP_NAME);
+        const as_alert_case *c = &alert->cases[i];
+        as_content_plain(&buf, c->id, AS_CLIP_NAME);
         if (alert->ids_only) {
             as_buf_char(&buf, '\n');
             continue;
         }
-        put_quoted(&buf, ": expected ", one->expected);
-        if (alert->broke) put_quoted(&buf, ", was ", one->before);
-        put_quoted(&buf, ", now ", one->after);
-        if (one->input.len) put_quoted(&buf, ", asked ", one->input);
+        put_quoted(&buf, ": expected ", c->expected);
+        if (alert->broke) put_quoted(&buf, ", was ", c->before);
+        put_quoted(&buf, ", now ", c->after);
+        if (c->input.len) put_quoted(&buf, ", asked ", c->input);
         as_buf_char(&buf, '\n');
     }
     return taken(arena, &buf);

@@ -32,7 +32,7 @@ static bool is_name(as_str text) {
                     c == '-' || c == '_' || c == '.';
         if (!fits) return false;
     }
-    return text.len > 0 && text.ptr[0] != '.';
+    return text.len > 0 && !as_str_is(text, ".") && !as_str_is(text, "..");
 }
 
 static as_str without_slash(as_str url) {

@@ -11,16 +11,24 @@
 #include "harness/base/sha256.h"
 #include "harness/net/url.h"
 #include "reports/alert/alert_text.h"
+#include "runner/review.h"
 
 enum { RUNS_LOOKED_AT = 100, EVENTS_LOOKED_AT = 5000 };
 
 // A metric on a slice, and what its gates say together.
 typedef struct group {
     as_str metric, slice, key;
-    const as_check *checks; // all, or those that fail
+    const as_check *checks; // that say so
     size_t count;
     as_verdict verdict; // AS_PASS, AS_FAIL; else nobody can tell
 } group;
+
+// To be noted in the history once it is sent.
+typedef struct told {
+    const char *path; // in the spool
+    bool over;
+    as_str what, whom;
+} told;
 
 typedef struct work {
     as_arena *arena;
@@ -34,6 +42,8 @@ typedef struct work {
     const as_store_event *told; // the audit, newest first
     size_t told_count;
     bool known; // the folder knows the scope: the audit is not asked
+    told *notes;
+    size_t note_count, note_room;
     int64_t now_ms;
     as_err first; // what could not be kept
 } work;
@@ -78,7 +88,7 @@ static group group_of(const work *w, as_str metric, as_str slice) {
     for (size_t i = 0; i < gate->count; i++) {
         const as_check *c = &gate->checks[i];
         bool here = same(c->metric, metric) && same(c->slice, slice);
-        if (here && (g.verdict != AS_FAIL || c->verdict == AS_FAIL)) checks[g.count++] = *c;
+        if (here && c->verdict == g.verdict) checks[g.count++] = *c;
     }
     g.checks = checks;
     return g;
@@ -102,8 +112,7 @@ static as_str whom(const work *w, const as_alert_sink *sink, as_str key) {
                    AS_STR_ARG(as_str_sub(key, 0, 16)));
 }
 
-static bool was_told(const work *w, const as_alert_sink *sink, as_str key) {
-    as_str name = whom(w, sink, key);
+static bool was_told(const work *w, as_str name) {
     for (size_t i = 0; i < w->told_count; i++) {
         const as_store_event *e = &w->told[i];
         bool begins = as_str_is(e->action, "alert");
@@ -200,7 +209,11 @@ static void add_cases(const work *w, as_alert *alert) {
                 w, alert,
                 (as_alert_case){one->id, one->input, one->expected, AS_STR(""), one->prediction});
     }
-    if (!alert->broke && !alert->slice.len && alert->case_total)
+    bool all_failures = f->failure_count == f->failure_total;
+    alert->at_least = alert->slice.len && !all_failures;
+    if (alert->broke)
+        alert->at_least = alert->at_least || f->flip_count >= AS_REVIEW_FLIPS_MAX;
+    else if (!alert->slice.len && alert->case_total)
         alert->case_total = f->failure_total;
     alert->ids_only = w->q->rules->ids_only;
     as_map_free(&here);
@@ -252,12 +265,27 @@ static as_str link_of(work *w) {
 
 // ---- on its way ----
 
-static void note(const work *w, const as_alert_sink *sink, const as_alert *alert) {
-    as_err err = {0};
-    if (!w->q->store) return;
-    as_str what = as_alert_text_of(w->arena, alert).metric;
-    if (as_store_told(w->q->store, alert->resolved, w->run, what, whom(w, sink, alert->key), &err))
-        as_log_warning("alert: not noted in the history: %s", err.text);
+static void remember(work *w, const as_alert_sink *sink, const as_alert *alert, const char *path) {
+    if (w->note_count == w->note_room) {
+        told *old = w->notes;
+        w->note_room = w->note_room ? w->note_room * 2 : 16;
+        w->notes = AS_NEW_ARRAY(w->arena, told, w->note_room);
+        for (size_t i = 0; i < w->note_count; i++) w->notes[i] = old[i];
+    }
+    w->notes[w->note_count++] = (told){
+        path, alert->resolved, as_alert_text_of(w->arena, alert).metric, whom(w, sink, alert->key)};
+}
+
+// Only what was sent: a folder that is lost before that (a container) must not lose the alert.
+static void note_sent(const work *w) {
+    for (size_t i = 0; i < w->note_count && w->q->store; i++) {
+        const told *t = &w->notes[i];
+        as_err err = {0};
+        bool again = !t->over && was_told(w, t->whom); // Alertmanager is told at every run
+        if (again || !as_spool_was_sent(w->arena, t->path)) continue;
+        if (as_store_told(w->q->store, t->over, w->run, t->what, t->whom, &err))
+            as_log_warning("alert: not noted in the history: %s", err.text);
+    }
 }
 
 static void put(work *w, const as_alert_sink *sink, const as_alert *alert, bool instead,
@@ -273,10 +301,11 @@ static void put(work *w, const as_alert_sink *sink, const as_alert *alert, bool 
     };
     as_rc rc = as_alert_body(w->arena, sink, alert, &body, &err);
     post.body = as_buf_view(&body);
-    if (!rc) rc = as_spool_put(&w->spool, &post, instead, &err);
+    const char *path;
+    if (!rc) rc = as_spool_put(&w->spool, w->arena, &post, instead, &path, &err);
     as_buf_free(&body);
     *kept = !rc;
-    if (!rc && !instead) note(w, sink, alert);
+    if (!rc) remember(w, sink, alert, path);
     if (!rc) return;
     as_log_error("alert: '%.*s' is lost: %s", AS_STR_ARG(post.title), err.text);
     if (!w->first.rc) w->first = err;
@@ -310,7 +339,7 @@ static as_alert alert_of(work *w, const group *g, const as_firing *f, bool resol
 static void step(work *w, const group *g, const as_alert_sink *sink) {
     as_str id = as_alert_sink_id(w->arena, sink);
     as_firing *known = as_spool_find(&w->state, g->key, id);
-    bool seeded = !known && !w->known && was_told(w, sink, g->key);
+    bool seeded = !known && !w->known && was_told(w, whom(w, sink, g->key));
     as_firing now = known ? *known : firing_of(w, g, sink);
     bool fired = known || seeded, kept;
     if (g->verdict == AS_FAIL) {
@@ -387,7 +416,14 @@ static as_rc judge(work *w, as_err *err) {
     return rc;
 }
 
+// Builds of pull requests are for whoever opened them, whatever their branch is called.
+static bool is_pull_request(void) {
+    return as_str_starts(env("GITHUB_EVENT_NAME"), AS_STR("pull_request")) ||
+           env("CI_MERGE_REQUEST_IID").len || env("CHANGE_ID").len;
+}
+
 static bool is_asked(const as_alert_rules *rules, as_str branch) {
+    if (is_pull_request()) return false;
     for (size_t i = 0; i < rules->branch_count; i++)
         if (as_str_is(rules->branches[i], "*") || same(rules->branches[i], branch)) return true;
     return false;
@@ -409,6 +445,7 @@ as_rc as_alerts_after(as_arena *arena, const as_alerts_request *q, as_err *err) 
     }
     as_spool_tally tally;
     if (!rc) rc = as_spool_flush(q->dir, false, &tally, err);
+    if (!rc) note_sent(&w);
     if (!rc && w.first.rc) {
         *err = w.first;
         rc = AS_UNMEASURED;
@@ -492,5 +529,7 @@ void as_alerts_check(as_arena *arena, const as_suite *suite, as_buf *problems) {
     if (!suite->alert->link.len) return;
     as_rc rc = render_link(arena, suite->alert->link, alert.run, &link, &err);
     if (!rc) rc = as_url_parse(link, &parts, &err);
-    if (rc) as_suite_problem(problems, suite, 1, 1, "alert.link: %s", err.text);
+    if (rc)
+        as_suite_problem(problems, suite, suite->alert->link_line, suite->alert->link_column,
+                         "alert.link: %s", err.text);
 }

@@ -5,7 +5,7 @@
 // One alert a suite, branch, metric and slice (and target, where a suite has several): it fires
 // when one of its gates fails, is over when all of them hold, and is left alone by what is
 // undecided or not measured. What fires is known from the spool's state; a folder that knows
-// nothing of the suite (a fresh checkout) asks the audit in the history, where every alert is
+// nothing of the suite (a fresh checkout) asks the audit in the history, where what was sent is
 // noted.
 #ifndef AS_ALERTS_H
 #define AS_ALERTS_H

@@ -14,7 +14,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/file.h"
 
-enum { SCHEMA = 1, STATE_MAX = 16 << 20, POST_MAX = 4 << 20, SEEN_MAX = 1000, STEM_LEN = 48 };
+enum { SCHEMA = 1, STATE_MAX = 16 << 20, POST_MAX = 4 << 20, SEEN_MAX = 1000 };
 
 as_rc as_spool_open(as_spool *spool, const char *dir, as_err *err) {
     as_arena arena = {0};
@@ -232,12 +232,12 @@ static as_str tail_of(as_arena *arena, const as_alert_post *post) {
                    AS_STR_ARG(sink), AS_STR_ARG(post->action));
 }
 
-as_rc as_spool_put(const as_spool *spool, const as_alert_post *post, bool instead, as_err *err) {
-    as_arena arena = {0};
+as_rc as_spool_put(const as_spool *spool, as_arena *arena, const as_alert_post *post, bool instead,
+                   const char **path, as_err *err) {
     const as_str *names = NULL;
     size_t count = 0, same = SIZE_MAX;
-    as_str tail = tail_of(&arena, post);
-    as_rc rc = as_spool_list(&arena, spool->dir, true, &names, &count, err);
+    as_str tail = tail_of(arena, post);
+    as_rc rc = as_spool_list(arena, spool->dir, true, &names, &count, err);
     for (size_t i = 0; !rc && instead && i < count; i++)
         if (as_str_ends(names[i], tail)) same = i;
     if (!rc && same == SIZE_MAX && count >= AS_SPOOL_MAX)
@@ -245,20 +245,26 @@ as_rc as_spool_put(const as_spool *spool, const as_alert_post *post, bool instea
                      "%zu alerts wait in '%s' already: no more are kept (send them with assay "
                      "alert flush)",
                      count, spool->dir);
-    if (!rc) {
-        as_buf text = {0};
-        as_alert_post_write(&text, post);
-        as_str name = as_strf(&arena, "%013lld", (long long)as_clock_wall_ms());
-        const char *path = NULL;
-        for (unsigned i = 0; !path || as_file_exists(path); i++)
-            path = as_strf(&arena, "%s/%.*s-%04u%.*s", spool->dir, AS_STR_ARG(name), i,
-                           AS_STR_ARG(tail))
-                       .ptr;
-        rc = as_file_replace(path, as_buf_view(&text), err);
-        as_buf_free(&text);
-    }
+    if (rc) return rc;
+    as_buf text = {0};
+    as_alert_post_write(&text, post);
+    long long now_ms = as_clock_wall_ms();
+    unsigned number = 0;
+    do
+        *path =
+            as_strf(arena, "%s/%013lld-%04u%.*s", spool->dir, now_ms, number++, AS_STR_ARG(tail))
+                .ptr;
+    while (as_file_exists(*path));
+    rc = as_file_replace(*path, as_buf_view(&text), err);
+    as_buf_free(&text);
     if (!rc && same != SIZE_MAX)
-        as_file_drop(as_strf(&arena, "%s/%.*s", spool->dir, AS_STR_ARG(names[same])).ptr);
-    as_arena_free(&arena);
+        as_file_drop(as_strf(arena, "%s/%.*s", spool->dir, AS_STR_ARG(names[same])).ptr);
     return rc;
+}
+
+bool as_spool_was_sent(as_arena *arena, const char *path) {
+    as_str stem = as_str_of(path);
+    stem.len -= sizeof ".json" - 1;
+    const char *rejected = as_strf(arena, "%.*s.rejected", AS_STR_ARG(stem)).ptr;
+    return !as_file_exists(path) && !as_file_exists(rejected);
 }

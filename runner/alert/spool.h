@@ -52,10 +52,13 @@ void as_spool_drop(as_spool_state *state, as_firing *firing);
 as_str as_spool_seen_run(const as_spool_state *state, as_str scope); // empty: none
 void as_spool_see(as_spool_state *state, as_arena *arena, as_str scope, as_str run);
 
-// A new file. With `instead` the one that waits for the same alert, sink and action goes away.
-// AS_UNMEASURED: the disk or the bound.
-as_rc as_spool_put(const as_spool *spool, const as_alert_post *post, bool instead,
-                   as_err *err) AS_MUST_USE;
+// A new file, *path in `arena`. With `instead` the one that waits for the same alert, sink and
+// action goes away. AS_UNMEASURED: the disk or the bound.
+as_rc as_spool_put(const as_spool *spool, as_arena *arena, const as_alert_post *post, bool instead,
+                   const char **path, as_err *err) AS_MUST_USE;
+
+// Whether what was put at `path` was sent.
+bool as_spool_was_sent(as_arena *arena, const char *path);
 
 // The files that wait, oldest first; with `rejected` those too.
 as_rc as_spool_list(as_arena *arena, const char *dir, bool rejected, const as_str **names,

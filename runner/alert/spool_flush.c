@@ -14,6 +14,7 @@
 #include "harness/base/map.h"
 #include "harness/net/call.h"
 #include "runner/alert/spool.h"
+#include "runner/evaluate.h"
 
 enum { OTHERS_MS = 30000, LOOK_MS = 50, CALL_BUDGET_MS = 15000, FLUSH_BUDGET_MS = 60000 };
 
@@ -124,7 +125,7 @@ static as_rc send_all(flush *f, as_err *err) {
             continue;
         }
         bool down = as_map_get(&f->down, as_alert_sink_id(f->arena, &post.sink), &unused);
-        if (down || as_clock_ns() > f->end_ns)
+        if (down || as_interrupts || as_clock_ns() > f->end_ns)
             f->tally->waiting++;
         else
             rc = send(f, names[i], &post, err);

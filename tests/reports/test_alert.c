@@ -28,8 +28,10 @@ static const char nasty_text[] =
     "<!channel> <@U1> <https://evil.test|x> *b* `c` \"q\" \\ \x1b[31m\x07\xe2\x80\xae\n&amp; \xff";
 static const as_str nasty = {nasty_text, sizeof nasty_text - 1};
 
+// Keeps the arena.
 static void make(fixture *f, as_str content, bool resolved) {
-    *f = (fixture){.run = {.suite = AS_STR("support"),
+    *f = (fixture){.arena = f->arena,
+                   .run = {.suite = AS_STR("support"),
                            .run = AS_STR("20261127T010203Z-abcdef"),
                            .git_commit = AS_STR("0123456789abcdef0123456789abcdef01234567"),
                            .git_branch = AS_STR("main"),
@@ -98,7 +100,7 @@ static size_t characters(as_str text) {
 
 static void test_words(void **state) {
     (void)state;
-    fixture f;
+    fixture f = {0};
     make(&f, AS_STR("x"), false);
     as_alert_text text = as_alert_text_of(&f.arena, &f.alert);
     assert_string_equal(text.title.ptr,
@@ -117,6 +119,10 @@ static void test_words(void **state) {
     assert_string_equal(text.cases.ptr, "20 cases broke, among them:\n"
                                         "c-1: expected \"x\", was \"x\", now \"x\", asked \"x\"\n"
                                         "x: expected \"a\", was nothing, now \"b\"\n");
+    f.alert.at_least = true;
+    assert_true(as_str_starts(as_alert_text_of(&f.arena, &f.alert).cases,
+                              AS_STR("At least 20 cases broke, among them:\n")));
+    f.alert.at_least = false;
     f.alert.ids_only = true;
     assert_string_equal(as_alert_text_of(&f.arena, &f.alert).cases.ptr,
                         "20 cases broke, among them:\nc-1\nx\n");
@@ -127,7 +133,7 @@ static void test_words(void **state) {
 
 static void test_alertmanager(void **state) {
     (void)state;
-    fixture f;
+    fixture f = {0};
     as_buf out = {0};
     as_alert_pair labels[] = {{AS_STR("team"), AS_STR("nlp")}};
     as_alert_sink sink = {.kind = AS_ALERT_ALERTMANAGER, .pairs = labels, .pair_count = 1};
@@ -151,7 +157,6 @@ static void test_alertmanager(void **state) {
     assert_int_not_equal(as_str_find(said, AS_STR("drop <= 0.01"), 0), SIZE_MAX);
     as_buf labels_then = {0}, labels_now = {0};
     as_json_write(&labels_then, as_json_get(alert, "labels"));
-    as_arena kept = f.arena;
     make(&f, nasty, true); // a later run of another commit: the same identity
     f.run.git_commit = AS_STR("beef");
     f.run.run = AS_STR("20261128T010203Z-abcdef");
@@ -166,13 +171,12 @@ static void test_alertmanager(void **state) {
     as_buf_free(&labels_then);
     as_buf_free(&labels_now);
     as_buf_free(&out);
-    as_arena_free(&kept);
     as_arena_free(&f.arena);
 }
 
 static void test_pagerduty(void **state) {
     (void)state;
-    fixture f;
+    fixture f = {0};
     as_buf out = {0};
     as_alert_sink sink = {.kind = AS_ALERT_PAGERDUTY, .key_env = AS_STR("ASSAY_TEST_KEY")};
     make(&f, AS_STR("x"), true);
@@ -213,7 +217,7 @@ static void test_pagerduty(void **state) {
 
 static void test_slack(void **state) {
     (void)state;
-    fixture f;
+    fixture f = {0};
     as_buf out = {0};
     as_alert_sink sink = {.kind = AS_ALERT_SLACK, .url_env = AS_STR("ASSAY_TEST_URL")};
     make(&f, nasty, false);
@@ -242,7 +246,7 @@ static void test_slack(void **state) {
 
 static void test_webhook(void **state) {
     (void)state;
-    fixture f;
+    fixture f = {0};
     as_buf out = {0};
     as_err err = {0};
     make(&f, nasty, false);
@@ -272,7 +276,7 @@ static void test_webhook(void **state) {
 
 static void test_keys(void **state) {
     (void)state;
-    fixture f;
+    fixture f = {0};
     as_buf out = {0}, file = {0};
     as_err err = {0};
     as_alert_post back;

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import urllib.request
@@ -62,7 +63,7 @@ class Told(e2e.Case):
         self.sink = Sink()
         self.addCleanup(lambda: self.sink.close())
         self.env = {k: v for k, v in os.environ.items()
-                    if not re.match("GITHUB_|CI_|BRANCH_NAME|BUILD_URL|CHANGE_ID", k)}
+                    if not re.match("GITHUB_|GITLAB_|CI_|BRANCH_NAME|BUILD_URL|CHANGE_ID", k)}
         self.env["SLACK_URL"] = self.sink.url + "/" + CANARY
         self.env["KEY"] = CANARY
         git(self.dir, "init", "-q", "-b", "main")
@@ -183,6 +184,19 @@ class Alerts(Told):
             self.env[name] = value
             self.once(lambda i: False, code=1)
             self.assertEqual(len(self.titles()), told, name)
+        # The base's ref, and a branch of a fork that is called main.
+        for name, value in (("GITHUB_EVENT_NAME", "pull_request_target"),
+                            ("CI_MERGE_REQUEST_IID", "3"), ("CHANGE_ID", "7")):
+            with self.subTest(name=name):
+                shutil.rmtree(self.dir / ".assay")
+                self.once(lambda i: False, code=1)
+                told = len(self.titles())
+                shutil.rmtree(self.dir / ".assay")
+                git(self.dir, "checkout", "-q", "main")
+                self.env[name] = value
+                self.once(lambda i: False, code=1)
+                self.assertEqual(len(self.titles()), told)
+                del self.env[name]
 
     def test_a_gate_that_is_gone_ends_its_alert(self):
         self.once(lambda i: i % 4, code=1)
@@ -234,6 +248,20 @@ class Alerts(Told):
         shutil.rmtree(self.dir / ".assay/alerts")
         self.once(lambda i: True, code=0)
         self.assertEqual(len(self.titles()), 2)
+
+    def test_what_was_not_sent_is_not_known(self):
+        """A container that ends before its sink is up again must not take the alert with it."""
+        self.sink.down()
+        self.once(lambda i: i >= 30, code=1)
+        shutil.rmtree(self.dir / ".assay/alerts")
+        self.sink.up()
+        self.once(lambda i: i >= 30, code=1)
+        self.assertEqual(len(self.titles()), 1)
+        self.assertIn("fails", self.titles()[0])
+
+    def test_a_part_of_the_cases_says_nothing(self):
+        self.once(lambda i: False, "--limit", "10", code=1)
+        self.assertEqual(self.titles(), [])
 
     def test_hostile_text(self):
         self.write("cases.jsonl", [dict(row, id=f"{row['id']} {NASTY}", text=NASTY)
@@ -296,6 +324,7 @@ class Alerts(Told):
         wrong("    - {type: webhook, url: 'http://x', body: '{\"a\": \"{{ text }}\"}'}", "tojson")
         wrong("    - {type: alertmanager, url: 'http://x', labels: {suite: x}}", "set by assay")
         wrong("    - {type: alertmanager, url: 'http://x', labels: {9: x}}", "no name of a label")
+        wrong("    - {type: slack, url_env: A, timeout: 0}", "from 1 to 120")
         wrong(self.SINKS, "did you mean 'severity'", severty="error")
         wrong(self.SINKS, "did you mean 'error'", severity="eror")
         wrong(self.SINKS, "alert.link", link="'{{ run }}'")
@@ -343,6 +372,20 @@ class Spool(Told):
                 self.assertEqual(flushed, "1 sent, 0 waiting, 0 rejected\n")
                 self.assertEqual(self.waiting(), [])
                 self.assertEqual(len({body for *_, body in self.sink.seen}), 1)
+
+    def test_slow_and_silent(self):
+        self.suite('    - {type: slack, url_env: SLACK_URL, timeout: 1}')
+        self.sink.answer = lambda *_: time.sleep(0.3) or (200, {}, b"ok")
+        self.once(lambda i: i >= 30, code=1)
+        self.assertEqual(self.waiting(), [])
+        stop = threading.Event()
+        self.addCleanup(stop.set)
+        self.sink.answer = lambda *_: stop.wait(60) and None
+        self.once(lambda i: True, code=0)
+        self.assertEqual(len(self.waiting()), 1)
+        self.sink.answer = lambda *_: (200, {}, b"ok")
+        self.assay("alert", "flush", env=self.env)
+        self.assertIn("holds again", self.titles()[-1])
 
     def test_offline_opens_nothing(self):
         self.once(lambda i: False, "--offline", code=1)
@@ -433,8 +476,9 @@ class Alertmanager(Told):
     SINKS = '    - {type: alertmanager, url: "AMURL", labels: {team: nlp}}'
 
     def start(self):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        if not hasattr(self, "port"):
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                self.port = probe.getsockname()[1]
         home = pathlib.Path(tempfile.mkdtemp(prefix="assay-alertmanager-"))
         self.addCleanup(shutil.rmtree, home, ignore_errors=True)
         (home / "am.yml").write_text(
@@ -509,10 +553,11 @@ class Alertmanager(Told):
         for _ in range(3):  # what waits for it is the newest only
             self.once(lambda i: i >= 30, code=1)
             self.assertEqual(len(self.waiting()), 1)
-        self.start()
-        # Another port: as if it were another Alertmanager, which has to be told from the start.
-        self.once(lambda i: i >= 30, code=1)
+        self.start()  # it has forgotten everything
+        self.assay("alert", "flush")
         self.assertEqual(set(self.active()), {""})
+        self.once(lambda i: True, code=0)
+        self.assertEqual(self.active(), {})
 
     def test_the_test_arrives(self):
         self.start()

@@ -222,6 +222,7 @@ class Comments(e2e.Case):
         self.refused_comment("github", "$GITHUB_TOKEN is not set", GITHUB_TOKEN="")
         self.refused_comment("github", "https only", GITHUB_API_URL="http://api.evil.test")
         self.refused_comment("github", "OWNER/NAME", GITHUB_REPOSITORY="o/../../user")
+        self.refused_comment("github", "OWNER/NAME", GITHUB_REPOSITORY="o/..")
         self.refused_comment("github", "no build of a pull request", GITHUB_REF="refs/heads/main")
         self.assay("report", "--comment", "github", code=2)
         self.assay("report", "o", "--comment", "github", "--format", "json", code=2)

@@ -4,6 +4,7 @@
 #include "tests/store/store_fixture.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "harness/base/sha256.h"
 #include "harness/store/store_ops.h"
@@ -241,6 +242,30 @@ static void accepted_runs_are_baselines_and_noted(void **state) {
     assert_int_not_equal(as_store_accept(f->store, &nowhere, AS_STR("x"), &err), AS_OK);
 }
 
+static void who_was_told_is_noted(void **state) {
+    fixture *f = *state;
+    as_err err = {0};
+    const as_store_event *events;
+    size_t count;
+    as_summary run = summary_of("r1", "s", AS_FAIL), later = summary_of("r2", "s", AS_PASS);
+    put(f, "r1", "s", AS_FAIL);
+    assert_int_equal(as_store_told(f->store, false, &run, AS_STR("accuracy[tag=edge]"),
+                                   AS_STR("slack $URL, 0123"), &err),
+                     AS_OK);
+    usleep(2000); // the audit is in order by the millisecond
+    // Of a run that is not in the history too: it may come later, or never.
+    assert_int_equal(as_store_told(f->store, true, &later, AS_STR("accuracy[tag=edge]"),
+                                   AS_STR("slack $URL, 0123"), &err),
+                     AS_OK);
+    assert_int_equal(as_store_events(f->store, &f->arena, AS_STR("s"), 0, &events, &count, &err),
+                     AS_OK);
+    assert_int_equal(count, 2);
+    assert_true(as_str_is(events[0].action, "resolve") && as_str_is(events[0].run, "r2"));
+    assert_true(as_str_is(events[1].action, "alert") && as_str_is(events[1].run, "r1"));
+    assert_true(as_str_is(events[1].gate, "accuracy[tag=edge]"));
+    assert_true(as_str_is(events[1].why, "slack $URL, 0123"));
+}
+
 static void put_gates(fixture *f, const char *run, const char *const *gates) {
     as_err err = {0};
     as_check checks[4] = {0};
@@ -368,6 +393,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(prune_keeps_what_others_lean_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(samples_of_a_month_are_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(accepted_runs_are_baselines_and_noted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_was_told_is_noted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(weaker_gates_are_noted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(commits_are_found_nearest_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(trend_reads_what_was_put_bit_for_bit, set_up, tear_down),
