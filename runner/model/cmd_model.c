@@ -96,6 +96,11 @@ static void put_shape(order *o, as_json *out, const as_gguf *file, as_str archit
         double number = number_of(file, key.ptr);
         if (number - number == 0.0) put_number(o, out, numbers[i].name, number);
     }
+    static const char *const poolings[] = {"none", "mean", "cls", "last", "rank"};
+    double pooling =
+        number_of(file, as_strf(o->arena, "%.*s.pooling_type", AS_STR_ARG(architecture)).ptr);
+    if (pooling >= 0.0 && pooling < 5.0)
+        put_text(o, out, "pooling", as_str_of(poolings[(size_t)pooling]));
 }
 
 static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
@@ -220,7 +225,10 @@ static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *thread
     as_str lora = as_target_uri_value(&parsed, "lora", AS_STR(""));
     if (lora.len) options.lora = as_str_copy(o->arena, lora).ptr;
     if (quant.len) options.quant = as_str_copy(o->arena, quant).ptr;
-    return as_model_open(as_str_copy(o->arena, parsed.rest).ptr, &options, out, err);
+    rc = as_model_open(as_str_copy(o->arena, parsed.rest).ptr, &options, out, err);
+    if (rc || !as_model_facts(*out)->encoder) return rc;
+    return as_fail(err, AS_INVALID, "'%.*s' is an encoder: it embeds texts and predicts no tokens",
+                   AS_STR_ARG(parsed.rest));
 }
 
 static void put_model(order *o, as_json *out, const as_model *model) {
