@@ -34,6 +34,7 @@ typedef struct run {
     const as_price *price; // NULL: no price book
     as_store **store;
     as_scorer *scorer;
+    as_similar *similar;
     as_ordered *ordered; // --sequential
     as_sequential *sequential;
     as_summary summary;
@@ -213,6 +214,7 @@ static as_rc evaluate(run *r, as_err *err) {
     fill_identity(r, &header);
     rc = as_scorer_new(r->plan->metrics, r->plan->suite.metric_count, &r->scorer, err);
     if (!rc) rc = prepare_sequence(r, err);
+    evaluation.similar = r->similar;
     evaluation.ordered = r->ordered;
     evaluation.sequential = r->sequential;
     if (!rc) rc = as_evaluate(&evaluation, r->arena, r->scorer, &r->summary, err);
@@ -393,6 +395,9 @@ static int run_target(run *r) {
     rc = check_scoring(r, &err);
     if (!rc) rc = check_task(r, &err);
     if (!rc) rc = check_prices(r, &err);
+    if (!rc)
+        rc = as_similar_new(r->plan->metrics, r->plan->suite.metric_count, r->plan->suite.dir,
+                            &r->similar, &err);
     if (!rc) rc = check_history(r, &err);
     if (!rc) rc = evaluate(r, &err);
     if (!rc) rc = judge_and_write(r, &err);
@@ -401,6 +406,7 @@ static int run_target(run *r) {
     as_judgement_free(&r->judgement);
     as_sequential_free(r->sequential);
     as_ordered_free(r->ordered);
+    as_similar_free(r->similar);
     if (r->scorer) as_scorer_free(r->scorer);
     r->ops->close(r->target);
     return code;

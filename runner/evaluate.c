@@ -23,6 +23,9 @@ typedef struct evaluation {
     as_arena ids;    // ids of resumed cases
     as_map finished; // cases that the journal holds already
     as_progress progress;
+    as_arena held_arena; // of finished samples that wait to be embedded together
+    as_sample *held[AS_SIMILAR_BATCH];
+    size_t held_count;
     uint64_t recorded;
     bool over; // the gates are decided
 } evaluation;
@@ -42,6 +45,24 @@ static as_rc record(evaluation *v, as_sample *sample, bool journal, as_err *err)
     }
     as_arena_reset(&v->arena);
     return rc;
+}
+
+// What is held gets its embeddings and is recorded.
+static as_rc record_held(evaluation *v, as_err *err) {
+    as_rc rc = AS_OK;
+    if (v->held_count)
+        rc = as_similar_fill(v->e->similar, &v->held_arena, v->held, v->held_count, err);
+    for (size_t i = 0; !rc && !v->over && i < v->held_count; i++)
+        rc = record(v, v->held[i], true, err);
+    v->held_count = 0;
+    as_arena_reset(&v->held_arena);
+    return rc;
+}
+
+static as_rc record_soon(evaluation *v, as_sample *sample, as_err *err) {
+    if (!v->e->similar) return record(v, sample, true, err);
+    v->held[v->held_count++] = as_sample_copy(&v->held_arena, sample);
+    return v->held_count == AS_SIMILAR_BATCH ? record_held(v, err) : AS_OK;
 }
 
 static as_rc take_finished(void *context, const as_sample *sample, as_err *err) {
@@ -117,11 +138,11 @@ static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err
     if (v->e->ordered)
         as_ordered_hold(v->e->ordered, &sample);
     else
-        rc = record(v, &sample, true, err);
+        rc = record_soon(v, &sample, err);
     as_scheduler_give_back(scheduler, job);
     as_sample *next;
     while (!rc && !v->over && v->e->ordered && (next = as_ordered_release(v->e->ordered)))
-        rc = record(v, next, true, err);
+        rc = record_soon(v, next, err);
     return rc;
 }
 
@@ -181,9 +202,10 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
         rc = feed_workers(v, scheduler, &f, err);
         if (rc || !as_scheduler_under_way(scheduler)) break;
         as_job *job = as_scheduler_finished(scheduler, WAIT_NS);
-        if (job) rc = consume(v, scheduler, job, err);
+        rc = job ? consume(v, scheduler, job, err) : record_held(v, err);
         as_progress_draw(&v->progress);
     }
+    if (!rc) rc = record_held(v, err);
     bool left = f.more || as_scheduler_under_way(scheduler);
     if (!rc && as_interrupts && left && !v->over)
         rc = as_fail(err, AS_INTERRUPTED,
@@ -231,6 +253,7 @@ as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as
     summary->skipped = e->plan->facts.cases - summary->total;
     summary->scores_digest = as_digest_end(v.digest, arena);
     as_arena_free(&v.arena);
+    as_arena_free(&v.held_arena);
     as_arena_free(&v.ids);
     as_map_free(&v.finished);
     return rc;

@@ -9,6 +9,7 @@
 #include "metrics/gates/sequential.h"
 #include "runner/ordered.h"
 #include "runner/plan.h"
+#include "runner/vectors/similar.h"
 
 typedef struct as_evaluation {
     const as_plan *plan;
@@ -23,6 +24,7 @@ typedef struct as_evaluation {
     const as_price *price;
     bool resume, show_progress;
     as_ordered *ordered;       // NULL: in the order of the dataset, to the end
+    as_similar *similar;       // NULL: no metric needs embeddings
     as_sequential *sequential; // with `ordered`: says when to stop
 } as_evaluation;
 

@@ -92,6 +92,14 @@ const as_metric_family as_metric_families[] = {
      "Source: Chen et al. 2021. 1 - C(n - c, K) / C(n, K) with c of n answers right: `passed` "
      "(true\n"
      "and false) or `outputs` of a recorded line. Undefined for K > n.\n"},
+    {as_similarity_metrics, "meaning",
+     "Source: Reimers and Gurevych 2019 (Sentence-BERT). Cosine of the embeddings of answer and\n"
+     "expected text; of several expected ones the greatest. `model`: a target that embeds texts:\n"
+     "gguf:PATH (an encoder such as MiniLM, BGE, E5 or nomic-embed; a decoder with its pooling),\n"
+     "openai:URL#MODEL, ollama:MODEL, tgi:URL. No answer is 0. Undefined where nothing is "
+     "expected\n"
+     "or a text is longer than the model's context. Values are kept in the journal; those of two\n"
+     "models cannot be compared.\n"},
     {as_assertion_metrics, "assertions",
      "Source: promptfoo's deterministic assertions; also as not-NAME. `value` is a text or a "
      "list,\n"

@@ -372,7 +372,8 @@ static void test_refusals(void **state) {
     } cases[] = {
         {"acuracy", "unknown metric 'acuracy'; did you mean 'accuracy'?"},
         {"zzzzzzzzzzzzz", "unknown metric 'zzzzzzzzzzzzz'"},
-        {"semantic_similarity", "metric 'semantic_similarity' is known, but not available yet"},
+        {"semantic_similarity", "metric 'semantic_similarity' needs option 'model': {name: "
+                                "semantic_similarity, model: ...}"},
         {"{name: bleu, tokenise: intl}",
          "metric 'bleu' has no option 'tokenise'; did you mean 'tokenize'?"},
         {"{name: bleu, tokenize: v13}",
@@ -434,7 +435,8 @@ static void test_refusals(void **state) {
         if (as_str_ends(spec.name, AS_STR("@K")))
             spec.name = as_strf(&arena, "%.*s7", (int)spec.name.len - 1, spec.name.ptr);
         bool needs = as_str_is(spec.name, "latency") || as_str_is(spec.name, "cost") ||
-                     as_str_is(spec.name, "word-count"); // nothing without an option
+                     as_str_is(spec.name, "word-count") ||
+                     as_str_is(spec.name, "semantic_similarity"); // nothing without an option
         assert_int_equal(as_metric_check(&spec, &err), needs ? AS_INVALID : AS_OK);
         as_buf help = {0};
         assert_true(as_metric_help_one(&help, spec.name) && help.len > 400);
