@@ -118,7 +118,7 @@ const as_command as_commands[] = {
      "cases/ID, runs, runs/RUN, runs/RUN/samples?from=N&limit=N. With --token-file also POST\n"
      "runs/RUN/tags {\"name\": N}, with 'Authorization: Bearer TOKEN'; without it nothing is\n"
      "written. Prints its address; SIGINT and SIGTERM let answers under way finish.\n"},
-    {"model", as_cmd_model, "VERB", "inspect FILE, quantize IN OUT TYPE, perplexity, bench",
+    {"model", as_cmd_model, "VERB", "inspect FILE, quantize IN OUT TYPE, perplexity, bench, pull",
      "  inspect FILE           what a GGUF file holds: architecture, shape, tokenizer, types\n"
      "  quantize IN OUT TYPE   the same model with its weights brought to f32, f16, bf16, q8_0,\n"
      "                         q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k\n"
@@ -126,6 +126,13 @@ const as_command as_commands[] = {
      "                         each is scored\n"
      "  bench MODEL            tokens per second of prompt and decoding, beside what this machine\n"
      "                         can read and compute\n"
+     "  pull SOURCE            hf:OWNER/REPO[@REVISION]/FILE or its URL: pinned to the commit,\n"
+     "                         resumed, all parts of a model, verified by the SHA-256 that the "
+     "hub\n"
+     "                         states; to --out PATH, else .assay/models/OWNER/REPO/FILE, with\n"
+     "                         FILE.source.json. The token is $HF_TOKEN, the hub $HF_ENDPOINT.\n"
+     "                         ollama-store:MODEL[:TAG] (also as gguf:ollama-store:MODEL) and\n"
+     "                         file:PATH are verified where they are\n"
      "MODEL is a file or a target: gguf:PATH?quant=q4_0&threads=2. With ?quant=TYPE weights are\n"
      "brought to TYPE at load, with the same results as the quantized file.\n"
      "\n"

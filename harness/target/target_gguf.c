@@ -11,6 +11,7 @@
 #include "harness/base/sha256.h"
 #include "harness/base/thread.h"
 #include "harness/engine/engine.h"
+#include "harness/engine/ollama_store.h"
 #include "harness/target/target.h"
 
 enum { THREADS_MAX = 256, CONTEXT_MAX = 1 << 20 };
@@ -70,6 +71,13 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
     as_model_options options = {.cpu = cpu.ptr, .quant = quant.len ? quant.ptr : NULL};
     if (lora.len) options.lora = as_path_join(&t->arena, base_dir, lora).ptr;
     as_str path = as_path_join(&t->arena, base_dir, uri->rest);
+    if (as_ollama_store_names(uri->rest)) {
+        as_ollama_model kept;
+        rc = as_ollama_store_find(&t->arena, uri->rest, &kept, err);
+        if (rc) return rc;
+        path = kept.path;
+        if (kept.lora.len && !lora.len) options.lora = kept.lora.ptr;
+    }
     rc = as_model_open(path.ptr, &options, &t->model, err);
     if (rc) return rc;
     as_str template_ = as_model_facts(t->model)->chat_template;
