@@ -215,6 +215,9 @@ static as_rc evaluate(run *r, as_err *err) {
     rc = as_scorer_new(r->plan->metrics, r->plan->suite.metric_count, &r->scorer, err);
     if (!rc) rc = prepare_sequence(r, err);
     evaluation.similar = r->similar;
+    if (!rc)
+        rc = as_nearest_embed(r->arena, r->plan, r->ops, r->target, workers, &evaluation.documents,
+                              err);
     evaluation.ordered = r->ordered;
     evaluation.sequential = r->sequential;
     if (!rc) rc = as_evaluate(&evaluation, r->arena, r->scorer, &r->summary, err);
@@ -331,6 +334,7 @@ static as_rc check_task(run *r, as_err *err) {
         rc = as_fail(err, AS_INVALID, "--rate needs a target behind HTTP, not '%.*s'",
                      AS_STR_ARG(r->uri));
     if (rc) return rc;
+    if (request.task == AS_TASK_EMBED) return as_target_can_embed(r->ops, r->target, err);
     return r->ops->accepts ? r->ops->accepts(r->target, &request, err) : AS_OK;
 }
 

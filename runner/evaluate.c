@@ -118,6 +118,32 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
     };
 }
 
+// A vector is recorded by its hash; with documents, what was nearest is the answer.
+static void take_vectors(const evaluation *v, as_job *job, as_sample *sample) {
+    const as_answer *a = &job->answer;
+    sample->choices = NULL; // ids of documents, which the ranking has
+    sample->choice_count = 0;
+    sample->has_prediction = sample->outcome == AS_OUT_OK && a->vectors;
+    if (!sample->has_prediction) return;
+    size_t own = job->request.choice_count;
+    as_documents documents = v->e->documents;
+    if (own)
+        documents = (as_documents){job->request.choices, a->vectors + a->vector_width, own,
+                                   a->vector_width};
+    sample->output = as_nearest_name(&job->arena, a->vectors, a->vector_width);
+    if (documents.count && documents.width != a->vector_width) {
+        sample->outcome = AS_OUT_BAD_RESPONSE;
+        sample->error = as_strf(&job->arena, "the vector has %zu numbers, the documents' have %zu",
+                                a->vector_width, documents.width);
+        sample->has_prediction = false;
+        return;
+    }
+    if (documents.count)
+        sample->ranking =
+            as_nearest_rank(&job->arena, a->vectors, &documents, &sample->ranking_count);
+    sample->prediction = documents.count ? sample->ranking[0] : sample->output;
+}
+
 static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err *err) {
     as_sample sample = sample_of(v, job);
     const as_plan *plan = v->e->plan;
@@ -130,6 +156,8 @@ static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err
         // The reference is predicted where the model, left alone, would have written it.
         sample.has_prediction = sample.has_logprob && sample.greedy;
         if (sample.has_prediction) sample.prediction = job->request.continuation;
+    } else if (job->request.task == AS_TASK_EMBED) {
+        take_vectors(v, job, &sample);
     } else if (usable && job->request.task == AS_TASK_GENERATE) {
         sample.has_prediction =
             as_prompt_extract(plan->prompt, &job->arena, sample.output, &sample.prediction);

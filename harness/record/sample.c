@@ -68,6 +68,14 @@ static void write_similarities(as_json_out *out, const as_sample *sample) {
     as_jo_close(out, '}');
 }
 
+static void write_ranking(as_json_out *out, const as_sample *sample) {
+    if (!sample->ranking_count) return;
+    as_jo_key(out, "ranking");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < sample->ranking_count; i++) as_jo_str(out, sample->ranking[i]);
+    as_jo_close(out, ']');
+}
+
 static void write_case_facts(as_json_out *out, const as_sample *sample) {
     if (sample->cluster.len) {
         as_jo_key(out, "cluster");
@@ -112,6 +120,7 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     if (sample->reasoning.len) as_jo_key(&out, "reasoning"), as_jo_str(&out, sample->reasoning);
     write_choices(&out, sample);
     write_logprob(&out, sample);
+    write_ranking(&out, sample);
     write_similarities(&out, sample);
     write_case_facts(&out, sample);
     as_jo_close(&out, '}');
@@ -192,6 +201,10 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
     s.slices = read_strings(arena, as_json_get(line, "slices"), &s.slice_count);
     read_scores(arena, as_json_get(line, "scores"), &s);
     read_similarities(arena, as_json_get(line, "similarities"), &s);
+    const as_json *ranking = as_json_get(line, "ranking");
+    s.ranking = read_strings(arena, ranking, &s.ranking_count);
+    // A recorded line may have scores or grades in it: those are read where they are needed.
+    if (s.ranking && s.ranking_count != ranking->count) s.ranking_count = 0;
     read_choices(arena, line, &s);
     const as_json *logprob = as_json_get(line, "logprob"), *greedy = as_json_get(line, "greedy");
     s.has_logprob = logprob && logprob->kind == AS_JSON_NUMBER;
@@ -255,6 +268,7 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
         alike[i] = (as_similarity){as_str_copy(arena, sample->similarities[i].model),
                                    sample->similarities[i].value};
     copy->similarities = alike;
+    copy->ranking = copy_strings(arena, sample->ranking, sample->ranking_count);
     copy->choices = copy_strings(arena, sample->choices, sample->choice_count);
     copy->slices = copy_strings(arena, sample->slices, sample->slice_count);
     if (sample->choice_logprobs) {

@@ -79,6 +79,8 @@ typedef struct as_sample {
     double logprob;          // natural logarithm of its probability
     uint64_t logprob_tokens; // tokens that were predicted
     bool greedy;             // each of them was the likeliest one
+    const as_str *ranking;   // ids of documents, the nearest first
+    size_t ranking_count;
     const as_similarity *similarities;
     size_t similarity_count;
     as_str cluster; // of the case, so that a journal can be judged alone

@@ -9,6 +9,7 @@
 #include "harness/base/map.h"
 #include "harness/base/utf8.h"
 #include "harness/target/target.h"
+#include "runner/vectors/nearest.h"
 
 enum {
     TEXTS_A_REQUEST = 32,
@@ -225,17 +226,6 @@ static const float *vector_of(const embedding_model *m, as_str text) {
     return as_map_get(&m->places, text, &place) ? m->vectors[place] : NULL;
 }
 
-static double cosine(const float *a, const float *b, size_t n) {
-    double ab = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < n; i++) {
-        ab += (double)a[i] * (double)b[i];
-        aa += (double)a[i] * (double)a[i];
-        bb += (double)b[i] * (double)b[i];
-    }
-    double value = ab / sqrt(aa * bb);
-    return value > 1 ? 1 : value < -1 ? -1 : value; // NaN stays
-}
-
 static double closest(const embedding_model *m, as_arena *scratch, const as_sample *sample) {
     const as_str *texts;
     size_t count = references(scratch, sample->expected, &texts);
@@ -244,7 +234,7 @@ static double closest(const embedding_model *m, as_arena *scratch, const as_samp
     for (size_t i = 0; own && i < count; i++) {
         const float *other = vector_of(m, texts[i]);
         if (!other) return NAN;
-        double value = cosine(own, other, m->width);
+        double value = as_nearest_cosine(own, other, m->width);
         if (!(value <= best)) best = value;
     }
     return best;

@@ -12,6 +12,7 @@ import math
 import os
 import pathlib
 import shutil
+import struct
 import sys
 import threading
 import unittest
@@ -206,6 +207,154 @@ class Similar(Vectors):
         self.assertEqual(found["cases"]["ok"], 40)
         done = self.assay("run", self.suite(model), "--out", "p", "--no-store", "--offline", code=3)
         self.assertIn("offline", done.stderr)
+
+
+SEARCH = """\
+suite: search
+dataset: cases.jsonl
+target: "TARGET"
+task: embed
+prompt: "query: {{ text }}"
+choices: CHOICES
+metrics: [recall@1, mrr, "ndcg@3", map]
+"""
+
+
+class Embed(Vectors):
+    def suite(self, target, choices="{from: docs.jsonl}", text=SEARCH, count=20):
+        self.docs = {f"d{i}": f"document {i} about {WORDS[i % 5]}" for i in range(70)}
+        self.write("docs.jsonl", ({"id": k, "text": v} for k, v in self.docs.items()))
+        rows = [{"id": f"c{i}", "text": f"{WORDS[i % 5]} {i}", "expected": [f"d{i}", f"d{i + 7}"],
+                 "docs": [{"id": f"d{j}", "text": self.docs[f"d{j}"]} for j in range(i, i + 9)]}
+                for i in range(count)]
+        self.rows = {row["id"]: row for row in rows}
+        self.write("cases.jsonl", rows)
+        return self.write("suite.yaml", text.replace("TARGET", target).replace("CHOICES", choices))
+
+    def run_suite(self, suite, *args, code=0, out="o"):
+        done = self.assay("run", suite, "--out", out, "--no-store", "--format", "json", *args,
+                          code=code)
+        return json.loads(done.stdout) if done.stdout else done
+
+    def wanted(self, row, docs):
+        query = f"query: {row['text']}"
+        return sorted(docs, key=lambda k: -alike(query, docs[k]))
+
+    def test_documents_of_a_file(self):
+        for target in self.dialects():
+            self.server.seen.clear()
+            found = self.run_suite(self.suite(target))
+            mrr = []
+            for line in self.lines("o"):
+                ranking = self.wanted(self.rows[line["id"]], self.docs)
+                self.assertEqual(line["ranking"], ranking)
+                self.assertEqual(line["prediction"], ranking[0])
+                self.assertNotIn("choices", line)
+                mrr.append(max(1 / (1 + ranking.index(k)) for k in line["expected"]))
+                raw = struct.pack("<8f", *vector(f"query: {self.rows[line['id']]['text']}"))
+                self.assertEqual(line["output"],
+                                 f"f32[8] sha256:{hashlib.sha256(raw).hexdigest()}")
+            self.assertAlmostEqual(found["metrics"]["mrr"]["value"], math.fsum(mrr) / 20, delta=1e-12)
+            asked = [texts for _, texts in self.server.seen]
+            self.assertEqual(sum(map(len, asked)), 70 + 20)  # each document once for all cases
+            self.assertEqual(max(map(len, asked)), 32)
+
+    def test_documents_of_a_case(self):
+        self.run_suite(self.suite(self.dialects()[0], "{field: docs}"))
+        for line in self.lines("o"):
+            row = self.rows[line["id"]]
+            docs = {d["id"]: d["text"] for d in row["docs"]}
+            self.assertEqual(line["ranking"], self.wanted(row, docs))
+        # Judged again from the journal alone.
+        self.server.shutdown()
+        found = json.loads(self.assay("compare", "o", "o", "--format", "json").stdout)["metrics"]
+        summary = json.loads((self.dir / "o/summary.json").read_text())["metrics"]
+        for name in ("recall@1", "mrr", "ndcg@3", "map"):
+            self.assertEqual(found[name]["a"], summary[name]["value"])
+
+    def test_labels_by_meaning(self):
+        text = SEARCH.replace('[recall@1, mrr, "ndcg@3", map]', "[accuracy, f1_macro]")
+        suite = self.suite("gguf:bert_mean.gguf", "[the cat, a dog, far]", text)
+        self.write("cases.jsonl", [{"text": "the cat", "expected": "the cat"},
+                                   {"text": "A dog", "expected": "a dog"},
+                                   {"text": "far far", "expected": "far"}])
+        suite.write_text(suite.read_text().replace("query: ", ""))
+        found = self.run_suite(suite)
+        self.assertEqual(found["metrics"]["accuracy"]["value"], 1)
+        self.assertEqual(self.run_suite(self.write("suite.yaml", suite.read_text().replace(
+            "[the cat, a dog, far]", "{labels: dataset}")))["metrics"]["accuracy"]["value"], 1)
+
+    def test_vectors_alone(self):
+        text = SEARCH.replace("choices: CHOICES\n", "").replace('[recall@1, mrr, "ndcg@3", map]',
+                                                               "[errors]")
+        self.run_suite(self.suite(self.dialects()[0], text=text))
+        for line in self.lines("o"):
+            self.assertEqual(line["prediction"], line["output"])
+            self.assertRegex(line["output"], r"^f32\[8\] sha256:[0-9a-f]{64}$")
+
+    def test_nothing_but_the_texts_counts(self):
+        for target in ("gguf:nomic.gguf", "gguf:qwen3_last.gguf", "gguf:f32.gguf?pooling=mean"):
+            digests = set()
+            for i, (keys, more) in enumerate((("threads=1", ["--concurrency", "1"]),
+                                              ("threads=3", ["--concurrency", "7"]),
+                                              ("cpu=portable", []))):
+                mark = "&" if "?" in target else "?"
+                for choices in ("{from: docs.jsonl}", "{field: docs}"):
+                    suite = self.suite(f"{target}{mark}{keys}", choices)
+                    found = self.run_suite(suite, *more, out=f"o{i}")
+                    digests.add((choices, found["scores_digest"]))
+            self.assertEqual(len(digests), 2, target)
+
+    def test_a_broken_run_goes_on(self):
+        target = self.dialects()[0]
+        whole = self.run_suite(self.suite(target), out="whole")
+        self.run_suite(self.suite(target))
+        lines = (self.dir / "o/results.jsonl").read_text().splitlines(True)
+        (self.dir / "o/results.jsonl").write_text("".join(lines[:9]) + lines[9][:30])
+        (self.dir / "o/summary.json").unlink()
+        again = self.run_suite(self.dir / "suite.yaml", "--resume")
+        self.assertEqual(again["scores_digest"], whole["scores_digest"])
+
+    def test_what_cannot_be(self):
+        good = self.dialects()[0]
+        self.refused("run", self.suite("mock:first"), "--out", "o", "--no-store",
+                     says=["has no embeddings; gguf:, openai:, ollama: and tgi: do"])
+        self.refused("run", self.suite("gguf:f32.gguf"), "--out", "o", "--no-store",
+                     says=["ask for pooling"])
+        suite = self.suite(good)
+        self.write("docs.jsonl", [{"id": "d0", "text": "x"}])
+        self.refused("run", suite, "--out", "o", "--no-store",
+                     says=["the reference 'd7' is the id of none of the 1 documents"])
+        self.write("docs.jsonl", [{"id": "d0", "words": "x"}])
+        self.refused("run", suite, "--out", "o", "--no-store", says=["docs.jsonl:1", "text"])
+        self.write("docs.jsonl", [{"id": "d0", "text": 3}])
+        self.refused("run", suite, "--out", "o", "--no-store", says=["must be a string"])
+        self.write("docs.jsonl", [{"id": "d0", "text": "x"}, {"id": "d0", "text": "y"}])
+        self.refused("run", suite, "--out", "o", "--no-store", says=["docs.jsonl:2", "d0"])
+        suite = self.suite(good, "{field: docs}")
+        self.write("cases.jsonl", [{"text": "a", "expected": "x", "docs": [{"id": "x"}]}])
+        self.refused("run", suite, "--out", "o", "--no-store", says=["documents are texts or {id"])
+        suite = self.suite(good)
+        self.write("docs.jsonl", [{"id": f"d{i}", "text": "long" if i == 40 else "x"}
+                                  for i in range(70)])
+        done = self.assay("run", suite, "--out", "o", "--no-store", code=3)
+        self.assertIn("documents 'd32' to 'd63' cannot be embedded", done.stderr)
+
+    def test_a_query_that_is_too_long(self):
+        for target in (self.dialects()[0], "gguf:nomic.gguf"):
+            suite = self.suite(target)
+            rows = [dict(self.rows["c0"], text="long " * 500), self.rows["c1"]]
+            self.write("cases.jsonl", rows)
+            found = self.run_suite(suite)
+            lines = {line["id"]: line for line in self.lines("o")}
+            self.assertEqual(lines["c0"]["outcome"], "truncated")
+            self.assertEqual((lines["c0"]["prediction"], lines["c0"]["scores"]["mrr"]), (None, 0))
+            self.assertEqual(found["cases"]["ok"], 2)
+
+    def test_plan(self):
+        found = json.loads(self.assay("plan", self.suite("gguf:nomic.gguf"), "--format",
+                                      "json").stdout)
+        self.assertEqual(found["cases"], 20)
 
 
 if __name__ == "__main__":
