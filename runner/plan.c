@@ -172,6 +172,23 @@ static as_rc read_documents(as_arena *arena, as_plan *plan, as_buf *problems) {
     return rc;
 }
 
+// A ranking has its first documents alone: what looks deeper would be told too little.
+static bool check_depth(const as_plan *plan, as_buf *problems) {
+    bool fine = true;
+    for (size_t i = 0; i < plan->suite.metric_count; i++) {
+        const as_suite_metric *m = &plan->suite.metrics[i];
+        as_str digits = m->name;
+        as_str_cut(&digits, '@');
+        int64_t k;
+        if (!digits.ptr || !as_str_to_i64(digits, &k) || k <= AS_PLAN_RANKING_MAX) continue;
+        as_suite_problem(problems, &plan->suite, m->line, m->column,
+                         "metric '%.*s' looks deeper than the %d documents of a ranking",
+                         AS_STR_ARG(m->name), AS_PLAN_RANKING_MAX);
+        fine = false;
+    }
+    return fine;
+}
+
 // What all cases of task embed choose among.
 static as_rc take_documents(as_arena *arena, as_plan *plan, as_buf *problems) {
     if (plan->suite.task != AS_SUITE_EMBED) return AS_OK;
@@ -184,6 +201,8 @@ static as_rc take_documents(as_arena *arena, as_plan *plan, as_buf *problems) {
         plan->choices = NULL;
         plan->choice_count = 0;
     }
+    if (!rc && plan->document_count > AS_PLAN_RANKING_MAX && !check_depth(plan, problems))
+        rc = AS_INVALID;
     for (size_t i = 0; i < plan->document_count; i++)
         as_map_add(&plan->document_places, plan->document_ids[i], i, NULL);
     return rc;

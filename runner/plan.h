@@ -10,6 +10,8 @@
 #include "harness/target/target.h"
 #include "metrics/gate.h"
 
+enum { AS_PLAN_RANKING_MAX = 1000 }; // documents that a ranking keeps, as trec_eval's runs do
+
 typedef struct as_plan {
     as_suite suite;
     const as_prompt *prompt;

@@ -44,7 +44,7 @@ const as_str *as_nearest_rank(as_arena *arena, const float *query, const as_docu
             as_nearest_cosine(query, documents->vectors + i * documents->width, documents->width),
             i};
     qsort(hits, n, sizeof *hits, by_cosine);
-    if (n > AS_NEAREST_MAX) n = AS_NEAREST_MAX;
+    if (n > AS_PLAN_RANKING_MAX) n = AS_PLAN_RANKING_MAX;
     as_str *ids = AS_NEW_ARRAY(arena, as_str, n + 1);
     for (size_t i = 0; i < n; i++) ids[i] = documents->ids[hits[i].place];
     free(hits);

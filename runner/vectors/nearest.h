@@ -7,8 +7,6 @@
 
 #include "runner/plan.h"
 
-enum { AS_NEAREST_MAX = 1000 }; // of a ranking that is kept, as trec_eval's runs have
-
 typedef struct as_documents {
     const as_str *ids;
     const float *vectors; // [count][width]
@@ -21,7 +19,7 @@ as_rc as_nearest_embed(as_arena *arena, const as_plan *plan, const as_target_ops
                        as_target *target, size_t workers, as_documents *out,
                        as_err *err) AS_MUST_USE;
 
-// Ids of the nearest documents, the nearest first; at most AS_NEAREST_MAX.
+// Ids of the nearest documents, the nearest first; at most AS_PLAN_RANKING_MAX.
 const as_str *as_nearest_rank(as_arena *arena, const float *query, const as_documents *documents,
                               size_t *count);
 

@@ -331,6 +331,10 @@ class Embed(Vectors):
         self.refused("run", suite, "--out", "o", "--no-store", says=["must be a string"])
         self.write("docs.jsonl", [{"id": "d0", "text": "x"}, {"id": "d0", "text": "y"}])
         self.refused("run", suite, "--out", "o", "--no-store", says=["docs.jsonl:2", "d0"])
+        suite = self.suite(good, text=SEARCH.replace("recall@1,", "recall@1001,"))
+        self.write("docs.jsonl", ({"id": f"d{i}", "text": "x"} for i in range(1001)))
+        self.refused("run", suite, "--out", "o", "--no-store",
+                     says=["metric 'recall@1001' looks deeper than the 1000 documents"])
         suite = self.suite(good, "{field: docs}")
         self.write("cases.jsonl", [{"text": "a", "expected": "x", "docs": [{"id": "x"}]}])
         self.refused("run", suite, "--out", "o", "--no-store", says=["documents are texts or {id"])
