@@ -83,7 +83,8 @@ static as_rc check_documents(const as_plan *plan, as_arena *arena, const as_case
     const as_json *e = c->expected;
     bool grades = e->kind == AS_JSON_OBJECT, list = e->kind == AS_JSON_ARRAY;
     for (const as_json *v = grades || list ? e->child : e; v; v = grades || list ? v->next : NULL) {
-        as_str id = grades ? v->key : as_json_plain(arena, v);
+        const as_json *named = as_json_get(v, "id"); // {id, score} in a list
+        as_str id = grades ? v->key : as_json_plain(arena, list && named ? named : v);
         if (is_document(plan, request, id)) continue;
         return as_fail(err, AS_INVALID,
                        "the reference '%.*s' is the id of none of the %zu documents",

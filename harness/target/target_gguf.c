@@ -414,16 +414,15 @@ static void gguf_answer(as_target_worker *w, as_arena *arena, const as_request *
             answer_text(w, arena, request, prompt, out);
     }
     out->latency_ms = (double)(as_clock_ns() - start_ns) / 1e6;
-    if (out->outcome == AS_OUT_TRUNCATED)
-        out->error = as_strf(arena, "%s (%zu prompt tokens, context %zu, max_tokens %zu)",
-                             request->task == AS_TASK_EMBED
-                                 ? "a text without tokens or longer than the context"
-                             : out->tokens_out ? "cut off before the answer ended"
-                                               : "longer than the context",
-                             prompt.count,
-                             w->target->context ? w->target->context
-                                                : as_model_facts(w->target->model)->context_length,
-                             request->max_tokens);
+    size_t context =
+        w->target->context ? w->target->context : as_model_facts(w->target->model)->context_length;
+    if (out->outcome == AS_OUT_TRUNCATED && request->task == AS_TASK_EMBED)
+        out->error = as_strf(arena, "without tokens, or longer than the context of %zu", context);
+    else if (out->outcome == AS_OUT_TRUNCATED)
+        out->error =
+            as_strf(arena, "%s (%zu prompt tokens, context %zu, max_tokens %zu)",
+                    out->tokens_out ? "cut off before the answer ended" : "longer than the context",
+                    prompt.count, context, request->max_tokens);
     else if (out->outcome != AS_OUT_OK)
         out->error = as_str_copy(arena, as_str_of(err.text));
 }
