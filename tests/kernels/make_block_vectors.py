@@ -2,15 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes block_vectors.tsv: blocks of GGUF tensor types and what they mean, by another program.
 
-    make_block_vectors.py > block_vectors.tsv      needs numpy and the package `gguf` (0.19 was used)
+    make_block_vectors.py LIBGGML-BASE.SO > block_vectors.tsv
+
+needs numpy, the package `gguf` (0.19 was used) and ggml's library (0.25.3), whose quantizers are the
+format's reference. Plain x86-64 code is meant: where the compiler contracts a * b + c, they differ.
 
 decode TYPE BYTES CRC   the block's bytes and the CRC-32 of the floats (little endian) they are
-encode TYPE FLOATS CRC  floats, and the CRC-32 of the blocks that the reference quantizer makes
+encode TYPE FLOATS CRC  floats, and the CRC-32 of the blocks that the reference quantizer makes;
+                        '=' for the floats of the line before
 first  TYPE BYTES FLOAT... the same as decode, with its first 8 floats, to see where things go wrong
 
 Bytes and floats in hexadecimal. The blocks are random but for their scales, which are ordinary
 halves; encode has random, rounded, one-sided, constant and zero values.
 """
+import ctypes
+import sys
 import zlib
 
 import gguf
@@ -19,6 +25,8 @@ import numpy as np
 BLOCKS = {"BF16": (), "Q8_0": (0,), "Q4_0": (0,), "Q4_1": (0, 2), "Q5_0": (0,), "Q5_1": (0, 2),
           "Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,),
           "IQ4_NL": (0,), "IQ4_XS": (0,), "MXFP4": ()}
+# A block of these takes 256 values.
+SUPER = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4"]
 ENCODED = ["BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"]
 COUNT = 6
 
@@ -56,7 +64,39 @@ def values(rng, n):
     return x.astype(np.float32)
 
 
+def super_values(rng, n):
+    x = rng.normal(size=256) * 0.02
+    if n == 1:
+        x = np.round(x * 400) / 8
+    if n == 2:
+        x = np.abs(x) * 1e-3
+    if n == 3:
+        x = np.full(256, -2.5)
+        x[::3] = 1e-20
+    if n == 4:
+        x[rng.random(256) < 0.9] = 0
+    if n == 5:
+        x = (x * 100) ** 3 * 30
+    if n == 6:  # groups of zeros, and of very different sizes
+        x = (x.reshape(16, 16) * np.exp(4 * rng.normal(size=(16, 1)))).reshape(256)
+        x[64:128] = 0
+    if n == 7:  # just below powers of two
+        x = np.ldexp(1 - 2.0 ** -24 * rng.integers(0, 4, 256), rng.integers(-20, 14, 256))
+    return x.astype(np.float32)
+
+
+def reference(library, name, x):
+    kind = gguf.GGMLQuantizationType[name]
+    elements, size = gguf.GGML_QUANT_SIZES[kind]
+    out = np.zeros(x.size // elements * size, np.uint8)
+    library.ggml_quantize_chunk(int(kind), ctypes.c_void_p(x.ctypes.data),
+                                ctypes.c_void_p(out.ctypes.data), ctypes.c_int64(0),
+                                ctypes.c_int64(1), ctypes.c_int64(x.size), None)
+    return out
+
+
 def main():
+    library = ctypes.CDLL(sys.argv[1])
     rng = np.random.default_rng(20261127)
     for name in BLOCKS:
         kind = gguf.GGMLQuantizationType[name]
@@ -71,6 +111,11 @@ def main():
             x = values(rng, n)
             raw = gguf.quantize(x, gguf.GGMLQuantizationType[name])
             print("encode", name, x.tobytes().hex(), crc(raw), sep="\t")
+    for n in range(8):
+        x = super_values(rng, n)
+        for i, name in enumerate(SUPER):
+            floats = "=" if i else x.tobytes().hex()
+            print("encode", name, floats, crc(reference(library, name, x)), sep="\t")
 
 
 if __name__ == "__main__":
