@@ -86,15 +86,15 @@ static as_rc put_tensor(const as_gguf *file, const as_gguf_tensor *tensor, uint3
         as_buf_add(out, tensor->bytes, tensor->size);
         return AS_OK;
     }
-    as_wtype from, to;
-    if (!as_tensor_wtype(tensor->type, &from) || !as_tensor_wtype(type, &to)) abort(); // size_of
+    as_wtype to;
+    if (!as_tensor_wtype(type, &to)) abort(); // size_of
     size_t cols = (size_t)tensor->dimensions[0], rows = (size_t)tensor->elements / cols;
-    size_t row_size = as_wtype_size(from, cols), new_size = as_wtype_size(to, cols);
+    size_t row_size = tensor->size / rows, new_size = as_wtype_size(to, cols);
     float *row = as_mem_new(as_size_mul(cols, sizeof *row));
     unsigned char *coded = as_mem_new(new_size);
     as_rc rc = AS_OK;
     for (size_t r = 0; !rc && r < rows; r++) {
-        as_wtype_decode(from, tensor->bytes + r * row_size, cols, row);
+        as_tensor_decode(tensor->type, tensor->bytes + r * row_size, cols, row);
         if (!as_wtype_encode(to, row, cols, coded))
             rc = as_gguf_fail(file, err, "tensor '%.*s' has values in row %zu that %s cannot hold",
                               AS_STR_ARG(tensor->name), r, as_gguf_tensor_type_name(type));

@@ -12,6 +12,7 @@
 #include "harness/engine/ollama_store.h"
 #include "harness/engine/quantize.h"
 #include "harness/engine/shards.h"
+#include "harness/engine/tensor_type.h"
 #include "harness/target/target.h"
 #include "runner/commands.h"
 #include "runner/model/model_bench.h"
@@ -130,6 +131,13 @@ static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
     put_text(o, out, "chat_template_sha256", chat.len ? as_sha256_of(o->arena, chat) : chat);
 }
 
+// What the weights of a type that is only decoded are in memory.
+static as_str held_as(uint32_t type) {
+    as_wtype held;
+    if (!as_tensor_wtype(type, &held)) return AS_STR("");
+    return as_str_of(as_gguf_tensor_type_name(as_tensor_type_of(held)));
+}
+
 // What the file's tensors are stored as, in the order in which the types first occur.
 static void put_types(order *o, as_json *out, const as_gguf *file) {
     as_json *types = as_json_new(o->arena, AS_JSON_OBJECT);
@@ -151,6 +159,7 @@ static void put_types(order *o, as_json *out, const as_gguf *file) {
         put_number(o, one, "tensors", count);
         put_number(o, one, "parameters", elements);
         put_number(o, one, "bytes", size);
+        if (as_tensor_is_coded(type)) put_text(o, one, "held_as", held_as(type));
         as_json_set(o->arena, types, as_gguf_tensor_type_name(type), one);
     }
     put_number(o, out, "parameters", (double)parameters);

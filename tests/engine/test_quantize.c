@@ -251,8 +251,8 @@ static void what_cannot_be_is_refused(void **state) {
     assert_int_equal(as_recipe_find(AS_STR(""), &found, &err), AS_INVALID);
     assert_int_equal(as_recipe_find(AS_STR("q4_kq4_kq4_kq4_kq4_kq4_k"), &found, &err), AS_INVALID);
 
-    put_small(&b, "x", 1, 16, 132);
-    check_refused(&b, "tensor 'a.weight' is IQ2_XXS, which cannot be read, only F32, ");
+    put_small(&b, "x", 1, 24, 512);
+    check_refused(&b, "tensor 'a.weight' is I8, which cannot be read, only F32, ");
     as_put_header(&b, 3, 0, 1);
     as_put_u32(&b, "x", 1);
     check_refused(&b, "it has no tensors");

@@ -10,6 +10,7 @@ format's reference. Plain x86-64 code is meant: where the compiler contracts a *
 decode TYPE BYTES CRC   the block's bytes and the CRC-32 of the floats (little endian) they are
 encode TYPE FLOATS CRC  floats, and the CRC-32 of the blocks that the reference quantizer makes;
                         '=' for the floats of the line before
+coded  TYPE BYTES CRC   the same as decode, for types that are only decoded
 first  TYPE BYTES FLOAT... the same as decode, with its first 8 floats, to see where things go wrong
 
 Bytes and floats in hexadecimal. The blocks are random but for their scales, which are ordinary
@@ -28,6 +29,8 @@ BLOCKS = {"BF16": (), "Q8_0": (0,), "Q4_0": (0,), "Q4_1": (0, 2), "Q5_0": (0,), 
 # A block of these takes 256 values.
 SUPER = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4"]
 ENCODED = ["BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"]
+CODED = {"IQ1_S": (0,), "IQ1_M": (), "IQ2_XXS": (0,), "IQ2_XS": (0,), "IQ2_S": (0,),
+         "IQ3_XXS": (0,), "IQ3_S": (0,), "TQ1_0": (52,), "TQ2_0": (64,), "NVFP4": ()}
 COUNT = 6
 
 
@@ -35,12 +38,17 @@ def crc(array):
     return f"{zlib.crc32(array.tobytes()):08x}"
 
 
-def random_block(rng, name, kind, n):
+def random_block(rng, name, kind, n, places):
     elements, size = gguf.GGML_QUANT_SIZES[kind]
     block = rng.integers(0, 256, size * (32 // elements or 1), dtype=np.uint8)
-    for place in BLOCKS[name]:
+    for place in places:
         scale = np.float16(rng.normal() * 10.0 ** -(n % 6))
         block[place:place + 2] = np.frombuffer(scale.tobytes(), np.uint8)
+    if name == "IQ1_M":  # the half is spread over the upper fours of four words
+        scale, words = np.float16(rng.normal() * 10.0 ** -(n % 6)), block[48:56].view("<u2")
+        words[:] = words & 0xfff | (int(scale.view(np.uint16)) >> np.arange(0, 16, 4) & 15) << 12
+    if name == "NVFP4":
+        block[:4] = [[0, 1, 7, 8], [126, 127, 128, 255], [64, 56, 9, 16]][n % 3]
     if name == "MXFP4":
         block[0] = [0, 1, 2, 127, 254, 120][n]
     if name == "BF16":
@@ -101,7 +109,7 @@ def main():
     for name in BLOCKS:
         kind = gguf.GGMLQuantizationType[name]
         for n in range(COUNT):
-            block = random_block(rng, name, kind, n)
+            block = random_block(rng, name, kind, n, BLOCKS[name])
             floats = gguf.dequantize(block, kind).astype(np.float32)
             print("decode", name, block.tobytes().hex(), crc(floats), sep="\t")
             if n == 0:
@@ -116,6 +124,12 @@ def main():
         for i, name in enumerate(SUPER):
             floats = "=" if i else x.tobytes().hex()
             print("encode", name, floats, crc(reference(library, name, x)), sep="\t")
+    for name, places in CODED.items():
+        kind = gguf.GGMLQuantizationType[name]
+        for n in range(COUNT):
+            block = random_block(rng, name, kind, n, places)
+            floats = gguf.dequantize(block, kind).astype(np.float32)
+            print("coded", name, block.tobytes().hex(), crc(floats), sep="\t")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "kernels/kernels.h"
+#include "kernels/coded.h"
 #include "tests/kernels/kernel_inputs.h"
 
 static const char *const names[AS_WTYPES] = {
@@ -62,6 +62,24 @@ static void check_decode(const char *what, as_wtype type, const char *bytes, con
     }
 }
 
+static void check_coded(const char *name, const char *bytes, const char *wanted) {
+    static const char *const coded_names[AS_CODED_TYPES] = {"IQ1_S", "IQ1_M",   "IQ2_XXS", "IQ2_XS",
+                                                            "IQ2_S", "IQ3_XXS", "IQ3_S",   "TQ1_0",
+                                                            "TQ2_0", "NVFP4"};
+    unsigned char raw[256], held[1024];
+    float x[256], back[256];
+    int type = 0;
+    while (strcmp(coded_names[type], name) != 0) assert_true(++type < AS_CODED_TYPES);
+    size_t n = as_coded_block((as_coded)type);
+    assert_int_equal(from_hex(bytes, raw, sizeof raw), as_coded_size((as_coded)type));
+    as_coded_decode((as_coded)type, raw, n, x);
+    if (crc_of(x, n * sizeof *x) != strtoul(wanted, NULL, 16))
+        fail_msg("%s: block %s is read wrongly", name, bytes);
+    as_coded_recode((as_coded)type, raw, n, held);
+    as_wtype_decode(as_coded_held((as_coded)type), held, n, back);
+    for (size_t i = 0; i < n; i++) assert_true(x[i] == back[i]);
+}
+
 static void check_encode(as_wtype type, const char *floats, const char *wanted) {
     static unsigned char raw[1024], out[1024];
     static size_t n;
@@ -78,11 +96,16 @@ static void blocks_are_those_of_the_reference(void **state) {
     FILE *file = fopen("tests/kernels/block_vectors.tsv", "r");
     assert_non_null(file);
     static char line[4096];
-    size_t decoded = 0, encoded = 0;
+    size_t decoded = 0, coded = 0, encoded = 0;
     while (fgets(line, sizeof line, file)) {
         char *part[4] = {strtok(line, "\t\n")};
         for (size_t i = 1; i < 4; i++) part[i] = strtok(NULL, "\t\n");
         assert_non_null(part[3]);
+        if (!strcmp(part[0], "coded")) {
+            check_coded(part[1], part[2], part[3]);
+            coded++;
+            continue;
+        }
         as_wtype type = type_of(part[1]);
         if (!strcmp(part[0], "encode")) {
             check_encode(type, part[2], part[3]);
@@ -93,7 +116,7 @@ static void blocks_are_those_of_the_reference(void **state) {
         }
     }
     fclose(file);
-    assert_true(decoded == 98 && encoded == 100);
+    assert_true(decoded == 98 && coded == 60 && encoded == 100);
 }
 
 // Normal values (sums of uniform ones) around a small mean.

@@ -50,6 +50,15 @@ class Model(e2e.Case):
         self.assertTrue(facts["runs"])
         self.assertIn("IQ4_XS", self.assay("model", "inspect", path).stdout)
 
+    def test_types_that_are_only_decoded(self):
+        for kind, held in (("IQ3_S", "F32"), ("TQ1_0", "Q4_0"), ("NVFP4", "F16"), ("Q4_K", None)):
+            facts = self.result("inspect", MODELS / f"type_{kind}.gguf")
+            self.assertTrue(facts["runs"])
+            self.assertEqual(facts["types"][kind].get("held_as"), held)
+        done = self.result("quantize", MODELS / "type_IQ3_S.gguf", "new.gguf", "q8_0")
+        self.assertEqual(set(self.result("inspect", "new.gguf")["types"]), {"F32", "Q8_0"})
+        self.assertEqual(done["size_before"], (MODELS / "type_IQ3_S.gguf").stat().st_size)
+
     def test_inspect_says_why_a_file_does_not_run(self):
         raw = (MODELS / "f32.gguf").read_bytes()
         self.write("other.gguf", raw.replace(b"\5\0\0\0\0\0\0\0llama", b"\5\0\0\0\0\0\0\0xlama", 1))
@@ -117,13 +126,14 @@ class Model(e2e.Case):
         cut = source.read_bytes()[:20000]
         self.write("cut.gguf", cut)
         self.refused("model", "quantize", "cut.gguf", "new.gguf", "q4_0", says=["cut.gguf"])
-        # A tensor that no kernel reads: IQ2_XXS (16) where F32 (0) stood.
+        # A tensor that no kernel reads: I8 (24) where F32 (0) stood.
         raw = bytearray(source.read_bytes())
         at = raw.index(b"blk.0.attn_q.weight") + len(b"blk.0.attn_q.weight") + 4 + 16
         self.assertEqual(raw[at:at + 4], struct.pack("<I", 0))
-        raw[at:at + 4] = struct.pack("<I", 16)
-        self.write("iq.gguf", bytes(raw))
-        self.refused("model", "quantize", "iq.gguf", "new.gguf", "q4_0", says=["IQ2_XXS"])
+        raw[at:at + 4] = struct.pack("<I", 24)
+        self.write("i8.gguf", bytes(raw))
+        self.refused("model", "quantize", "i8.gguf", "new.gguf", "q4_0",
+                     says=["is I8, which cannot be read"])
 
 
 if __name__ == "__main__":

@@ -93,11 +93,13 @@ def write_model(path, name):
 
 
 class Reader:
-    """The tensors of a GGUF file: name -> (type, bytes)."""
+    """The tensors of a GGUF file: name -> (dimensions, type, bytes)."""
     SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
     BLOCKS = {0: (1, 4), 1: (1, 2), 30: (1, 2), 8: (32, 34), 2: (32, 18), 3: (32, 20), 6: (32, 22),
               7: (32, 24), 10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176),
-              14: (256, 210), 20: (32, 18), 23: (256, 136), 39: (32, 17)}
+              14: (256, 210), 16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50),
+              20: (32, 18), 21: (256, 110), 22: (256, 82), 23: (256, 136), 29: (256, 56),
+              34: (256, 54), 35: (256, 66), 39: (32, 17), 40: (64, 36)}
 
     def __init__(self, path):
         self.raw, self.at = pathlib.Path(path).read_bytes(), 8
@@ -108,7 +110,7 @@ class Reader:
             value = self.value(kind)
             if key == b"general.alignment":
                 self.alignment = value
-        infos = []
+        infos, self.tensors_at = [], self.at
         for _ in range(tensors):
             name = self.text().decode()
             dims = [self.take("Q") for _ in range(self.take("I"))]
@@ -121,7 +123,7 @@ class Reader:
                 count *= n
             block, size = self.BLOCKS[kind]
             begin = data + offset
-            self.tensors[name] = kind, self.raw[begin:begin + count // block * size]
+            self.tensors[name] = dims, kind, self.raw[begin:begin + count // block * size]
 
     def take(self, code):
         value, = struct.unpack_from("<" + code, self.raw, self.at)
@@ -145,7 +147,8 @@ class Reader:
 
 def lines_of(path):
     tensors = Reader(path).tensors
-    return [f"{name} {kind} {zlib.crc32(raw):08x}" for name, (kind, raw) in sorted(tensors.items())]
+    return [f"{name} {kind} {zlib.crc32(raw):08x}"
+            for name, (_, kind, raw) in sorted(tensors.items())]
 
 
 def run(command):
