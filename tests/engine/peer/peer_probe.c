@@ -5,7 +5,8 @@
 //   c++ peer_probe.o -o peer_probe BUILD/src/libllama.a BUILD/ggml/src/libggml*.a -lgomp -lpthread
 //
 //   peer_probe logits MODEL KV TOKEN...       KV: f32 or f16. Every position's logits, as floats
-//   peer_probe tokens MODEL SPECIAL < TEXT    SPECIAL: 0 or 1; the ids, in a line
+//   peer_probe tokens MODEL SPECIAL < TEXTS   SPECIAL: 0 or 1. Texts end with a zero byte; a
+//                                           line of ids each
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,12 +50,14 @@ static int print_tokens(const struct llama_vocab *vocab, int special) {
     char *text = malloc(MAX);
     llama_token *ids = malloc(MAX * sizeof *ids);
     size_t size = fread(text, 1, MAX, stdin);
-    int count = llama_tokenize(vocab, text, (int)size, ids, MAX, false, special != 0);
-    for (int i = 0; i < count; i++) printf("%s%d", i ? " " : "", ids[i]);
-    puts("");
+    for (char *at = text, *end; (end = memchr(at, 0, size - (size_t)(at - text))); at = end + 1) {
+        int count = llama_tokenize(vocab, at, (int)(end - at), ids, MAX, false, special != 0);
+        for (int i = 0; i < count; i++) printf("%s%d", i ? " " : "", ids[i]);
+        puts("");
+    }
     free(text);
     free(ids);
-    return count < 0;
+    return 0;
 }
 
 int main(int argc, char **argv) {
