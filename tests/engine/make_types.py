@@ -106,6 +106,8 @@ def write_float(folder, name, vocabulary, **shape):
     values = [("general.name", gguf.STRING, "tiny") if value[0] == "general.name" else value
               for value in model.values(values)]
     gguf.write_gguf(os.path.join(folder, f"peer_{name}.gguf"), values, model.tensors)
+    if model.halves:
+        model.write_adapter(os.path.join(folder, f"peer_{name}.adapter.gguf"))
 
 
 def write_architectures(folder):
@@ -127,6 +129,14 @@ def write_architectures(folder):
     # The peer ignores the window of Phi-3, the engine does not: none here.
     write_float(folder, "phi3_short", spm, seed=48, arch="phi3", **small, longrope=True,
                 original=256, attn_factor=1.19)
+    write_float(folder, "lora", bpe, seed=52, **small, rank=3, alpha=6.0)
+    write_float(folder, "biased", bpe, seed=49, **small, biases=True)
+    # Of these sizes, scores are scaled by the width over the heads.
+    many = {"width": 24, "heads": 2, "kv_heads": 1, "ffn": 32, "head_width": 8}
+    write_float(folder, "gemma2_27b", spm, seed=50, arch="gemma2", **many, layers=46, tied=True,
+                window=6, period=2, attention_cap=2.5, logit_cap=4.0)
+    write_float(folder, "gemma3_27b", spm, seed=51, arch="gemma3", **many, layers=62, tied=True,
+                window=5, period=6, base=1e6, scale=8.0, local_base=10000.0)
     write_float(folder, "nemo", gguf.small_bpe("tekken"), seed=46, **small, head_width=12)
 
 

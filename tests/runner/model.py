@@ -105,6 +105,14 @@ class Model(e2e.Case):
         self.write("short.txt", "the cat")
         self.refused("model", "perplexity", source, "short.txt", says=["fewer than a window of 256"])
 
+    def test_perplexity_is_that_of_llama_perplexity(self):
+        cases = (e2e.TOP / "golden/support/cases.jsonl").read_text().splitlines()[:150]
+        self.write("cases.txt", "".join(json.loads(line)["text"] + "\n" for line in cases))
+        found = self.result("perplexity", f"{e2e.MODEL}?ctx=128", "cases.txt")
+        # llama-perplexity -c 128 -ctk f32 -ctv f32 (ggml 0.25.3): 3998.59 +- 356.34 over 41
+        self.assertEqual(found["windows"], 41)
+        self.assertLess(abs(found["perplexity"] / 3998.5854 - 1.0), 0.002)
+
     def test_bench(self):
         speed = self.result("bench", f"{MODELS / 'q8.gguf'}?ctx=64")
         self.assertEqual((speed["prompt_tokens"], speed["decode_tokens"]), (55, 8))

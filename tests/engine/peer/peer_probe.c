@@ -4,7 +4,8 @@
 //   cc -O2 -I LLAMA/include -I LLAMA/ggml/include -c peer_probe.c
 //   c++ peer_probe.o -o peer_probe BUILD/src/libllama.a BUILD/ggml/src/libggml*.a -lgomp -lpthread
 //
-//   peer_probe logits MODEL KV TOKEN...       KV: f32 or f16. Every position's logits, as floats
+//   peer_probe logits MODEL ADAPTER TOKEN...  ADAPTER: a file, or -. Every position's logits, as
+//                                             floats; its cache holds floats
 //   peer_probe tokens MODEL SPECIAL < TEXTS   SPECIAL: 0 or 1. Texts end with a zero byte; a
 //                                           line of ids each
 #include <stdio.h>
@@ -18,15 +19,20 @@ static void quiet(enum ggml_log_level level, const char *text, void *context) {
     if (level >= GGML_LOG_LEVEL_ERROR) fputs(text, stderr);
 }
 
-static int print_logits(struct llama_model *model, const char *kv, int count, char **ids) {
+static int print_logits(struct llama_model *model, const char *adapter, int count, char **ids) {
     struct llama_context_params params = llama_context_default_params();
     params.n_ctx = 0; // the model's own
     params.n_batch = params.n_ubatch = 512;
     params.n_threads = params.n_threads_batch = 1;
     params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-    params.type_k = params.type_v = strcmp(kv, "f32") == 0 ? GGML_TYPE_F32 : GGML_TYPE_F16;
+    params.type_k = params.type_v = GGML_TYPE_F32;
     struct llama_context *context = llama_init_from_model(model, params);
     if (!context || count > 512) return 1;
+    if (strcmp(adapter, "-") != 0) {
+        struct llama_adapter_lora *lora = llama_adapter_lora_init(model, adapter);
+        float scale = 1.0f;
+        if (!lora || llama_set_adapters_lora(context, &lora, 1, &scale)) return 1;
+    }
     struct llama_batch batch = llama_batch_init(count, 0, 1);
     batch.n_tokens = count;
     for (int i = 0; i < count; i++) {

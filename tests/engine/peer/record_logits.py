@@ -4,8 +4,8 @@
 
     record_logits.py PEER_PROBE MODELS_DIR > logits.tsv   needs numpy and `gguf` (0.19 was used)
 
-MODEL, HOW, POSITION, and logits of every 19th token there. HOW is 'same' for the model's file, and
-'wide' for one that holds the same weights as floats, by gguf's decoders: the peer rounds
+MODEL, HOW, POSITION, and logits of every 19th token there. HOW is 'same' for the model's file,
+'lora' for it with its adapter, and 'wide' for one that holds the same weights as floats, by gguf's decoders: the peer rounds
 activations to what the weights' type asks for, and so this is what is right. Token i of the prompt
 is (31 i i + 7 i + 3) modulo the size of the vocabulary.
 """
@@ -52,9 +52,9 @@ def vocabulary_of(path):
     return struct.unpack_from("<Q", raw, at)[0]
 
 
-def ask(probe, path, name, how, n):
+def ask(probe, path, name, how, n, adapter="-"):
     tokens = [str((31 * i * i + 7 * i + 3) % n) for i in range(COUNT)]
-    done = subprocess.run([probe, "logits", path, "f32", *tokens], capture_output=True)
+    done = subprocess.run([probe, "logits", path, adapter, *tokens], capture_output=True)
     if done.returncode:
         sys.exit(f"{name}: {done.stderr.decode()[-300:]}")
     logits = struct.unpack(f"<{COUNT * n}f", done.stdout)
@@ -69,10 +69,14 @@ def main():
         wide = pathlib.Path(scratch) / "wide.gguf"
         for path in sorted(folder.glob("*.gguf")):
             known = (folder / f"{path.stem}.ref").exists()
-            if not known and not path.stem.startswith(("type_", "peer_")) or path.stem in REFUSED:
+            if not known and not path.stem.startswith(("type_", "peer_")) or path.stem in REFUSED \
+                    or path.stem.endswith(".adapter"):
                 continue
             n = vocabulary_of(path)
+            adapter = folder / f"{path.stem}.adapter.gguf"
             ask(probe, path, path.stem, "same", n)
+            if adapter.exists():
+                ask(probe, path, path.stem, "lora", n, adapter)
             if widen(path, wide):
                 ask(probe, wide, path.stem, "wide", n)
 
