@@ -12,7 +12,6 @@ enum { PARTS = SUPER / 32, RUNS = 4, RUN = 8 };
 
 static const int8_t values_2[4] = {8, 25, 43, 0};
 static const int8_t values_3xxs[8] = {4, 12, 20, 28, 36, 44, 52, 62};
-static const int8_t values_3s[8] = {1, 3, 5, 7, 9, 11, 13, 15};
 static const int8_t values_1[4] = {-1, 0, 1, 0};
 
 static uint16_t u16_at(const unsigned char *p) {
@@ -75,7 +74,7 @@ static void decode_iq2_xs(const unsigned char *from, float *x) {
 static void decode_iq2_s(const unsigned char *from, float *x) {
     float d = half_to_float(u16_at(from));
     for (size_t i = 0; i < PARTS * RUNS; i++, x += RUN) {
-        unsigned high = from[66 + i / RUNS] >> i % RUNS * 2 & 3u;
+        unsigned high = (unsigned)from[66 + i / RUNS] >> i % RUNS * 2 & 3;
         int code = from[74 + i / RUNS] >> i % RUNS / 2 * 4 & 15;
         put_run(d * (0.5f + (float)code) * 0.25f, grid_iq2_s[from[2 + i] | high << 8], values_2,
                 from[34 + i], x);
@@ -96,16 +95,36 @@ static void decode_iq3_xxs(const unsigned char *from, float *x) {
 }
 
 // d; 64 bytes of entries, eight of their ninth bits, 32 of signs, four of two parts' scales each.
-static void decode_iq3_s(const unsigned char *from, float *x) {
-    float d = half_to_float(u16_at(from));
-    for (size_t i = 0; i < PARTS * RUNS; i++, x += RUN) {
+// Odd weights of -15..15, times odd scales of 1..31.
+static uint16_t take_iq3_s(const unsigned char *from, int8_t *v, int8_t *scales) {
+    for (size_t i = 0; i < PARTS * RUNS; i++, v += RUN) {
         size_t p = i / RUNS, r = i % RUNS;
         const unsigned char *entries = from + 2 + 2 * i;
-        unsigned ninth = (unsigned)from[66 + p] >> 2 * r;
-        int code = from[106 + p / 2] >> p % 2 * 4 & 15;
-        put_halves(d * (float)(1 + 2 * code), grid_iq3_s[entries[0] | (ninth & 1) << 8],
-                   grid_iq3_s[entries[1] | (ninth >> 1 & 1) << 8], values_3s, from[74 + i], x);
+        unsigned ninth = (unsigned)from[66 + p] >> 2 * r, signs = from[74 + i];
+        unsigned first = grid_iq3_s[entries[0] | (ninth & 1) << 8];
+        unsigned second = grid_iq3_s[entries[1] | (ninth >> 1 & 1) << 8];
+        for (size_t k = 0; k < RUN; k++) {
+            int value = 2 * (int)((k < 4 ? first : second) >> 3 * (k % 4) & 7) + 1;
+            v[k] = (int8_t)(signs >> k & 1 ? -value : value);
+        }
+        scales[p] = (int8_t)(1 + 2 * (from[106 + p / 2] >> p % 2 * 4 & 15));
     }
+    return u16_at(from);
+}
+
+static void decode_iq3_s(const unsigned char *from, float *x) {
+    int8_t v[SUPER], scales[PARTS];
+    float d = half_to_float(take_iq3_s(from, v, scales));
+    for (size_t i = 0; i < SUPER; i++) x[i] = d * (float)scales[i / 32] * (float)v[i];
+}
+
+static void recode_iq3_s(const unsigned char *from, unsigned char *out) {
+    int8_t v[SUPER], scales[PARTS], twice[GROUPS];
+    uint8_t codes[SUPER];
+    uint16_t d = take_iq3_s(from, v, scales);
+    for (size_t i = 0; i < SUPER; i++) codes[i] = (uint8_t)(v[i] + 32);
+    for (size_t g = 0; g < GROUPS; g++) twice[g] = scales[g / 2];
+    as_encode_q6_k(codes, twice, d, out);
 }
 
 // Eight weights of three values, all moved by an eighth up or down.
@@ -248,6 +267,7 @@ size_t as_coded_size(as_coded type) {
 
 as_wtype as_coded_held(as_coded type) {
     if (type == AS_CODED_NVFP4) return AS_W_F16;
+    if (type == AS_CODED_IQ3_S) return AS_W_Q6_K;
     return type == AS_CODED_TQ1_0 || type == AS_CODED_TQ2_0 ? AS_W_Q4_0 : AS_W_F32;
 }
 
@@ -267,6 +287,8 @@ void as_coded_recode(as_coded type, const void *src, size_t n, void *out) {
         float x[SUPER];
         if (held == AS_W_Q4_0) {
             recode_tq(type, from, to);
+        } else if (held == AS_W_Q6_K) {
+            recode_iq3_s(from, to);
         } else {
             decode_block(type, from, x);
             for (size_t k = 0; k < block; k++) {

@@ -24,7 +24,8 @@ enum { AS_CODED_TYPES = AS_CODED_NVFP4 + 1 };
 size_t as_coded_block(as_coded type); // weights that stand together in a file
 size_t as_coded_size(as_coded type);  // bytes of a block
 
-// IQ types are held as F32 (a weight is up to 22 significant bits), TQ as Q4_0, NVFP4 as F16.
+// IQ3_S is held as Q6_K, the other IQ types as F32 (a weight is up to 22 significant bits), TQ as
+// Q4_0, NVFP4 as F16.
 as_wtype as_coded_held(as_coded type);
 
 // `n` weights of a file, n a multiple of the block, as floats; and as the bytes that a file has of

@@ -49,4 +49,7 @@ static inline int between(int low, int x, int high) {
 bool as_encode_k(as_wtype type, const float *x, unsigned char *out);     // Q2_K to Q6_K
 bool as_encode_table(as_wtype type, const float *x, unsigned char *out); // IQ4_NL, IQ4_XS, MXFP4
 
+// A block of Q6_K: codes[256] of weights, 32 for 0; scales[16].
+void as_encode_q6_k(const uint8_t *codes, const int8_t *scales, uint16_t d, unsigned char *out);
+
 #endif

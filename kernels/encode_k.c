@@ -302,29 +302,37 @@ static bool encode_4_5(as_wtype type, const float *x, unsigned char *out) {
     return is_finite_half(half) && is_finite_half(half_m);
 }
 
-static bool encode_6(const float *x, unsigned char *out) {
-    enum { COUNT = SUPER / 16, ZERO = 32 };
-    float s[COUNT];
-    uint8_t codes[SUPER];
-    for (size_t g = 0; g < COUNT; g++) s[g] = fit_6(x + 16 * g, codes + 16 * g);
+void as_encode_q6_k(const uint8_t *codes, const int8_t *scales, uint16_t d, unsigned char *out) {
     memset(out, 0, wfacts_of(AS_W_Q6_K).size);
-    float top = extreme(s, COUNT);
-    if (magnitude(top) < AS_ENCODE_TINY) return true;
-    float inverse = -128.0f / top;
-    uint16_t half = as_float_to_half(1.0f / inverse);
-    for (size_t g = 0; g < COUNT; g++) {
-        int scale = nearest(inverse * s[g]);
-        scale = scale > 127 ? 127 : scale;
-        out[192 + g] = (unsigned char)(scale & 255);
-        code_group(x + 16 * g, 16, half_to_float(half) * (float)scale, 0.0f, ZERO, 63,
-                   codes + 16 * g);
-    }
     for (size_t i = 0; i < SUPER; i++) {
         size_t in = i % 128, base = i / 128;
         out[base * 64 + in % 64] |= (unsigned char)((codes[i] & 15) << in / 64 * 4);
         out[128 + base * 32 + in % 32] |= (unsigned char)((codes[i] >> 4) << in / 32 * 2);
     }
-    put_u16(out + 208, half);
+    memcpy(out + 192, scales, SUPER / 16);
+    put_u16(out + 208, d);
+}
+
+static bool encode_6(const float *x, unsigned char *out) {
+    enum { COUNT = SUPER / 16, ZERO = 32 };
+    float s[COUNT];
+    uint8_t codes[SUPER];
+    int8_t scales[COUNT];
+    for (size_t g = 0; g < COUNT; g++) s[g] = fit_6(x + 16 * g, codes + 16 * g);
+    float top = extreme(s, COUNT);
+    if (magnitude(top) < AS_ENCODE_TINY) {
+        memset(out, 0, wfacts_of(AS_W_Q6_K).size);
+        return true;
+    }
+    float inverse = -128.0f / top;
+    uint16_t half = as_float_to_half(1.0f / inverse);
+    for (size_t g = 0; g < COUNT; g++) {
+        int scale = nearest(inverse * s[g]);
+        scales[g] = (int8_t)(scale > 127 ? 127 : scale);
+        code_group(x + 16 * g, 16, half_to_float(half) * (float)scales[g], 0.0f, ZERO, 63,
+                   codes + 16 * g);
+    }
+    as_encode_q6_k(codes, scales, half, out);
     return is_finite_half(half);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// grids.h - the codebooks of the IQ types: each entry is 8 weights of 2 bits or 4 weights of 3
-// bits, the first one lowest; the bits number the values named. Written by
-// tests/kernels/make_grids.py. Private to coded.c.
+// grids.h - the codebooks of the IQ types: each entry is 8 weights of 2 bits or 4 weights of 3,
+// the first one lowest; the bits number the values named. Written by tests/kernels/make_grids.py.
+// Private to coded.c.
 #ifndef AS_GRIDS_H
 #define AS_GRIDS_H
 

@@ -97,7 +97,8 @@ LETTERS = (
     "214e 2183 2184 2c00-2c7b 2c7e-2ce4 2ceb-2cee 2cf2 2cf3 a640-a66d a680-a69b a722-a76f "
     "a771-a787 a78b-a78e ab70-abbf fb00-fb06 fb13-fb17 ff21-ff3a ff41-ff5a 10400-1044f "
     "104b0-104d3 104d8-104fb 10c80-10cb2 10cc0-10cf2 118a0-118df 1e900-1e943 ")
-LETTERS = "".join("-".join(rf"\x{{{point}}}" for point in part.split("-")) for part in LETTERS.split())
+LETTERS = "".join("-".join(rf"\x{{{point}}}" for point in part.split("-"))
+                  for part in LETTERS.split())
 BLOOM = r" ?[^(\s|.,!?…。，、।۔،)]+"
 SPLITS = {
     "llama-bpe": [LLAMA3 % r"\p{N}{1,3}"],
@@ -109,11 +110,12 @@ SPLITS = {
                     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"
                     r"|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
                     r"|\s*[\r\n]+|\s+(?!\S)|\s+"],
-    "deepseek-llm": [r"[\r\n]", rf"\s?[{LETTERS}]+", r"\s?[!-/:-~！-／：-～‘-‟\x{3000}-。]+", r"\s+$",
-                     "[一-龥ࠀ-一가-퟿]+", r"\p{N}+"],
+    "deepseek-llm": [r"[\r\n]", rf"\s?[{LETTERS}]+",
+                     r"\s?[!-/:-~！-／：-～‘-‟\x{3000}-。]+", r"\s+$", "[一-龥ࠀ-一가-퟿]+", r"\p{N}+"],
     "qwen35": [(LLAMA3 % r"\p{N}").replace(r"?\p{L}+", r"?[\p{L}\p{M}]+")
                .replace(r"[^\s\p{L}\p{N}]+[", r"[^\s\p{L}\p{M}\p{N}]+[")],
-    "seed-coder": [(LLAMA3 % r"\p{N}").replace(r"[^\s\p{L}\p{N}]+[\r\n]*", r"[^\s\p{L}\p{N}\r\n]+")],
+    "seed-coder": [(LLAMA3 % r"\p{N}").replace(r"[^\s\p{L}\p{N}]+[\r\n]*",
+                                               r"[^\s\p{L}\p{N}\r\n]+")],
     "jais-2": [(LLAMA3 % r"\p{N}{1,3}").replace(
         r"\s+(?!\S)|\s+", "".join(rf"\s{{{n}}}(?!\S)|" for n in (512, 256, 128, 64, 32, 16, 8, 4))
         + r"\s{1,2}(?!\S)|\s{1}")],

@@ -4,8 +4,9 @@
 
     make_block_vectors.py LIBGGML-BASE.SO > block_vectors.tsv
 
-needs numpy, the package `gguf` (0.19 was used) and ggml's library (0.25.3), whose quantizers are the
-format's reference. Plain x86-64 code is meant: where the compiler contracts a * b + c, they differ.
+needs numpy, the package `gguf` (0.19 was used) and ggml's library (0.25.3), whose quantizers are
+the format's reference. Plain x86-64 code is meant: where the compiler contracts a * b + c, they
+differ.
 
 decode TYPE BYTES CRC   the block's bytes and the CRC-32 of the floats (little endian) they are
 encode TYPE FLOATS CRC  floats, and the CRC-32 of the blocks that the reference quantizer makes;

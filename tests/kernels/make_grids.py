@@ -13,7 +13,7 @@ GRIDS = [("iq2_xxs", quants.IQ2_XXS, "8, 25, 43"), ("iq2_xs", quants.IQ2_XS, "8,
 
 HEAD = """\
 // SPDX-License-Identifier: Apache-2.0
-// grids.h - the codebooks of the IQ types: each entry is 8 weights of 2 bits or 4 weights of 3 bits,
+// grids.h - the codebooks of the IQ types: each entry is 8 weights of 2 bits or 4 weights of 3,
 // the first one lowest; the bits number the values named. Written by tests/kernels/make_grids.py.
 // Private to coded.c.
 #ifndef AS_GRIDS_H

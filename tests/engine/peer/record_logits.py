@@ -5,9 +5,9 @@
     record_logits.py PEER_PROBE MODELS_DIR > logits.tsv   needs numpy and `gguf` (0.19 was used)
 
 MODEL, HOW, POSITION, and logits of every 19th token there. HOW is 'same' for the model's file,
-'lora' for it with its adapter, and 'wide' for one that holds the same weights as floats, by gguf's decoders: the peer rounds
-activations to what the weights' type asks for, and so this is what is right. Token i of the prompt
-is (31 i i + 7 i + 3) modulo the size of the vocabulary.
+'lora' for it with its adapter, and 'wide' for a file that holds the same weights as floats, by
+gguf's decoders: the peer rounds activations to what the weights' type asks for, and so this is what
+is right. Token i of the prompt is (31 i i + 7 i + 3) modulo the size of the vocabulary.
 """
 import pathlib
 import struct
