@@ -120,8 +120,10 @@ const as_command as_commands[] = {
      "written. Prints its address; SIGINT and SIGTERM let answers under way finish.\n"},
     {"model", as_cmd_model, "VERB", "inspect FILE, quantize IN OUT TYPE, perplexity, bench, pull",
      "  inspect FILE           what a GGUF file holds: architecture, shape, tokenizer, types\n"
-     "  quantize IN OUT TYPE   the same model with its weights brought to f32, f16, bf16, q8_0,\n"
-     "                         q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k\n"
+     "  quantize IN OUT TYPE   the same model with its weights brought to TYPE: f32, f16, bf16,\n"
+     "                         q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k_s, q3_k_m, q3_k_l, "
+     "q4_k_s,\n"
+     "                         q4_k_m, q5_k_s, q5_k_m, q6_k, iq4_nl, iq4_xs or mxfp4\n"
      "  perplexity MODEL FILE  of a text, in windows of 512 tokens (?ctx=N): the second half of\n"
      "                         each is scored\n"
      "  bench MODEL            tokens per second of prompt and decoding, beside what this machine\n"
@@ -136,10 +138,14 @@ const as_command as_commands[] = {
      "MODEL is a file or a target: gguf:PATH?quant=q4_0&threads=2. With ?quant=TYPE weights are\n"
      "brought to TYPE at load, with the same results as the quantized file.\n"
      "\n"
-     "Norms, biases, routers and position tables keep their type. The output matrix gets q6_k\n"
-     "(q8_0 where rows are no multiple of 256), unless TYPE is q8_0 or not quantized. Rows that\n"
-     "are no multiple of 256 fall back from q4_k to q5_0, q5_k to q5_1, q6_k to q8_0; rows that\n"
-     "are no multiple of 32 to f16.\n"},
+     "TYPE means what it means to llama-quantize without a matrix of importance, and gives the\n"
+     "same tensors: norms, biases, routers and position tables stay; the output matrix gets q6_k;\n"
+     "_s, _m and _l, q2_k and iq4_* give more bits to the layers that need them; mxfp4 is for\n"
+     "experts and the rest gets q8_0. q3_k, q4_k and q5_k are short for their _m. Rows that are "
+     "no\n"
+     "multiple of 256 fall back: q2_k and q3_k to q4_0, q4_k to q5_0, q5_k to q5_1, q6_k to q8_0,\n"
+     "iq4_xs to iq4_nl; rows that are no multiple of 32 to f16. A model in parts becomes one "
+     "file.\n"},
     {"targets", as_cmd_targets, "[NAME]", "the presets: vendors, clouds, servers and frameworks",
      "Without NAME: every preset with its adapter, the variable of its key, and what it was\n"
      "checked against. With NAME: its file. A file presets/NAME.yaml beside the suite comes "
