@@ -3,6 +3,7 @@
 
 #include "reports/html_parts.h"
 #include "reports/page.h"
+#include "reports/serving_out.h"
 
 void as_report_html(as_buf *out, const as_summary *run, const as_summary *baseline,
                     const as_findings *findings) {
@@ -24,5 +25,6 @@ void as_report_html_body(as_buf *out, const as_summary *run, const as_summary *b
     as_html_confusion(out, &page);
     as_html_failures(out, &page);
     as_html_latency(out, &page);
+    as_serving_html(out, &run->serving);
     as_html_provenance(out, &page);
 }

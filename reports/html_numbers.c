@@ -371,7 +371,10 @@ void as_html_latency(as_buf *out, const as_html *page) {
     const as_findings *f = page->findings;
     static const char *const names[] = {"p50", "p90", "p95", "p99", "max", "mean"};
     if (!f->latency_count && !isfinite(run->latency.p50)) return;
-    as_page_section(out, "latency", "Latency", "End to end for each case, queueing not counted.");
+    as_page_section(out, "latency", "Latency",
+                    "Whole answer: from the request to its last byte, of the attempt that was "
+                    "answered. First token: to the first piece of text. Each further token: "
+                    "(whole answer - first token) / (tokens - 1).");
     if (f->latency_count) as_svg_histogram(out, f->latencies_ms, f->latency_count, &run->latency);
     as_buf_text(out, "<table class=\"stack\">\n<thead><tr><th scope=\"col\">Time</th>");
     put_cells_head(out, names, 6);

@@ -8,6 +8,7 @@
 #include "reports/figures.h"
 #include "reports/phrase.h"
 #include "reports/report.h"
+#include "reports/serving_out.h"
 
 enum { COLUMNS_MIN = 40, COLUMNS_MAX = 160, NAME_MIN = 12, NAME_MAX = 40, SLICES_MAX = 60 };
 
@@ -220,6 +221,7 @@ void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *ba
                   baseline);
     }
     put_slices(&t, run, baseline);
+    as_serving_text(&t, &run->serving);
     as_terminal_gate(&t, run, &run->gate);
 }
 

@@ -17,12 +17,14 @@ const as_option as_options[] = {
      "a gate besides those of the suite; repeat for several"},
     {"metrics", 'm', AS_OPT_LIST, AT(metrics), "score", "A,B",
      "what to compute, as in a suite: accuracy,{name: bleu, tokenize: intl}"},
-    {"concurrency", 'j', AS_OPT_COUNT, AT(concurrency), "run plan bench", "N",
-     "cases at work at once (default: the target's threads)"},
+    {"concurrency", 'j', AS_OPT_COUNT_AUTO, AT(concurrency), "run plan bench", "N|auto",
+     "cases at work at once (default: the target's threads); auto: as many as bring something"},
     {"rate", 0, AS_OPT_TEXT, AT(rate), "run bench", "R",
      "open loop: start R requests a second (50, 120/min), answered or not"},
     {"poisson", 0, AS_OPT_FLAG, AT(poisson), "run bench", NULL,
      "with --rate: random gaps instead of equal ones"},
+    {"deadline", 0, AS_OPT_TEXT, AT(deadline), "run", "TIME",
+     "end the run after 90s, 10m or 2h (exit code 3; --resume goes on)"},
     {"prices", 0, AS_OPT_TEXT, AT(prices), "run", "FILE", "price book: what tokens cost, by model"},
     {"cache", 0, AS_OPT_TEXT, AT(cache), "run", "DIR",
      "keep responses of remote targets there, and take them from there"},
@@ -115,10 +117,16 @@ static as_rc set_text(const as_option *o, void *field, as_str value, as_err *err
     case AS_OPT_TEXT:
         *(as_str *)field = value;
         return AS_OK;
+    case AS_OPT_COUNT_AUTO:
     case AS_OPT_COUNT:
+        if (o->kind == AS_OPT_COUNT_AUTO && as_str_is(value, "auto")) {
+            *(int64_t *)field = AS_ARGS_AUTO;
+            return AS_OK;
+        }
         if (!as_str_to_i64(value, &number) || number < 1)
-            return as_fail(err, AS_INVALID, "--%s wants a whole number of at least 1, not '%.*s'",
-                           o->name, AS_STR_ARG(value));
+            return as_fail(err, AS_INVALID, "--%s wants a whole number of at least 1%s, not '%.*s'",
+                           o->name, o->kind == AS_OPT_COUNT_AUTO ? " or auto" : "",
+                           AS_STR_ARG(value));
         *(int64_t *)field = number;
         return AS_OK;
     case AS_OPT_LIST:

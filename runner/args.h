@@ -32,12 +32,20 @@ typedef struct as_args {
     bool resume, fresh, strict, no_store, sequential;
     int64_t concurrency, limit, keep;
     // run, bench
-    as_str rate, slo, prompt, prices, cache;
+    as_str rate, slo, prompt, prices, cache, deadline;
     bool poisson, sweep, offline;
     int64_t requests, warmup, max_tokens;
 } as_args;
 
-typedef enum as_option_kind { AS_OPT_FLAG, AS_OPT_TEXT, AS_OPT_LIST, AS_OPT_COUNT } as_option_kind;
+enum { AS_ARGS_AUTO = -1 }; // of a count that may be 'auto'
+
+typedef enum as_option_kind {
+    AS_OPT_FLAG,
+    AS_OPT_TEXT,
+    AS_OPT_LIST,
+    AS_OPT_COUNT,
+    AS_OPT_COUNT_AUTO
+} as_option_kind;
 
 typedef struct as_option {
     const char *name; // without dashes

@@ -194,7 +194,7 @@ static as_rc from_rehearsal(planning *p, as_err *err) {
     if (!rc) rc = ask_some(p, ops, target, &r, err);
     size_t workers = ops->info(target)->workers;
     if (!workers) workers = as_thread_cpus();
-    if (p->args->concurrency) workers = (size_t)p->args->concurrency;
+    if (p->args->concurrency > 0) workers = (size_t)p->args->concurrency;
     ops->close(target);
     if (rc || !r.count) return rc;
     double scale = (double)p->out.cases / (double)r.count;

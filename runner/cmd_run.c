@@ -15,8 +15,9 @@
 #include "runner/git.h"
 #include "runner/judge.h"
 #include "runner/outputs.h"
+#include "runner/load/worst.h"
 
-enum { RUN_ID_LEN = 23, OPEN_CONCURRENCY = 512 };
+enum { RUN_ID_LEN = 23, OPEN_CONCURRENCY = 512, AUTO_CONCURRENCY = 1024 };
 
 // One suite against one target.
 typedef struct run {
@@ -29,7 +30,8 @@ typedef struct run {
     as_target *target;
     const char *dir;
     bool several; // targets, of this suite
-    double per_s; // --rate
+    double per_s;      // --rate
+    double deadline_s; // 0: none
     as_prices prices;
     const as_price *price; // NULL: no price book
     as_store **store;
@@ -187,6 +189,27 @@ static as_rc prepare_sequence(run *r, as_err *err) {
     return as_ordered_new(r->plan, s->order_seed, &r->ordered, err);
 }
 
+// Says how long the run may take, and makes that its deadline: --deadline, or what the limits of a
+// target that waits come to.
+static void set_deadline(run *r, size_t at_once) {
+    const as_suite *suite = &r->plan->suite;
+    const as_target_info *info = r->ops->info(r->target);
+    if (r->args->deadline.len) {
+        as_log_info("ends after %.*s at the latest (--deadline)",
+                    AS_STR_ARG(as_worst_text(r->arena, r->deadline_s)));
+        return;
+    }
+    // Choices may be asked one by one; where each case has its own, how many is not known yet.
+    bool choice = as_plan_task(suite) == AS_TASK_CHOICE;
+    if (choice && !suite->choice_count) return;
+    double worst = as_worst_seconds(info, r->plan->case_count, choice ? suite->choice_count : 1,
+                                    at_once, r->per_s);
+    if (worst <= 0) return;
+    r->deadline_s = worst;
+    as_log_info("at worst %.*s, when every request needs all its attempts and time; ends then",
+                AS_STR_ARG(as_worst_text(r->arena, worst)));
+}
+
 static as_rc evaluate(run *r, as_err *err) {
     as_run_header header = header_of(r);
     bool resume;
@@ -196,7 +219,10 @@ static as_rc evaluate(run *r, as_err *err) {
     const as_target_info *info = r->ops->info(r->target);
     size_t workers = info->workers ? info->workers : as_thread_cpus();
     if (r->per_s > 0) workers = OPEN_CONCURRENCY;
-    if (r->args->concurrency) workers = (size_t)r->args->concurrency;
+    bool adaptive = r->args->concurrency == AS_ARGS_AUTO;
+    if (r->args->concurrency > 0) workers = (size_t)r->args->concurrency;
+    if (adaptive) workers = AUTO_CONCURRENCY;
+    set_deadline(r, adaptive ? 1 : workers);
     as_evaluation evaluation = {
         .plan = r->plan,
         .ops = r->ops,
@@ -204,6 +230,8 @@ static as_rc evaluate(run *r, as_err *err) {
         .dir = r->dir,
         .header = header,
         .workers = workers,
+        .adaptive = adaptive,
+        .deadline_ns = (uint64_t)(r->deadline_s * 1e9),
         .per_s = r->per_s,
         .poisson = r->args->poisson,
         .prices = r->price ? &r->prices : NULL,
@@ -328,11 +356,18 @@ static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
     as_request request = {.task = as_plan_task(suite), .raw = !suite->chat, .min_p = suite->min_p};
     as_rc rc = r->args->rate.len ? as_arrivals_rate(r->args->rate, &r->per_s, err) : AS_OK;
+    if (!rc && r->args->deadline.len) rc = as_worst_parse(r->args->deadline, &r->deadline_s, err);
     if (!rc && r->args->poisson && !r->args->rate.len)
         rc = as_fail(err, AS_INVALID, "--poisson says how --rate is spread: give one");
     if (!rc && r->per_s > 0 && !r->ops->begin)
         rc = as_fail(err, AS_INVALID, "--rate needs a target behind HTTP, not '%.*s'",
                      AS_STR_ARG(r->uri));
+    if (!rc && r->args->concurrency == AS_ARGS_AUTO && (!r->ops->begin || r->per_s > 0))
+        rc = as_fail(
+            err, AS_INVALID,
+            "--concurrency auto is for a closed loop and a target behind HTTP, not %s%.*s%s",
+            r->per_s > 0 ? "--rate" : "'", r->per_s > 0 ? 0 : (int)r->uri.len, r->uri.ptr,
+            r->per_s > 0 ? "" : "'");
     if (rc) return rc;
     if (request.task == AS_TASK_EMBED) return as_target_can_embed(r->ops, r->target, err);
     return r->ops->accepts ? r->ops->accepts(r->target, &request, err) : AS_OK;

@@ -7,6 +7,7 @@
 #include "harness/base/map.h"
 #include "harness/record/digest.h"
 #include "runner/bench/arrivals.h"
+#include "runner/load/scrape.h"
 #include "runner/progress.h"
 #include "runner/scheduler.h"
 
@@ -28,6 +29,8 @@ typedef struct evaluation {
     size_t held_count;
     uint64_t recorded;
     bool over; // the gates are decided
+    uint64_t start_ns;
+    as_scrape *scrape; // of the server's own metrics; NULL: none
 } evaluation;
 
 // Scores, writes, counts; in that order, so that nothing is counted that is not on disk.
@@ -220,6 +223,13 @@ static as_rc feed_workers(evaluation *v, as_scheduler *scheduler, feed *f, as_er
     return AS_OK;
 }
 
+// Until the deadline.
+static uint64_t left_ns(const evaluation *v) {
+    if (!v->e->deadline_ns) return UINT64_MAX;
+    uint64_t passed = as_clock_ns() - v->start_ns;
+    return passed < v->e->deadline_ns ? v->e->deadline_ns - passed : 0;
+}
+
 static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, as_err *err) {
     feed f = {.dataset = dataset,
               .left = v->e->plan->case_count,
@@ -229,12 +239,20 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
     while (!rc && as_interrupts < 2 && !v->over) {
         rc = feed_workers(v, scheduler, &f, err);
         if (rc || !as_scheduler_under_way(scheduler)) break;
-        as_job *job = as_scheduler_finished(scheduler, WAIT_NS);
+        uint64_t wait_ns = left_ns(v);
+        if (!wait_ns) break;
+        as_job *job = as_scheduler_finished(scheduler, wait_ns < WAIT_NS ? wait_ns : WAIT_NS);
         rc = job ? consume(v, scheduler, job, err) : record_held(v, err);
         as_progress_draw(&v->progress);
+        as_scrape_poll(v->scrape);
     }
     if (!rc) rc = record_held(v, err);
     bool left = f.more || as_scheduler_under_way(scheduler);
+    if (!rc && !as_interrupts && left && !v->over && !left_ns(v))
+        rc = as_fail(
+            err, AS_UNMEASURED,
+            "the deadline is over: %llu of %llu cases are in '%s' (continue with --resume)",
+            (unsigned long long)v->progress.done, (unsigned long long)v->progress.total, v->e->dir);
     if (!rc && as_interrupts && left && !v->over)
         rc = as_fail(err, AS_INTERRUPTED,
                      "interrupted; %llu of %llu cases are in '%s' (continue with --resume)",
@@ -243,19 +261,45 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
     return rc;
 }
 
-static as_rc run_cases(evaluation *v, as_err *err) {
+// What the scheduler found, once nothing is under way.
+static void fill_serving(const evaluation *v, as_arena *arena, const as_scheduler *scheduler,
+                         as_serving *out) {
+    bool idle = !as_scheduler_under_way(scheduler);
+    const as_knee *knee = idle ? as_scheduler_knee(scheduler) : NULL;
+    out->concurrency = knee ? knee->limit : v->e->workers;
+    out->adaptive = v->e->adaptive;
+    out->rate = v->e->per_s > 0 ? v->e->per_s : NAN;
+    if (!knee) return;
+    as_serving_step *steps = AS_NEW_ARRAY(arena, as_serving_step, knee->step_count + 1);
+    for (size_t i = 0; i < knee->step_count; i++)
+        steps[i] = (as_serving_step){.concurrency = knee->steps[i].limit,
+                                     .per_s = knee->steps[i].overload ? NAN : knee->steps[i].per_s,
+                                     .overload = knee->steps[i].overload};
+    out->steps = steps;
+    out->step_count = knee->step_count;
+}
+
+static as_rc run_cases(evaluation *v, as_arena *arena, as_summary *summary, as_err *err) {
     const as_evaluation *e = v->e;
     as_dataset *dataset;
     as_scheduler *scheduler;
     as_rc rc = as_dataset_open(&e->plan->dataset, &dataset, err);
     if (rc) return rc;
-    rc = as_scheduler_new(e->ops, e->target, e->workers, &scheduler, err);
+    rc = (e->adaptive ? as_scheduler_new_adaptive : as_scheduler_new)(e->ops, e->target, e->workers,
+                                                                      &scheduler, err);
     if (!rc) {
+        as_str metrics_url = e->ops->info(e->target)->metrics_url;
+        if (metrics_url.len) v->scrape = as_scrape_start(metrics_url);
         as_progress_start(&v->progress, e->show_progress, e->plan->case_count, v->finished.count);
         rc = pump(v, scheduler, dataset, err);
         as_progress_end(&v->progress);
+        if (!rc && e->ops->begin) fill_serving(v, arena, scheduler, &summary->serving);
         if (rc) as_scheduler_stop(scheduler);
         as_scheduler_free(scheduler);
+        as_serving *serving = &summary->serving;
+        as_scrape_end(v->scrape, arena, serving);
+        if (e->ops->replicas)
+            serving->replicas = e->ops->replicas(e->target, &serving->replica_count);
     }
     as_dataset_close(dataset);
     return rc;
@@ -263,11 +307,10 @@ static as_rc run_cases(evaluation *v, as_err *err) {
 
 as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as_summary *summary,
                   as_err *err) {
-    evaluation v = {.e = e, .scorer = scorer, .digest = as_digest_new()};
-    uint64_t start_ns = as_clock_ns();
+    evaluation v = {.e = e, .scorer = scorer, .digest = as_digest_new(), .start_ns = as_clock_ns()};
     as_rc rc = open_journal(&v, err);
     if (!rc) {
-        rc = run_cases(&v, err);
+        rc = run_cases(&v, arena, summary, err);
         as_err late = {0};
         as_rc closed = as_journal_close(&v.journal, &late);
         if (!rc && closed) {
@@ -275,7 +318,7 @@ as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as
             if (err) *err = late;
         }
     }
-    summary->wall_s = (double)(as_clock_ns() - start_ns) / 1e9;
+    summary->wall_s = (double)(as_clock_ns() - v.start_ns) / 1e9;
     summary->stopped = v.over && v.recorded < e->plan->case_count;
     summary->total = summary->stopped ? v.recorded : e->plan->case_count;
     summary->skipped = e->plan->facts.cases - summary->total;

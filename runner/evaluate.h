@@ -19,7 +19,9 @@ typedef struct as_evaluation {
     const char *dir;      // where the journal is
     as_run_header header; // written, or checked when resuming
     size_t workers;
-    double per_s; // open loop: cases started a second; 0: a closed loop
+    bool adaptive;        // at most `workers` at once, as many as knee.h finds
+    uint64_t deadline_ns; // of the whole, from its start; 0: none
+    double per_s;         // open loop: cases started a second; 0: a closed loop
     bool poisson;
     const as_prices *prices; // NULL: nothing has a cost
     const as_price *price;
@@ -30,9 +32,9 @@ typedef struct as_evaluation {
     as_sequential *sequential; // with `ordered`: says when to stop
 } as_evaluation;
 
-// Fills `scorer` and the summary's total, skipped, scores_digest, wall_s, stopped. AS_INTERRUPTED
-// after a signal (the journal holds what was finished); AS_UNMEASURED when the journal cannot be
-// written.
+// Fills `scorer` and the summary's total, skipped, scores_digest, wall_s, stopped, and what is
+// known of `serving`. AS_INTERRUPTED after a signal (the journal holds what was finished);
+// AS_UNMEASURED when the journal cannot be written or the deadline is over.
 as_rc as_evaluate(const as_evaluation *evaluation, as_arena *arena, as_scorer *scorer,
                   as_summary *summary, as_err *err) AS_MUST_USE;
 

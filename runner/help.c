@@ -31,7 +31,14 @@ const as_command as_commands[] = {
      "and a run that goes to its end is judged at 0.04, so that all is 0.05 as ever. The order of\n"
      "the cases is drawn from dataset and model, and recorded. Without history, five points too "
      "few\n"
-     "show after a twentieth of 5,000 cases; on a few hundred it rarely stops.\n"},
+     "show after a twentieth of 5,000 cases; on a few hundred it rarely stops.\n"
+     "\n"
+     "--concurrency auto finds by itself how many requests at once a target behind HTTP is worth:\n"
+     "doubled from 4 while twice as many bring 20 % more, then the least with 95 % of the highest\n"
+     "throughput; halved when attempts fail, and then raised by an eighth at a time. The steps "
+     "are\n"
+     "in summary.json. Before the first request the longest that the run may take is said (every\n"
+     "attempt used, to its last second); then, or at --deadline, it ends.\n"},
     {"score", as_cmd_score, "FILE...", "score recorded answers: no suite, no target",
      "FILE holds JSON Lines ('-' is stdin), a case a line:\n"
      "  expected              what is right: a string, a number, a list of either (any is right)\n"
@@ -99,18 +106,24 @@ const as_command as_commands[] = {
      "  flush        sends what waits, also what was refused before\n"
      "  list         what fires, and what waits\n"
      "What a suite can say: assay help alerts.\n"},
-    {"bench", as_cmd_bench, "TARGET", "load on a target: latency, throughput, saturation",
+    {"bench", as_cmd_bench, "TARGET [B]", "load on a target: latency, throughput, saturation",
      "Closed loop: --concurrency requests at once, each followed by the next. Open loop (--rate):\n"
      "requests start when they are meant to, whether earlier ones were answered or not, and\n"
      "latency counts from the intended start. Percentiles are by nearest rank; one that fewer\n"
      "than one request lies beyond is withheld.\n"
+     "\n"
+     "With a second target both are asked in turn, in blocks A B B A: the ratio of requests a\n"
+     "second and of each time is the geometric mean over ten pairs of blocks, with its 95 %\n"
+     "interval. --sweep doubles the concurrency until that brings nothing; with --rate it doubles\n"
+     "the rate from there until the target does not keep up, and narrows the place down.\n"
      "\n"
      "  e2e      to the last byte of the attempt that was answered\n"
      "  ttft     to the first piece of text\n"
      "  tpot     (e2e - ttft) / (tokens out - 1), as vLLM defines it\n"
      "  itl      between one piece of a stream and the next, over all requests\n"
      "  late     sent so much after the intended start (open loop)\n"
-     "  goodput  answers a second that keep every bound of --slo\n"},
+     "  goodput  answers a second that keep every bound of --slo\n"
+     "What vLLM, guidellm, AIPerf and llmperf call by these names is printed beside them.\n"},
     {"serve", as_cmd_serve, "", "the same pages live over the history, /metrics and an API",
      "Pages: / (suites), /suites/S (over time), /suites/S/cases (search), /suites/S/cases/ID,\n"
      "/runs, /runs/RUN, /compare?a=RUN&b=RUN. For machines: /healthz, /metrics (OpenMetrics), and\n"
@@ -206,6 +219,18 @@ static void put_targets(as_buf *out) {
         "  max_mb=N       largest response (8)\n"
         "  key_env=NAME   variable that holds the key (none: send none)   key_file=PATH\n"
         "  ca_file=PATH   authorities to trust instead of the system's\n"
+        "  metrics=yes    read the server's own /metrics before, while and after it is asked (or\n"
+        "                 metrics=URL): vLLM, SGLang, TGI, llama.cpp, Triton\n"
+        "\n"
+        "  Replicas: openai:http://a/v1,http://b/v1#MODEL (also tgi, kserve) asks several servers "
+        "of\n"
+        "  one model: each request goes to the one with the fewest under way; one that fails 3 "
+        "times\n"
+        "  in a row is left alone until an attempt succeeds. twice=N asks N percent of the cases "
+        "of a\n"
+        "  second one too and counts other texts. The summary has a row for each.\n");
+    as_buf_text(
+        out,
         "\n"
         "  Retried: refused and broken connections, timeouts, streams that were cut, 408 409 425\n"
         "  429 5xx. Not: other 4xx, answers that are not understood. 401 402 403 404 end the run.\n"
@@ -259,7 +284,9 @@ static void put_targets(as_buf *out) {
         "                                       first that is there), $ (the body)\n"
         "  poll: {url: 'https://host/jobs/{{ response.id }}', status: status, done: [ok],\n"
         "         failed: [failed], every: 1, most: 600}      asked by GET until it is done\n"
-        "\n"
+        "\n");
+    as_buf_text(
+        out,
         "cmd:COMMAND reads {\"id\", \"task\", \"prompt\", \"messages\", \"choices\", "
         "\"max_tokens\",\n"
         "  \"temperature\", \"seed\", \"stop\"} a line and writes {\"output\"} a line; for choices "

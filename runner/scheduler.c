@@ -6,8 +6,9 @@
 
 #include "harness/base/thread.h"
 
-// Jobs under way a worker: one being answered, one waiting so that the worker never does.
-enum { JOBS_PER_WORKER = 2 };
+// Jobs under way a worker: one being answered, one waiting so that the worker never does. Jobs
+// change threads in batches: a thread is woken once for many.
+enum { JOBS_PER_WORKER = 2, BATCH = 32 };
 
 typedef struct worker {
     as_scheduler *scheduler;
@@ -23,6 +24,10 @@ struct as_scheduler {
     as_job *jobs, **idle;
     size_t job_count, idle_count, under_way;
     size_t slots; // requests that a waiting target keeps going
+    bool adaptive;
+    as_knee knee;                           // the driving thread's; it says what `slots` is
+    as_job *fresh[BATCH], *finished[BATCH]; // the caller's: submitted, taken from `done`
+    size_t fresh_count, finished_count, finished_at;
     atomic_bool stop;
     atomic_bool hungry; // the driving thread has room and may be asleep: a job has to wake it
 };
@@ -36,39 +41,74 @@ static void work(void *worker_in) {
     }
 }
 
+// What the driving thread holds between the queues and the target.
+typedef struct batches {
+    as_job *todo[BATCH], *done[BATCH];
+    size_t todo_count, todo_at, done_count;
+} batches;
+
+static void hand_over(as_scheduler *s, batches *b) {
+    if (b->done_count) as_queue_push_many(s->done, (void *const *)b->done, b->done_count);
+    b->done_count = 0;
+}
+
 // Hands jobs over while there is room. False once no more will come.
-static bool begin_jobs(worker *w, size_t *out) {
+static bool begin_jobs(worker *w, batches *b, size_t *out) {
     as_scheduler *s = w->scheduler;
     while (*out < s->slots) {
-        bool timed_out = false;
-        // Sleeps here only when there is nothing else to wait for.
-        as_job *job = *out ? as_queue_pop_within(s->todo, 0, &timed_out) : as_queue_pop(s->todo);
-        if (!job) return timed_out;
+        if (b->todo_at == b->todo_count) {
+            // Sleeps here only when there is nothing else to wait for.
+            bool timed_out = false;
+            uint64_t wait_ns = *out ? 0 : UINT64_MAX >> 2;
+            if (!*out) hand_over(s, b);
+            b->todo_at = 0;
+            b->todo_count =
+                as_queue_pop_many(s->todo, (void **)b->todo, BATCH, wait_ns, &timed_out);
+            if (!b->todo_count) return timed_out;
+        }
+        as_job *job = b->todo[b->todo_at++];
         s->ops->begin(w->target_worker, &job->arena, &job->request, &job->answer, job, job->due_ns);
         ++*out;
     }
     return true;
 }
 
+// At the end of a run the limit is no longer kept full, and latency says nothing about it.
+static void adapt(as_scheduler *s, const as_answer *answer, size_t out) {
+    if (answer->cached || out < s->slots) return;
+    as_knee_add(&s->knee, answer->latency_ms,
+                as_outcome_is_error(answer->outcome) || answer->attempts > 1);
+    s->slots = s->knee.limit;
+}
+
 // Like work, for a target that waits: many requests, one thread.
 static void drive(void *worker_in) {
     worker *w = worker_in;
     as_scheduler *s = w->scheduler;
+    batches b = {0};
     size_t out = 0;
     bool more = true;
     while (more || out) {
         atomic_store(&s->hungry, false);
-        if (more) more = begin_jobs(w, &out);
+        if (more) more = begin_jobs(w, &b, &out);
         if (more && out < s->slots) {
             atomic_store(&s->hungry, true);
-            more = begin_jobs(w, &out); // one may have come before it said so
+            more = begin_jobs(w, &b, &out); // one may have come before it said so
         }
         if (atomic_load(&s->stop)) s->ops->cancel(w->target_worker);
-        as_job *job = out ? s->ops->next(w->target_worker, UINT64_MAX) : NULL;
+        // What is answered already is handed over in one batch; nothing waits while this does.
+        as_job *job = out ? s->ops->next(w->target_worker, 0) : NULL;
+        if (!job && out) {
+            hand_over(s, &b);
+            job = s->ops->next(w->target_worker, UINT64_MAX);
+        }
         if (!job) continue;
-        as_queue_push(s->done, job);
+        if (s->adaptive) adapt(s, &job->answer, out);
+        b.done[b.done_count++] = job;
+        if (b.done_count == BATCH) hand_over(s, &b);
         out--;
     }
+    hand_over(s, &b);
 }
 
 static as_rc start_workers(as_scheduler *s, as_target *target, size_t count, as_err *err) {
@@ -84,12 +124,14 @@ static as_rc start_workers(as_scheduler *s, as_target *target, size_t count, as_
     return AS_OK;
 }
 
-as_rc as_scheduler_new(const as_target_ops *ops, as_target *target, size_t workers,
-                       as_scheduler **out, as_err *err) {
+static as_rc make(const as_target_ops *ops, as_target *target, size_t workers, bool adaptive,
+                  as_scheduler **out, as_err *err) {
     as_scheduler *s = as_mem_new(sizeof *s);
     s->ops = ops;
+    s->adaptive = adaptive;
+    as_knee_start(&s->knee, workers);
     s->job_count = s->idle_count = as_size_mul(workers, JOBS_PER_WORKER);
-    s->slots = workers;
+    s->slots = adaptive ? s->knee.limit : workers;
     if (ops->begin) workers = 1;
     s->todo = as_queue_new(s->job_count);
     s->done = as_queue_new(s->job_count);
@@ -105,22 +147,49 @@ as_rc as_scheduler_new(const as_target_ops *ops, as_target *target, size_t worke
     return rc;
 }
 
+as_rc as_scheduler_new(const as_target_ops *ops, as_target *target, size_t workers,
+                       as_scheduler **out, as_err *err) {
+    return make(ops, target, workers, false, out, err);
+}
+
+as_rc as_scheduler_new_adaptive(const as_target_ops *ops, as_target *target, size_t most,
+                                as_scheduler **out, as_err *err) {
+    return make(ops, target, most, true, out, err);
+}
+
+const as_knee *as_scheduler_knee(const as_scheduler *s) {
+    return s->adaptive ? &s->knee : NULL;
+}
+
 as_job *as_scheduler_take(as_scheduler *s) {
     return s->idle_count ? s->idle[--s->idle_count] : NULL;
 }
 
+static void send_fresh(as_scheduler *s) {
+    if (!s->fresh_count) return;
+    as_queue_push_many(s->todo, (void *const *)s->fresh, s->fresh_count);
+    s->fresh_count = 0;
+    if (s->ops->wake && atomic_load(&s->hungry)) s->ops->wake(s->workers[0].target_worker);
+}
+
 void as_scheduler_submit(as_scheduler *s, as_job *job) {
     s->under_way++;
-    as_queue_push(s->todo, job);
-    if (s->ops->wake && atomic_load(&s->hungry)) s->ops->wake(s->workers[0].target_worker);
+    s->fresh[s->fresh_count++] = job;
+    if (s->fresh_count == BATCH || atomic_load(&s->hungry)) send_fresh(s);
 }
 
 as_job *as_scheduler_finished(as_scheduler *s, uint64_t wait_ns) {
     if (!s->under_way) return NULL;
-    bool timed_out;
-    as_job *job = as_queue_pop_within(s->done, wait_ns, &timed_out);
-    if (job) s->under_way--;
-    return job;
+    if (s->finished_at == s->finished_count) {
+        bool timed_out;
+        send_fresh(s);
+        s->finished_at = 0;
+        s->finished_count =
+            as_queue_pop_many(s->done, (void **)s->finished, BATCH, wait_ns, &timed_out);
+        if (!s->finished_count) return NULL;
+    }
+    s->under_way--;
+    return s->finished[s->finished_at++];
 }
 
 void as_scheduler_give_back(as_scheduler *s, as_job *job) {

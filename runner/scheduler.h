@@ -7,6 +7,7 @@
 #define AS_SCHEDULER_H
 
 #include "harness/target/target.h"
+#include "runner/load/knee.h"
 
 typedef struct as_job {
     as_arena arena; // case, request and answer live here; reset when the job is given back
@@ -22,6 +23,13 @@ typedef struct as_scheduler as_scheduler;
 // computes, one thread that keeps `workers` requests going.
 as_rc as_scheduler_new(const as_target_ops *ops, as_target *target, size_t workers,
                        as_scheduler **out, as_err *err) AS_MUST_USE;
+
+// The same for a target that waits, with as many requests at once as knee.h finds, at most `most`.
+as_rc as_scheduler_new_adaptive(const as_target_ops *ops, as_target *target, size_t most,
+                                as_scheduler **out, as_err *err) AS_MUST_USE;
+
+// What was found so far, once nothing is under way; NULL for a fixed number.
+const as_knee *as_scheduler_knee(const as_scheduler *scheduler);
 
 // An empty job to fill, or NULL while as many as useful are under way.
 as_job *as_scheduler_take(as_scheduler *scheduler);

@@ -79,17 +79,22 @@ as_queue *as_queue_new(size_t capacity) {
     return queue;
 }
 
-bool as_queue_push(as_queue *queue, void *item) {
+size_t as_queue_push_many(as_queue *queue, void *const *items, size_t count) {
     pthread_mutex_lock(&queue->lock);
-    while (queue->count == queue->capacity && !queue->closed)
-        pthread_cond_wait(&queue->has_room, &queue->lock);
-    bool open = !queue->closed;
-    if (open) {
-        queue->items[(queue->head + queue->count++) % queue->capacity] = item;
+    size_t pushed = 0;
+    while (pushed < count) {
+        while (queue->count == queue->capacity && !queue->closed)
+            pthread_cond_wait(&queue->has_room, &queue->lock);
+        if (queue->closed) break;
+        queue->items[(queue->head + queue->count++) % queue->capacity] = items[pushed++];
         pthread_cond_signal(&queue->has_item);
     }
     pthread_mutex_unlock(&queue->lock);
-    return open;
+    return pushed;
+}
+
+bool as_queue_push(as_queue *queue, void *item) {
+    return as_queue_push_many(queue, &item, 1) == 1;
 }
 
 static void *take_front(as_queue *queue) {
@@ -109,7 +114,8 @@ void *as_queue_pop(as_queue *queue) {
     return item;
 }
 
-void *as_queue_pop_within(as_queue *queue, uint64_t timeout_ns, bool *timed_out) {
+size_t as_queue_pop_many(as_queue *queue, void **items, size_t most, uint64_t timeout_ns,
+                         bool *timed_out) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     uint64_t ns = (uint64_t)until.tv_nsec + timeout_ns;
@@ -120,10 +126,16 @@ void *as_queue_pop_within(as_queue *queue, uint64_t timeout_ns, bool *timed_out)
     *timed_out = false;
     while (!queue->count && !queue->closed && !*timed_out)
         *timed_out = pthread_cond_timedwait(&queue->has_item, &queue->lock, &until) == ETIMEDOUT;
-    void *item = take_front(queue);
-    if (item) *timed_out = false;
+    size_t count = 0;
+    while (count < most && queue->count) items[count++] = take_front(queue);
+    if (count) *timed_out = false;
     pthread_mutex_unlock(&queue->lock);
-    return item;
+    return count;
+}
+
+void *as_queue_pop_within(as_queue *queue, uint64_t timeout_ns, bool *timed_out) {
+    void *item;
+    return as_queue_pop_many(queue, &item, 1, timeout_ns, timed_out) ? item : NULL;
 }
 
 void as_queue_close(as_queue *queue) {

@@ -27,6 +27,11 @@ bool as_queue_push(as_queue *queue, void *item); // waits for room; false once c
 void *as_queue_pop(as_queue *queue);             // waits; NULL once closed and empty
 // Like pop, but gives up after `timeout_ns`: then NULL and *timed_out true.
 void *as_queue_pop_within(as_queue *queue, uint64_t timeout_ns, bool *timed_out);
+// Many at once, under one lock: pushes all of them, waiting for room; pops at most `most` of what
+// is there, waiting for the first as pop_within does. Returns how many (push: fewer once closed).
+size_t as_queue_push_many(as_queue *queue, void *const *items, size_t count);
+size_t as_queue_pop_many(as_queue *queue, void **items, size_t most, uint64_t timeout_ns,
+                         bool *timed_out);
 void as_queue_close(as_queue *queue);
 void as_queue_free(as_queue *queue);
 

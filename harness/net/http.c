@@ -34,8 +34,9 @@ typedef struct exchange {
     CURL *easy;
     struct curl_slist *headers;
     as_http_request request;
-    as_buf url;  // as asked now: redirects change it
-    as_buf auth; // header lines for it
+    as_buf url;   // as asked now: redirects change it
+    as_buf auth;  // header lines for it
+    as_buf setup; // what `easy` is set up for: requests that differ in their body alone reuse it
     char curl_error[CURL_ERROR_SIZE];
     bool too_large, late, get; // get: a redirect made it a GET
     unsigned hops;
@@ -48,6 +49,7 @@ struct as_http {
     uint64_t timer_ns, sweep_ns; // when libcurl, and when our deadlines, want to be looked at
     exchange *active, *done_first, *done_last, *idle;
     size_t active_count, done_count;
+    as_buf setup; // of the request being started
     as_str ca_file;
     as_arena arena;
 };
@@ -178,22 +180,27 @@ static void put_headers(exchange *x, bool with_secrets) {
     curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
 }
 
+static bool is_head(const exchange *x) {
+    return as_str_is(x->request.method, "HEAD") && !x->get;
+}
+
+static bool is_bare_get(const exchange *x) {
+    return x->get || (as_str_is(x->request.method, "GET") && !x->request.body.ptr);
+}
+
 static void put_method(exchange *x) {
-    as_str method = x->get ? AS_STR("GET") : x->request.method, body = x->request.body;
-    if (as_str_is(method, "HEAD")) {
+    if (is_head(x)) {
         curl_easy_setopt(x->easy, CURLOPT_NOBODY, 1L);
         return;
     }
-    if (as_str_is(method, "GET") && (x->get || !body.ptr)) {
+    if (is_bare_get(x)) {
         curl_easy_setopt(x->easy, CURLOPT_HTTPGET, 1L);
         return;
     }
     curl_easy_setopt(x->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body.ptr ? body.ptr : "");
-    if (as_str_is(method, "POST")) return;
+    if (as_str_is(x->request.method, "POST")) return;
     char name[16];
-    snprintf(name, sizeof name, "%.*s", AS_STR_ARG(method));
+    snprintf(name, sizeof name, "%.*s", AS_STR_ARG(x->request.method));
     curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, name);
 }
 
@@ -300,13 +307,49 @@ static bool prepare(exchange *x, bool with_secrets) {
     return !err.rc;
 }
 
+// All that decides the options of the handle, except the body.
+static void describe(exchange *x, bool with_secrets) {
+    as_buf *out = &x->http->setup;
+    const as_http_limits *limits = &x->request.limits;
+    as_buf_clear(out);
+    as_buf_str(out, x->request.method);
+    as_buf_char(out, is_bare_get(x) ? '-' : '+');
+    as_buf_char(out, x->request.streamed ? 's' : ' ');
+    as_buf_add(out, &limits->connect_ms, sizeof limits->connect_ms);
+    as_buf_add(out, &limits->total_ms, sizeof limits->total_ms);
+    as_buf_add(out, &limits->stall_ms, sizeof limits->stall_ms);
+    as_buf_str(out, as_buf_view(&x->url));
+    for (size_t i = 0; i < x->request.header_count; i++) {
+        const as_http_header *h = &x->request.headers[i];
+        if (h->secret && !with_secrets) continue;
+        as_buf_char(out, '\n');
+        as_buf_str(out, h->name);
+        as_buf_char(out, ':');
+        as_buf_str(out, h->value);
+    }
+    if (with_secrets) as_buf_str(out, as_buf_view(&x->auth));
+}
+
+static void set_up(exchange *x, bool with_secrets) {
+    describe(x, with_secrets);
+    if (!as_str_eq(as_buf_view(&x->setup), as_buf_view(&x->http->setup))) {
+        put_options(x);
+        put_headers(x, with_secrets);
+        as_buf_clear(&x->setup);
+        as_buf_str(&x->setup, as_buf_view(&x->http->setup));
+    }
+    if (is_bare_get(x) || is_head(x)) return; // a body would make it a POST
+    as_str body = x->request.body;
+    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body.ptr ? body.ptr : "");
+}
+
 static void launch(exchange *x, bool with_secrets) {
     if (!prepare(x, with_secrets)) {
         push_done(x);
         return;
     }
-    put_options(x);
-    put_headers(x, with_secrets);
+    set_up(x, with_secrets);
     activate(x);
     CURLMcode code = curl_multi_add_handle(x->http->multi, x->easy);
     if (!code) return;
@@ -539,7 +582,8 @@ static void free_list(exchange *x) {
         curl_slist_free_all(x->headers);
         as_buf *const buffers[] = {
             &x->reply.body,     &x->reply.retry_after, &x->reply.date, &x->reply.content_type,
-            &x->reply.location, &x->reply.headers,     &x->url,        &x->auth};
+            &x->reply.location, &x->reply.headers,     &x->url,        &x->auth,
+            &x->setup};
         for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) as_buf_free(buffers[i]);
         free(x);
         x = next;
@@ -554,6 +598,7 @@ void as_http_free(as_http *http) {
     if (http->multi) curl_multi_cleanup(http->multi);
     if (http->epoll >= 0) close(http->epoll);
     if (http->wake >= 0) close(http->wake);
+    as_buf_free(&http->setup);
     as_arena_free(&http->arena);
     free(http);
 }

@@ -255,6 +255,7 @@ void as_summary_write(as_buf *buf, const as_summary *s) {
     put_cost(&out, s);
     put_str(&out, "scores_digest", s->scores_digest);
     if (s->sequential) put_sequential(&out, s);
+    if (s->serving.concurrency) as_jo_key(&out, "serving"), as_serving_write(&out, &s->serving);
     as_jo_key(&out, "gate");
     as_gate_write(&out, &s->gate);
     as_jo_close(&out, '}');
@@ -432,6 +433,7 @@ as_rc as_summary_read(as_arena *arena, as_str text, as_summary *out, as_err *err
     get_latency(as_json_get(json, "tpot_ms"), &s.tpot);
     s.scores_digest = get_str(json, "scores_digest");
     get_sequential(as_json_get(json, "sequential"), &s);
+    as_serving_read(arena, as_json_get(json, "serving"), &s.serving);
     get_gate(arena, as_json_get(json, "gate"), &s.gate);
     *out = s;
     return AS_OK;

@@ -6,6 +6,7 @@
 #define AS_SUMMARY_H
 
 #include "harness/base/json.h"
+#include "harness/record/serving.h"
 
 enum { AS_SUMMARY_SCHEMA = 1 };
 
@@ -107,6 +108,7 @@ typedef struct as_summary {
     bool sequential; // cases came in a drawn order, and the run could be stopped early
     bool stopped;    // and was
     uint64_t order_seed, planned;
+    as_serving serving;
     as_gate gate;
 } as_summary;
 

@@ -65,7 +65,8 @@ void as_pace_ok(as_pace *p) {
 bool as_pace_failed(as_pace *p, uint64_t now, size_t under_way) {
     p->failures++;
     if (!p->open) {
-        if (p->failures < FAILURES_MIN + under_way) return false;
+        uint64_t least = p->eject_after ? p->eject_after : FAILURES_MIN + under_way;
+        if (p->failures < least) return false;
         p->open = true;
         p->probes = 0;
         p->opened_ns = now;

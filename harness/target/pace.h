@@ -16,6 +16,7 @@
 typedef struct as_pace {
     double requests_per_s, tokens_per_s; // 0: no limit
     uint64_t patience_ns;                // of an open breaker, once something had succeeded
+    uint64_t eject_after;                // failures in a row that open it; 0: as said above
     double requests, tokens;             // in the buckets; may be below 0
     uint64_t filled_ns, pause_ns;        // last refill; nothing goes out before
     bool succeeded;                      // ever

@@ -14,9 +14,10 @@
 #include "harness/net/url.h"
 #include "harness/target/pace.h"
 #include "harness/target/recall.h"
+#include "harness/target/replica.h"
 #include "harness/target/reply.h"
 
-enum { WORKERS = 16, KEYS_MAX = 64 };
+enum { WORKERS = 16, KEYS_MAX = 64, BACKOFF_MAX_S = 8 };
 static as_recall cache; // dir NULL: none
 static const uint64_t MS = 1000000, REFUSED_NS = 1200000000;
 
@@ -26,6 +27,10 @@ struct as_target {
     as_wire_setup setup;
     as_target_info info;
     as_target_uri parsed;
+    as_str *bases; // [base_count] URLs of its servers; the wire knows the first
+    size_t base_count;
+    const as_serving_replica *facts; // [base_count] after its worker has ended
+    int64_t twice;                   // percent of the cases that a second server is asked too
     int64_t timeout_s, connect_s, first_byte_s, retries, max_wait_s, patience_s, rpm, tpm, max_mb;
     const char *ca_file;
 };
@@ -47,6 +52,8 @@ typedef struct asked {
     char key[65];          // in the cache
     double token_guess;
     uint64_t due_ns, at_ns; // intended start or 0; not before
+    size_t replica, avoid;  // where it is, or was last; where it should not go; SIZE_MAX: nowhere
+    bool second;            // answered: asked elsewhere too, to compare
     uint64_t first_ns, last_ns;
     as_buf gaps; // doubles, ms
     as_rng rng;
@@ -57,12 +64,12 @@ struct as_target_worker {
     as_target *target;
     as_http *http;
     as_arena scratch;
-    as_pace pace;
+    as_pace pace; // limits of the target; breakers are those of its replicas
+    as_replicas replicas;
     asked **heap; // waiting, by at_ns
     size_t heap_count, heap_capacity;
     size_t out_count; // at the HTTP engine
     asked *done, *idle;
-    bool reached;      // something has answered, whatever it said
     uint64_t first_ns; // of the first attempt
     as_str given_up;   // why nothing is asked any more; in the target's arena
 };
@@ -75,9 +82,9 @@ as_rc as_remote_cache(const char *dir, as_err *err) {
 
 // ---- the target
 
-static const char *const common_keys[] = {"timeout",  "connect",  "first_byte", "retries",
-                                          "max_wait", "patience", "rpm",        "tpm",
-                                          "max_mb",   "key_env",  "key_file",   "ca_file"};
+static const char *const common_keys[] = {
+    "timeout", "connect", "first_byte", "retries",  "max_wait", "patience", "rpm",
+    "tpm",     "max_mb",  "key_env",    "key_file", "ca_file",  "twice",    "metrics"};
 
 static as_rc read_common(as_target *t, as_str uri, as_str base_dir, as_err *err) {
     const as_target_uri *p = &t->parsed;
@@ -92,7 +99,8 @@ static as_rc read_common(as_target *t, as_str uri, as_str base_dir, as_err *err)
                   {"patience", 0, 86400, &t->patience_s},
                   {"rpm", 1, 100000000, &t->rpm},
                   {"tpm", 1, 1000000000000, &t->tpm},
-                  {"max_mb", 1, 1024, &t->max_mb}};
+                  {"max_mb", 1, 1024, &t->max_mb},
+                  {"twice", 1, 100, &t->twice}};
     t->timeout_s = 120, t->connect_s = 10, t->retries = 3;
     t->max_wait_s = 120, t->patience_s = 60, t->max_mb = 8;
     as_rc rc = AS_OK;
@@ -123,6 +131,29 @@ static as_rc check_allowed(const as_target *t, as_err *err) {
                    AS_STR_ARG(t->setup.uri), AS_STR_ARG(url.host));
 }
 
+// All attempts to their last second, and the longest waits between them. An answer may ask for a
+// pause of all requests: that is a wait of this one too.
+static double worst_call(const as_target *t) {
+    double wait_s = t->max_wait_s > BACKOFF_MAX_S ? (double)t->max_wait_s : BACKOFF_MAX_S;
+    return (double)(t->retries + 1) * (double)t->timeout_s + (double)t->retries * wait_s;
+}
+
+// "URL,URL#MODEL": the wire sees the first server alone.
+static as_rc read_replicas(as_target *t, as_str uri, as_err *err) {
+    as_str model = t->parsed.rest, list = as_str_cut(&model, '#');
+    as_rc rc = as_replica_bases(&t->arena, list, &t->bases, &t->base_count, err);
+    if (!rc && t->twice && t->base_count < 2)
+        rc = as_fail(err, AS_INVALID,
+                     "'twice' compares replicas: name several, as in "
+                     "openai:http://a/v1,http://b/v1#MODEL");
+    if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(uri));
+    if (rc || t->base_count == 1) return rc;
+    t->parsed.rest =
+        model.ptr ? as_strf(&t->arena, "%.*s#%.*s", AS_STR_ARG(t->bases[0]), AS_STR_ARG(model))
+                  : t->bases[0];
+    return AS_OK;
+}
+
 as_rc as_remote_open(const as_wire_ops *ops, as_str uri, as_str base_dir, as_target **out,
                      as_err *err) {
     return as_remote_open_preset(ops, &(as_remote_preset){0}, uri, base_dir, out, err);
@@ -145,9 +176,18 @@ as_rc as_remote_open_preset(const as_wire_ops *ops, const as_remote_preset *pres
                                .base_dir = as_str_copy(&t->arena, base_dir),
                                .parsed = &t->parsed};
     as_wire_header(&t->setup, AS_STR("Content-Type"), AS_STR("application/json"), false);
+    as_str metrics_url = AS_STR("");
+    if (!rc) rc = read_replicas(t, uri, err);
     if (!rc && preset->prepare) rc = preset->prepare(&t->setup, err);
     if (!rc) rc = ops->open(&t->setup, err);
     if (!rc) rc = check_allowed(t, err);
+    if (!rc && t->base_count > 1 && !as_str_starts(t->setup.endpoint, t->bases[0]))
+        rc = as_fail(err, AS_INVALID, "target '%.*s': replicas are for openai, tgi and kserve",
+                     AS_STR_ARG(uri));
+    if (!rc)
+        rc = as_replica_metrics(&t->arena, t->setup.endpoint,
+                                as_target_uri_value(&t->parsed, "metrics", AS_STR("no")),
+                                &metrics_url, err);
     if (rc) {
         as_remote_close(t);
         return rc;
@@ -157,7 +197,11 @@ as_rc as_remote_open_preset(const as_wire_ops *ops, const as_remote_preset *pres
                                .model_name = t->setup.model_name,
                                .device = AS_STR("remote"),
                                .engine = t->setup.endpoint,
-                               .workers = WORKERS};
+                               .workers = WORKERS,
+                               .call_worst_s = worst_call(t),
+                               .outage_worst_s = (double)(t->patience_s + t->timeout_s),
+                               .requests_per_s = (double)t->rpm / 60,
+                               .metrics_url = metrics_url};
     warn_plain_key(t);
     *out = t;
     return AS_OK;
@@ -194,8 +238,9 @@ as_rc as_remote_worker_new(as_target *t, as_target_worker **out, as_err *err) {
         free(w);
         return rc;
     }
-    as_pace_start(&w->pace, (double)t->rpm, (double)t->tpm, (uint64_t)t->patience_s * 1000000000u,
-                  as_clock_ns());
+    uint64_t now = as_clock_ns(), patience_ns = (uint64_t)t->patience_s * 1000000000u;
+    as_pace_start(&w->pace, (double)t->rpm, (double)t->tpm, patience_ns, now);
+    as_replicas_start(&w->replicas, t->bases, t->base_count, patience_ns, now);
     *out = w;
     return AS_OK;
 }
@@ -217,6 +262,8 @@ static void free_asked_list(asked *a) {
 
 void as_remote_worker_free(as_target_worker *w) {
     as_remote_cancel(w);
+    w->target->facts = as_replicas_facts(&w->replicas, &w->target->arena);
+    as_replicas_free(&w->replicas);
     as_http_free(w->http);
     free_asked_list(w->done);
     free_asked_list(w->idle);
@@ -314,6 +361,10 @@ static void fail_case(asked *a, as_outcome outcome, as_str error) {
 }
 
 static void cancel_case(asked *a) {
+    if (a->second) {
+        finish(a);
+        return;
+    }
     const as_str why = a->worker->given_up;
     fail_case(a, AS_OUT_CANCELLED,
               why.len ? as_strf(a->arena, "not asked: %.*s", AS_STR_ARG(why))
@@ -357,6 +408,8 @@ void as_remote_begin(as_target_worker *w, as_arena *arena, const as_request *req
         .sse = a->sse,
         .gaps = a->gaps,
         .due_ns = due_ns,
+        .replica = SIZE_MAX,
+        .avoid = SIZE_MAX,
         .rng = as_rng_of(as_clock_ns(), as_str_hash(request->id))};
     *out = (as_answer){.outcome = AS_OUT_OK, .error = AS_STR(""), .ttft_ms = NAN, .attempts = 1};
     build_call(a);
@@ -495,12 +548,21 @@ static void take_answer(asked *a) {
         return;
     }
     (t->ops->answer ? t->ops->answer : as_wire_answer)(t->setup.wire, &a->take, out);
+    bool text = a->request->task == AS_TASK_GENERATE || a->request->task == AS_TASK_CHOICE;
+    bool drawn = t->twice && text && as_str_hash(a->request->id) % 100 < (uint64_t)t->twice;
+    if (drawn && a->calls == 1 && !out->cached && out->outcome == AS_OUT_OK) {
+        a->second = true;
+        out->output = redacted(a->arena, out->output);
+        wait_until(a, 0);
+        return;
+    }
     finish(a);
 }
 
-static void retry(asked *a, as_reply j) {
+static void retry(asked *a, as_reply j, bool counts) {
     as_target_worker *w = a->worker;
     const as_target *t = w->target;
+    as_replica *replica = &w->replicas.items[a->replica];
     uint64_t now = as_clock_ns();
     if (j.wait_ms > t->max_wait_s * 1000) {
         fail_case(a, j.outcome,
@@ -511,28 +573,94 @@ static void retry(asked *a, as_reply j) {
     uint64_t wait_ms;
     if (j.wait_ms >= 0) {
         wait_ms = (uint64_t)j.wait_ms;
-        as_pace_pause(&w->pace, now + wait_ms * MS);
+        as_pace_pause(&replica->pace, now + wait_ms * MS);
+        if (w->replicas.count > 1) wait_ms = 0; // another one may have time
     } else {
         // While nothing has ever answered, waiting long helps nobody.
-        wait_ms = as_retry_backoff_ms(a->attempt, 250, w->reached ? 8000 : 300, &a->rng);
+        uint64_t most_ms = replica->reached ? BACKOFF_MAX_S * 1000 : 300;
+        wait_ms = as_retry_backoff_ms(a->attempt, 250, most_ms, &a->rng);
     }
     as_log_debug("case '%.*s': %.*s; again in %llu ms", AS_STR_ARG(a->request->id),
                  AS_STR_ARG(j.error), (unsigned long long)wait_ms);
-    a->attempt++;
+    a->attempt += counts;
     a->answer->attempts++;
+    a->avoid = a->replica;
     wait_until(a, now + wait_ms * MS);
+}
+
+// A server that nothing is sent to any more. The last one takes the target with it.
+static void lose(as_target_worker *w, as_replica *replica, as_str why) {
+    if (w->given_up.len || replica->lost) return;
+    replica->lost = true;
+    if (as_replicas_all_lost(&w->replicas))
+        give_up(w, why);
+    else
+        as_log_warning("replica %.*s is given up: %.*s", AS_STR_ARG(replica->base),
+                       AS_STR_ARG(redacted(&w->target->arena, why)));
+}
+
+// What an attempt without an answer means for the server that it went to.
+static void blame(as_target_worker *w, asked *a, as_reply j, bool refused, bool last) {
+    as_replica *replica = &w->replicas.items[a->replica];
+    replica->errors++;
+    if (j.what == AS_REPLY_RETRY && j.targets_fault && !refused &&
+        as_replica_failed(&w->replicas, a->replica, as_clock_ns()))
+        lose(w, replica,
+             as_strf(a->arena, "no request succeeds any more: %.*s", AS_STR_ARG(j.error)));
+    if (refused && (last || w->replicas.count > 1 || as_clock_ns() - w->first_ns > REFUSED_NS)) {
+        as_str where = w->replicas.count == 1 ? w->target->setup.endpoint : replica->base;
+        lose(w, replica,
+             as_strf(a->arena, "nothing answers at %.*s: %.*s", AS_STR_ARG(where),
+                     AS_STR_ARG(j.error)));
+    }
+    if (j.what == AS_REPLY_FATAL) lose(w, replica, j.error);
+}
+
+static void take_failure(as_target_worker *w, asked *a, as_reply j, const as_http_reply *r) {
+    const as_replica *replica = &w->replicas.items[a->replica];
+    bool refused = r->end == AS_HTTP_REFUSED && !replica->reached;
+    // While a server that worked restarts, knocking at its door costs no case its retries: patience
+    // ends that. Nor does a server that is ejected while there are others.
+    bool knocking = r->end == AS_HTTP_REFUSED && replica->pace.open && replica->pace.succeeded;
+    bool elsewhere = w->replicas.count > 1 && (replica->pace.open || replica->lost);
+    bool free_try = (knocking && w->target->retries) || elsewhere;
+    bool last = a->attempt >= (unsigned)w->target->retries && !free_try;
+    if (r->end != AS_HTTP_CANCELLED) blame(w, a, j, refused, last);
+    if (replica->lost && !w->given_up.len) j.what = AS_REPLY_RETRY, last = false, free_try = true;
+    if (j.what == AS_REPLY_RETRY && !last && !w->given_up.len) {
+        retry(a, j, !free_try);
+    } else {
+        a->answer->latency_ms += (double)(r->end_ns - r->start_ns) / 1e6;
+        fail_case(a, j.outcome, j.error);
+    }
+}
+
+// The same request at a second server: the answer stands, whatever comes; texts are compared.
+static void take_second(as_target_worker *w, asked *a, as_reply j) {
+    const as_target *t = w->target;
+    if (j.what == AS_REPLY_ANSWERED) {
+        as_replica *replica = &w->replicas.items[a->replica];
+        as_answer other = {.outcome = AS_OUT_OK, .error = AS_STR("")};
+        (t->ops->answer ? t->ops->answer : as_wire_answer)(t->setup.wire, &a->take, &other);
+        replica->compared++;
+        replica->disagreed += !as_str_eq(redacted(a->arena, other.output), a->answer->output);
+    }
+    finish(a);
 }
 
 static void take_reply(as_target_worker *w, as_http_reply *r) {
     asked *a = r->context;
     const as_target *t = w->target;
+    as_replica *replica = &w->replicas.items[a->replica];
     w->out_count--;
-    if (r->status) w->reached = true;
+    replica->out_count--;
+    if (r->status) replica->reached = true;
     as_reply j = judge(a, r);
-    uint64_t now = as_clock_ns();
-    if (j.what == AS_REPLY_ANSWERED) {
+    if (a->second) {
+        take_second(w, a, j);
+    } else if (j.what == AS_REPLY_ANSWERED) {
         take_times(a, r);
-        as_pace_ok(&w->pace);
+        as_replica_ok(&w->replicas, a->replica, (double)(r->end_ns - r->start_ns) / 1e6);
         if (a->take.has_usage)
             as_pace_correct(&w->pace,
                             (double)(a->take.tokens_in + a->take.tokens_out) - a->token_guess);
@@ -546,28 +674,9 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
                as_auth_forget(t->setup.auth, a->auth_serial)) {
         a->renewed = true; // the token may have ended early: once more with a new one
         a->answer->attempts++;
-        wait_until(a, now);
+        wait_until(a, as_clock_ns());
     } else {
-        bool refused = r->end == AS_HTTP_REFUSED && !w->reached;
-        // While a server that worked restarts, knocking at its door costs no case its retries:
-        // patience ends that.
-        bool knocking = r->end == AS_HTTP_REFUSED && w->pace.open && w->pace.succeeded;
-        bool last = j.what == AS_REPLY_RETRY && a->attempt >= (unsigned)t->retries &&
-                    !(knocking && t->retries);
-        if (j.what == AS_REPLY_RETRY && j.targets_fault && !refused &&
-            as_pace_failed(&w->pace, now, w->out_count))
-            give_up(w,
-                    as_strf(a->arena, "no request succeeds any more: %.*s", AS_STR_ARG(j.error)));
-        if (refused && (last || now - w->first_ns > REFUSED_NS))
-            give_up(w, as_strf(a->arena, "nothing answers at %.*s: %.*s",
-                               AS_STR_ARG(t->setup.endpoint), AS_STR_ARG(j.error)));
-        if (j.what == AS_REPLY_FATAL) give_up(w, j.error);
-        if (j.what == AS_REPLY_RETRY && !last && !w->given_up.len) {
-            retry(a, j);
-        } else {
-            a->answer->latency_ms += (double)(r->end_ns - r->start_ns) / 1e6;
-            fail_case(a, j.outcome, j.error);
-        }
+        take_failure(w, a, j, r);
     }
     as_http_release(w->http, r);
 }
@@ -589,34 +698,28 @@ static bool answer_from_cache(asked *a) {
     return true;
 }
 
-// The setup's headers but those that the call has itself, and the call's.
-static const as_http_header *gather_headers(const asked *a, size_t *count_out) {
-    const as_wire_setup *setup = &a->worker->target->setup;
-    const as_wire_call *call = &a->wire_call;
-    size_t count = 0;
-    as_http_header *out =
-        AS_NEW_ARRAY(a->arena, as_http_header, setup->header_count + call->header_count);
-    for (size_t i = 0; i < setup->header_count; i++) {
-        bool own = false;
-        for (size_t j = 0; j < call->header_count; j++)
-            own = own || as_str_eq(call->headers[j].name, setup->headers[i].name);
-        if (!own) out[count++] = setup->headers[i];
-    }
-    for (size_t j = 0; j < call->header_count; j++) out[count++] = call->headers[j];
-    *count_out = count;
-    return out;
+// The URL at its replica: the wire made it for the first one.
+static as_str url_at(const as_target_worker *w, const asked *a) {
+    as_str url = a->wire_call.url;
+    if (!a->replica) return url;
+    as_str rest = as_str_sub(url, w->replicas.items[0].base.len, url.len);
+    return as_strf(a->arena, "%.*s%.*s", AS_STR_ARG(w->replicas.items[a->replica].base),
+                   AS_STR_ARG(rest));
 }
 
-static void send(asked *a) {
+static void send(asked *a, size_t replica) {
     as_target_worker *w = a->worker;
     const as_target *t = w->target;
     const as_http_header *headers = t->setup.headers;
     size_t header_count = t->setup.header_count;
-    if (a->wire_call.header_count) headers = gather_headers(a, &header_count);
+    if (a->wire_call.header_count)
+        headers = as_wire_headers(&t->setup, a->arena, &a->wire_call, &header_count);
     reset_take(a);
+    a->replica = replica;
+    a->avoid = SIZE_MAX;
     as_http_request request = {
         .method = a->wire_call.method.len ? a->wire_call.method : AS_STR("POST"),
-        .url = a->wire_call.url,
+        .url = url_at(w, a),
         .headers = headers,
         .header_count = header_count,
         .auth = t->setup.auth,
@@ -629,11 +732,13 @@ static void send(asked *a) {
         .context = a,
     };
     uint64_t now = as_clock_ns();
-    a->answer->cached = false;
+    if (!a->second) a->answer->cached = false;
     if (!w->first_ns) w->first_ns = now;
-    if (a->due_ns && !a->call && !a->attempt) a->answer->late_ms = (double)(now - a->due_ns) / 1e6;
+    if (a->due_ns && !a->second && !a->call && !a->attempt)
+        a->answer->late_ms = (double)(now - a->due_ns) / 1e6;
     as_pace_sent(&w->pace, a->token_guess);
     w->out_count++;
+    w->replicas.items[replica].out_count++;
     as_http_start(w->http, &request);
     if (t->setup.auth) a->auth_serial = t->setup.auth->serial;
 }
@@ -645,9 +750,16 @@ static uint64_t send_due(as_target_worker *w) {
         uint64_t ready = as_pace_ready(&w->pace, now, w->out_count);
         if (ready > at) at = ready;
         if (at > now) return at;
+        asked *top = w->heap[0];
+        size_t avoid = top->second ? top->replica : top->avoid;
+        size_t replica = as_replicas_pick(&w->replicas, now, avoid, &ready);
+        bool alone = top->second && (replica == SIZE_MAX || replica == top->replica);
+        if (replica == SIZE_MAX && !alone) return ready;
         asked *a = take_waiting(w);
-        bool kept = cache.dir && !a->take.again_count;
-        if (!kept || !answer_from_cache(a)) send(a);
+        if (alone)
+            finish(a); // there is nobody to compare it with
+        else if (a->second || !cache.dir || a->take.again_count || !answer_from_cache(a))
+            send(a, replica);
     }
     return UINT64_MAX;
 }
@@ -670,6 +782,11 @@ void *as_remote_next(as_target_worker *w, uint64_t wait_ns) {
     a->next = w->idle;
     w->idle = a;
     return a->tag;
+}
+
+const as_serving_replica *as_remote_replicas(const as_target *t, size_t *count) {
+    *count = t->facts && t->base_count > 1 ? t->base_count : 0;
+    return t->facts;
 }
 
 void as_remote_wake(as_target_worker *w) {

@@ -9,6 +9,10 @@
 // not asked yet is AS_OUT_CANCELLED, and says why. So does a target that nothing answers at, and
 // one that has failed every request for `patience` seconds.
 //
+// Several servers of one model (URL,URL#MODEL): replica.h says where a request goes. A status that
+// ends a target ends only that server while there are others. `twice=N` asks N percent of the cases
+// (drawn by id) of a second server too, and counts how often its text is another one.
+//
 // Latency is that of the attempt that was answered, from its first byte sent to its last byte
 // read; in an open loop (due_ns) it counts from the intended start and holds everything.
 #ifndef AS_REMOTE_H
@@ -36,6 +40,7 @@ as_rc as_remote_worker_new(as_target *target, as_target_worker **out, as_err *er
 void as_remote_begin(as_target_worker *worker, as_arena *arena, const as_request *request,
                      as_answer *out, void *tag, uint64_t due_ns);
 void *as_remote_next(as_target_worker *worker, uint64_t wait_ns);
+const as_serving_replica *as_remote_replicas(const as_target *target, size_t *count);
 void as_remote_wake(as_target_worker *worker);
 void as_remote_cancel(as_target_worker *worker);
 void as_remote_worker_free(as_target_worker *worker);
@@ -52,7 +57,7 @@ as_rc as_remote_accepts(const as_target *target, const as_request *request,
         .open = (OPEN), .info = as_remote_info, .worker_new = as_remote_worker_new,                \
         .worker_free = as_remote_worker_free, .close = as_remote_close, .begin = as_remote_begin,  \
         .next = as_remote_next, .wake = as_remote_wake, .cancel = as_remote_cancel,                \
-        .accepts = as_remote_accepts                                                               \
+        .accepts = as_remote_accepts, .replicas = as_remote_replicas                               \
     }
 
 #endif

@@ -10,6 +10,7 @@
 #include "harness/base/arena.h"
 #include "harness/base/str.h"
 #include "harness/record/sample.h"
+#include "harness/record/serving.h"
 
 typedef enum as_task {
     AS_TASK_CHOICE,
@@ -72,9 +73,13 @@ typedef struct as_target_info {
     as_str uri;          // without secrets
     as_str model_sha256; // empty when it cannot be known
     as_str model_name;
-    as_str device;  // "cpu", "remote"
-    as_str engine;  // "assay avx512"
-    size_t workers; // how many workers it can use; 0: as many as the user likes
+    as_str device;         // "cpu", "remote"
+    as_str engine;         // "assay avx512"
+    size_t workers;        // how many workers it can use; 0: as many as the user likes
+    double call_worst_s;   // with all its attempts and waits one request ends within; 0: no limit
+    double outage_worst_s; // that a target which worked may fail for before it is given up
+    double requests_per_s; // its limit; 0: none
+    as_str metrics_url;    // where the server's own metrics are; empty: nobody said
 } as_target_info;
 
 typedef struct as_target as_target;
@@ -103,6 +108,9 @@ typedef struct as_target_ops {
     void *(*next)(as_target_worker *worker, uint64_t wait_ns);
     void (*wake)(as_target_worker *worker);   // from any thread
     void (*cancel)(as_target_worker *worker); // all under way: AS_OUT_CANCELLED
+    // What became of its servers, once its worker has ended; *count 0 unless it has several. NULL:
+    // it never has.
+    const as_serving_replica *(*replicas)(const as_target *target, size_t *count);
     // Whether it can do what the request asks (task, raw) at all; NULL: it can. AS_INVALID says
     // what it can do instead.
     as_rc (*accepts)(const as_target *target, const as_request *request, as_err *err);

@@ -373,3 +373,19 @@ void as_wire_add_tools(as_wire_take *take, const as_json *calls) {
     }
     as_buf_free(&piece);
 }
+
+const as_http_header *as_wire_headers(const as_wire_setup *setup, as_arena *arena,
+                                      const as_wire_call *call, size_t *count_out) {
+    size_t count = 0;
+    as_http_header *out =
+        AS_NEW_ARRAY(arena, as_http_header, setup->header_count + call->header_count);
+    for (size_t i = 0; i < setup->header_count; i++) {
+        bool own = false;
+        for (size_t j = 0; j < call->header_count; j++)
+            own = own || as_str_eq(call->headers[j].name, setup->headers[i].name);
+        if (!own) out[count++] = setup->headers[i];
+    }
+    for (size_t j = 0; j < call->header_count; j++) out[count++] = call->headers[j];
+    *count_out = count;
+    return out;
+}

@@ -154,4 +154,8 @@ size_t as_wire_room(const as_request *request);
 // The contents joined by newlines, as a model without a template sees them.
 as_str as_wire_prompt(as_arena *arena, const as_request *request);
 
+// The headers of one call: the setup's but those that the call has itself, and the call's.
+const as_http_header *as_wire_headers(const as_wire_setup *setup, as_arena *arena,
+                                      const as_wire_call *call, size_t *count_out);
+
 #endif

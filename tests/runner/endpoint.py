@@ -30,6 +30,9 @@ class Endpoint:
         self.open = []
         self.lock = threading.Lock()
         self.turn = threading.Lock()
+        self.gates = {}
+        self.busy = 0
+        self.metrics = [""]
         self.stopped = False
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -288,6 +291,41 @@ class Endpoint:
         with self.turn:
             time.sleep(float(argument))
         return True
+
+    def on_slots(self, connection, argument, request, text, number):
+        """slots,N,SECONDS: N at a time."""
+        slots, seconds = argument.split(",")
+        with self.lock:
+            gate = self.gates.setdefault(argument, threading.Semaphore(int(slots)))
+        with gate:
+            time.sleep(float(seconds))
+        return True
+
+    def on_refuse(self, connection, argument, request, text, number):
+        """refuse,N,SECONDS: 429 while more than N are being answered."""
+        most, seconds = argument.split(",")
+        with self.lock:
+            self.busy += 1
+            full = self.busy > int(most)
+        try:
+            if full:
+                return self.reply(connection, 429, {"error": {"message": "too many"}})
+            time.sleep(float(seconds))
+            return True
+        finally:
+            with self.lock:
+                self.busy -= 1
+
+    def on_other(self, connection, argument, request, text, number):
+        """other,N: another answer to every Nth case, as a server with other weights."""
+        if int(text.split()[-1]) % int(argument):
+            return True
+        return self.reply(connection, 200, self.chat("something else"))
+
+    def on_metrics(self, connection, argument, request, text, number):
+        """What `metrics` holds, one text a reading; the last one stays."""
+        body = self.metrics.pop(0) if len(self.metrics) > 1 else self.metrics[0]
+        return self.reply(connection, 200 if body else 404, body.encode())
 
     def on_hang(self, connection, argument, request, text, number):
         time.sleep(float(argument or 30))

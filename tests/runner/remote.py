@@ -530,7 +530,7 @@ class Load(Remote):
         self.assertIn("HTTP 500", done.stderr)
         self.assertIn("5 http_error", done.stdout)
         for args, says in ((("--slo", "tfft<=3ms"), "no bound"), (("--prompt", "@nowhere"), "nowhere"),
-                           (("--sweep", "--rate", "3"), "closed loop"), (("--rate", "0"), "--rate")):
+                           (("--sweep", "-j", "auto"), "finds the knee itself"), (("--rate", "0"), "--rate")):
             self.refused("bench", uri, *args, says=[says])
         self.refused("bench", says=["name one target"])
         self.assertIn("e2e", self.assay("bench", "mock:echo", "--requests", "5").stdout)
