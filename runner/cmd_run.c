@@ -14,8 +14,8 @@
 #include "runner/evaluate.h"
 #include "runner/git.h"
 #include "runner/judge.h"
-#include "runner/outputs.h"
 #include "runner/load/worst.h"
+#include "runner/outputs.h"
 
 enum { RUN_ID_LEN = 23, OPEN_CONCURRENCY = 512, AUTO_CONCURRENCY = 1024 };
 

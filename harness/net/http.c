@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "harness/base/clock.h"
@@ -49,25 +50,69 @@ struct as_http {
     uint64_t timer_ns, sweep_ns; // when libcurl, and when our deadlines, want to be looked at
     exchange *active, *done_first, *done_last, *idle;
     size_t active_count, done_count;
-    as_buf setup; // of the request being started
+    as_buf setup;           // of the request being started
+    unsigned char *watched; // [watched_count], by socket: WATCH_... bits
+    size_t watched_count;
     as_str ca_file;
     as_arena arena;
 };
 
+// A connection is taken off epoll and put back on for each request that goes over it, unless its
+// place is kept: then only what comes while it is idle (its end, mostly) takes it off. That is safe
+// for sockets that are opened and closed here alone.
+enum { WATCH_IN = 1, WATCH_OUT = 2, WATCH_OURS = 4, WATCH_IDLE = 8 };
+
+static unsigned char *watch_of(as_http *http, int fd) {
+    size_t at = (size_t)fd;
+    if (at >= http->watched_count) {
+        size_t count = at + 64 > 2 * http->watched_count ? at + 64 : 2 * http->watched_count;
+        http->watched = as_mem_grow(http->watched, count);
+        memset(http->watched + http->watched_count, 0, count - http->watched_count);
+        http->watched_count = count;
+    }
+    return &http->watched[at];
+}
+
+static void unwatch(as_http *http, int fd) {
+    unsigned char *watch = watch_of(http, fd);
+    epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL);
+    *watch &= WATCH_OURS;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *http_in, void *known) {
-    (void)easy;
+    (void)easy, (void)known;
     as_http *http = http_in;
+    unsigned char *watch = watch_of(http, fd), before = *watch & (WATCH_IN | WATCH_OUT);
     if (what == CURL_POLL_REMOVE) {
-        epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL);
+        if (*watch & WATCH_OURS)
+            *watch |= WATCH_IDLE;
+        else
+            unwatch(http, fd);
         return 0;
     }
+    unsigned char wanted = (unsigned char)((what & CURL_POLL_IN ? WATCH_IN : 0) |
+                                           (what & CURL_POLL_OUT ? WATCH_OUT : 0));
+    *watch = (unsigned char)((*watch & WATCH_OURS) | wanted);
+    if (before == wanted) return 0;
     struct epoll_event event = {.data.fd = fd};
-    if (what & CURL_POLL_IN) event.events |= EPOLLIN;
-    if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
-    if (epoll_ctl(http->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event))
+    if (wanted & WATCH_IN) event.events |= EPOLLIN;
+    if (wanted & WATCH_OUT) event.events |= EPOLLOUT;
+    if (epoll_ctl(http->epoll, before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event))
         epoll_ctl(http->epoll, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
-    curl_multi_assign(http->multi, fd, http);
     return 0;
+}
+
+static curl_socket_t open_socket(void *http_in, curlsocktype purpose, struct curl_sockaddr *to) {
+    (void)purpose;
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    if (fd < 0) return CURL_SOCKET_BAD;
+    *watch_of(http_in, fd) = WATCH_OURS;
+    return fd;
+}
+
+static int close_socket(void *http_in, curl_socket_t fd) {
+    *watch_of(http_in, fd) = 0; // closing it takes it off epoll
+    return close(fd);
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *http_in) {
@@ -137,11 +182,13 @@ static void clear_response(as_http_reply *reply) {
 static size_t on_header(char *bytes, size_t size, size_t count, void *exchange_in) {
     exchange *x = exchange_in;
     as_str value = {bytes, size * count};
-    long status = 0;
-    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
-    x->reply.status = (int)status;
     // A status line begins a response: what came before was another's (100 Continue).
-    if (as_str_starts(value, AS_STR("HTTP/"))) as_buf_clear(&x->reply.headers);
+    if (as_str_starts(value, AS_STR("HTTP/"))) {
+        long status = 0;
+        curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+        x->reply.status = (int)status;
+        as_buf_clear(&x->reply.headers);
+    }
     if (x->request.keep_headers && x->reply.headers.len + value.len < HEADERS_MAX)
         as_buff(&x->reply.headers, "%.*s\n", AS_STR_ARG(as_str_trim(value)));
     as_str name = as_str_cut(&value, ':');
@@ -221,6 +268,10 @@ static void put_options(exchange *x) {
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x->http);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, x->http);
     if (x->http->ca_file.len) curl_easy_setopt(easy, CURLOPT_CAINFO, x->http->ca_file.ptr);
     if (limits->connect_ms)
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)limits->connect_ms);
@@ -525,6 +576,10 @@ static bool turn(as_http *http, uint64_t until_ns) {
             woken = read(fd, &times, sizeof times) == sizeof times;
             continue;
         }
+        if (*watch_of(http, fd) & WATCH_IDLE) {
+            unwatch(http, fd);
+            continue;
+        }
         if (events[i].events & (EPOLLIN | EPOLLHUP)) what |= CURL_CSELECT_IN;
         if (events[i].events & EPOLLOUT) what |= CURL_CSELECT_OUT;
         if (events[i].events & EPOLLERR) what |= CURL_CSELECT_ERR;
@@ -599,6 +654,7 @@ void as_http_free(as_http *http) {
     if (http->epoll >= 0) close(http->epoll);
     if (http->wake >= 0) close(http->wake);
     as_buf_free(&http->setup);
+    free(http->watched);
     as_arena_free(&http->arena);
     free(http);
 }

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE_MAX_BYTES = 256 * 1024 * 1024, HEADER_MAX_BYTES = 1024 * 1024 };
+#include "harness/base/clock.h"
+
+enum { LINE_MAX_BYTES = 256 * 1024 * 1024, HEADER_MAX_BYTES = 1024 * 1024, SYNC_NS = 200000000 };
 
 // dir/name as a C string in the arena.
 static const char *path_in(as_arena *arena, const char *dir, const char *name) {
@@ -166,7 +168,11 @@ as_rc as_journal_resume(as_journal *out, const char *dir, as_sample_visit *each,
 as_rc as_journal_add(as_journal *journal, const as_sample *sample, as_err *err) {
     as_buf_clear(&journal->line);
     as_sample_write(&journal->line, sample);
-    return as_append_add(&journal->file, as_buf_view(&journal->line), err);
+    as_rc rc = as_append_add(&journal->file, as_buf_view(&journal->line), err);
+    if (rc || as_clock_ns() - journal->synced_ns < SYNC_NS) return rc;
+    rc = as_append_sync(&journal->file, err);
+    journal->synced_ns = as_clock_ns(); // after it: a slow disk does not take all the time
+    return rc;
 }
 
 as_rc as_journal_close(as_journal *journal, as_err *err) {

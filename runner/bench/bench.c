@@ -9,8 +9,8 @@
 #include "harness/base/clock.h"
 #include "metrics/latency.h"
 #include "runner/evaluate.h"
-#include "runner/scheduler.h"
 #include "runner/load/scrape.h"
+#include "runner/scheduler.h"
 
 const char *const as_bench_time_names[AS_BENCH_OWN] = {"e2e", "ttft", "tpot", "itl", "late"};
 

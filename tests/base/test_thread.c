@@ -118,12 +118,46 @@ static void test_team(void **state) {
     assert_true(as_thread_cpus() >= 1);
 }
 
+// Batches keep the order, however large they are, and a closed queue takes none.
+static void push_batches(void *queue_in) {
+    static int items[10];
+    void *batch[10];
+    for (int i = 0; i < 10; i++) items[i] = i, batch[i] = &items[i];
+    as_queue_push_many(queue_in, batch, 7); // more than there is room for
+    as_queue_push_many(queue_in, batch + 7, 3);
+    as_queue_close(queue_in);
+}
+
+static void test_batches(void **state) {
+    (void)state;
+    as_queue *queue = as_queue_new(4);
+    as_thread *thread;
+    as_err err;
+    assert_int_equal(as_thread_start(push_batches, queue, &thread, &err), AS_OK);
+    int seen = 0;
+    void *batch[3];
+    bool timed_out;
+    size_t count;
+    while ((count = as_queue_pop_many(queue, batch, 3, UINT64_MAX >> 2, &timed_out))) {
+        assert_in_range(count, 1, 3);
+        for (size_t i = 0; i < count; i++) assert_int_equal(*(int *)batch[i], seen++);
+    }
+    assert_int_equal(seen, 10);
+    assert_false(timed_out);
+    assert_int_equal(as_queue_push_many(queue, batch, 3), 0);
+    as_thread_join(thread);
+    as_queue_free(queue);
+    queue = as_queue_new(1);
+    assert_int_equal(as_queue_pop_many(queue, batch, 3, 1000, &timed_out), 0);
+    assert_true(timed_out);
+    as_queue_free(queue);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_order_and_time),
-        cmocka_unit_test(test_close_wakes),
-        cmocka_unit_test(test_team),
+        cmocka_unit_test(test_queue),       cmocka_unit_test(test_order_and_time),
+        cmocka_unit_test(test_close_wakes), cmocka_unit_test(test_team),
+        cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

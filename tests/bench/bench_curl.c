@@ -5,6 +5,11 @@
 //   bench_curl URL BODIES CONCURRENCY REQUESTS
 //
 // BODIES holds a body a line, taken in turn. Prints requests a second and CPU microseconds each.
+//
+//   bench_curl sleep RATE COUNT
+//
+// How late a loop wakes that does nothing but sleep until each of COUNT instants: what the machine
+// itself takes from the punctuality of an open loop.
 #include <curl/curl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -77,7 +82,28 @@ static void send_next(CURLM *multi, CURL *easy, const bodies *b, size_t number) 
     curl_multi_add_handle(multi, easy);
 }
 
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int sleep_loop(double rate, size_t count) {
+    double *late = calloc(count, sizeof *late), start = now_s();
+    for (size_t i = 0; i < count; i++) {
+        double due = start + (double)i / rate;
+        struct timespec until = {(time_t)due, (long)((due - (double)(time_t)due) * 1e9)};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+        late[i] = (now_s() - due) * 1e3;
+    }
+    qsort(late, count, sizeof *late, by_value);
+    printf("{\"p50_ms\": %.4f, \"p99_ms\": %.4f}\n", late[count / 2], late[count * 99 / 100]);
+    free(late);
+    return 0;
+}
+
 int main(int argc, char **argv) {
+    if (argc == 4 && !strcmp(argv[1], "sleep"))
+        return sleep_loop(atof(argv[2]), strtoul(argv[3], NULL, 10));
     if (argc != 5) return fprintf(stderr, "usage: bench_curl URL BODIES AT_ONCE REQUESTS\n"), 2;
     bodies b = read_bodies(argv[2]);
     size_t at_once = strtoul(argv[3], NULL, 10), requests = strtoul(argv[4], NULL, 10);

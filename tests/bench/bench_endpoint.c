@@ -5,7 +5,7 @@
 //   bench_endpoint [--latency-ms N] [--tokens N] [--hold N] [--record FILE]
 //
 // Prints its port, and a line of counts when stdin ends: requests, most connections at once, CPU
-// seconds.
+// seconds, and when the first request came (CLOCK_MONOTONIC).
 //   --latency-ms N   from the end of a request to its answer
 //   --tokens N       answers a stream of N events, the first at once, the rest after the latency
 //   --hold N         a stream's end waits until N of them are open at once
@@ -39,7 +39,7 @@ typedef struct connection {
 
 static struct {
     int epoll, listener;
-    uint64_t latency_ns, requests;
+    uint64_t latency_ns, requests, first_ns;
     size_t tokens, hold, open, open_most, held;
     FILE *record;
     connection *first, *last; // due in this order: the latency is the same for all
@@ -117,7 +117,7 @@ static void answer(connection *c) {
 }
 
 static void take_request(connection *c, const char *body, size_t len) {
-    server.requests++;
+    if (!server.requests++) server.first_ns = now_ns();
     if (server.record) {
         fwrite(body, 1, len, server.record);
         fputc('\n', server.record);
@@ -262,10 +262,12 @@ int main(int argc, char **argv) {
     serve();
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
-    printf("{\"requests\": %llu, \"connections\": %zu, \"cpu_s\": %.3f}\n",
+    printf("{\"requests\": %llu, \"connections\": %zu, \"cpu_s\": %.3f, "
+           "\"first_s\": %.6f}\n",
            (unsigned long long)server.requests, server.open_most,
            (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-               (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
+               (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6,
+           (double)server.first_ns / 1e9);
     if (server.record) fclose(server.record);
     return 0;
 }

@@ -318,6 +318,27 @@ class Deadlines(Serving):
         self.assertLess(found["wall_s"], 10)
 
 
+class Ways(Serving):
+    def test_through_a_proxy(self):
+        # The name exists nowhere: only the proxy can have asked for it.
+        suite = self.suite("x/v1", 4)
+        env = {k: v for k, v in os.environ.items() if k.lower() != "no_proxy"}
+        env["http_proxy"] = self.endpoint.url
+        found, _, _ = self.run_suite(suite, "--target", "openai:http://models.invalid/v1#m", env=env)
+        self.assertEqual(found["cases"]["ok"], 4)
+        self.assertEqual({path for path, *_ in self.endpoint.seen},
+                         {"http://models.invalid/v1/chat/completions"})
+        env["NO_PROXY"] = "models.invalid"
+        _, rows, done = self.run_suite(suite, "--fresh", "--target",
+                                       "openai:http://models.invalid/v1#m?retries=0", env=env, code=3)
+        self.assertEqual(len(self.endpoint.seen), 4)
+        self.assertIn("nothing answers at", done.stderr)
+
+    def test_connections_are_no_more_than_asked_for(self):
+        self.run_suite(self.suite("latency,0.005/v1", 60), "-j", "3")
+        self.assertLessEqual(self.endpoint.connections, 3)
+
+
 if __name__ == "__main__":
     e2e.BINARY = str(pathlib.Path(sys.argv[1]).resolve())
     for name in ("OPENAI_API_KEY", "http_proxy", "HTTP_PROXY"):
