@@ -29,7 +29,7 @@ typedef struct run {
     const as_target_ops *ops;
     as_target *target;
     const char *dir;
-    bool several; // targets, of this suite
+    bool several;      // targets, of this suite
     double per_s;      // --rate
     double deadline_s; // 0: none
     as_prices prices;
