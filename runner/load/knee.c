@@ -127,13 +127,15 @@ static void back_off(as_knee *k) {
     k->phase = AS_KNEE_RISE;
     k->before = k->low = (as_knee_step){0};
     go(k, k->limit / 2);
+    k->backing = true;
 }
 
 void as_knee_add(as_knee *k, double latency_ms, bool overload) {
-    if (k->pass) {
-        k->pass--; // nor does what was sent before a back-off say anything new
-    } else if (overload) {
+    if (!k->pass) k->backing = false;
+    if (overload && !k->backing) {
         back_off(k);
+    } else if (k->pass) {
+        k->pass--;
     } else {
         k->sum_ms += latency_ms;
         if (++k->got < k->want) return;

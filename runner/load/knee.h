@@ -30,6 +30,7 @@ typedef struct as_knee {
     size_t most;
     enum { AS_KNEE_RISE, AS_KNEE_FINE, AS_KNEE_HOLD, AS_KNEE_PROBE, AS_KNEE_CONFIRM } phase;
     bool gentle;            // there was an overload: no more doubling
+    bool backing;           // and what is let pass now was sent before it
     size_t pass, want, got; // answers to let pass, to average, averaged
     double sum_ms;
     as_knee_step before, low;  // RISE: the last two that were worth it; FINE: low is too little
