@@ -228,7 +228,8 @@ static void put_targets(as_buf *out) {
         "times\n"
         "  in a row is left alone until an attempt succeeds. twice=N asks N percent of the cases "
         "of a\n"
-        "  second one too and counts other texts. The summary has a row for each.\n");
+        "  second one too (not in costs) and counts other texts. The summary has a row for "
+        "each.\n");
     as_buf_text(
         out,
         "\n"
