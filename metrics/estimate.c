@@ -7,6 +7,7 @@
 #include "metrics/latency.h"
 #include "metrics/num.h"
 #include "metrics/ranked.h"
+#include "metrics/several.h"
 #include "metrics/tally.h"
 
 // How sure an interval is.
@@ -23,12 +24,13 @@ enum { REPLICATES = 2000, BLOCKS = 4096 };
 
 as_column as_estimate_column(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                              uint32_t slice) {
-    double *values = AS_NEW_ARRAY(arena, double, scorer->row_count + 1);
-    double *weights = AS_NEW_ARRAY(arena, double, scorer->row_count + 1);
-    uint32_t *clusters = AS_NEW_ARRAY(arena, uint32_t, scorer->row_count + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    size_t n = 0, row_count;
+    const as_row *rows = as_rows_of(scorer, metric, &row_count);
+    double *values = AS_NEW_ARRAY(arena, double, row_count + 1);
+    double *weights = AS_NEW_ARRAY(arena, double, row_count + 1);
+    uint32_t *clusters = AS_NEW_ARRAY(arena, uint32_t, row_count + 1);
+    for (size_t i = 0; i < row_count; i++) {
+        const as_row *row = &rows[i];
         double score = as_rows_in_slice(row, slice) ? as_rows_score(metric, row) : NAN;
         if (isnan(score)) continue;
         values[n] = score;
@@ -249,6 +251,16 @@ static as_str signature_of(as_arena *arena, const as_scorer *scorer, const as_me
     return as_strf(arena, "nrefs:%zu|%.*s", scorer->gold_most, AS_STR_ARG(text));
 }
 
+static void note_spread(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
+                        uint32_t slice, as_value *out) {
+    if (!scorer->has_several) return;
+    as_within spread = as_several_within(arena, scorer, metric, slice);
+    out->answers = spread.answers;
+    out->flaky = spread.flaky;
+    out->within = spread.within;
+    out->between = spread.between;
+}
+
 static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *const *metrics,
                      size_t count, uint32_t slice, const level *how, as_value *out) {
     as_arena scratch = {0};
@@ -261,6 +273,7 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);
         out[i].signature = signature_of(arena, scorer, metrics[i]);
+        note_spread(&scratch, scorer, metrics[i], slice, &out[i]);
         if (metrics[i]->ops->kind == AS_METRIC_RANKED)
             estimate_ranked(scorer, metrics[i], slice, column.cluster_count, how, &out[i]);
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
@@ -321,19 +334,30 @@ static double worst_score(const as_metric *metric) {
     return flags & AS_METRIC_BOUNDED ? 0 : flags & AS_METRIC_SIGNED ? -1 : NAN;
 }
 
+// Of several answers to a case some never came.
+static double with_missing(const as_metric *metric, const as_row *row, double score) {
+    size_t missing = 0;
+    for (size_t i = 0; i < row->answer_count; i++) missing += row->answers[i].missing;
+    if (!missing) return score;
+    double share = (double)missing / (double)row->answer_count;
+    return score * (1 - share) + worst_score(metric) * share;
+}
+
 double as_estimate_worst(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                          uint32_t slice) {
     bool time = metric->ops->flags & AS_METRIC_RUN;
-    double *values = AS_NEW_ARRAY(arena, double, scorer->row_count + 1), slowest = -INFINITY;
+    size_t n = 0, missing = 0, all = 0, row_count;
+    const as_row *rows = as_rows_of(scorer, metric, &row_count);
+    double *values = AS_NEW_ARRAY(arena, double, row_count + 1), slowest = -INFINITY;
     as_num_sum sum = {0}, weights = {0};
-    size_t n = 0, missing = 0, all = 0;
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    for (size_t i = 0; i < row_count; i++) {
+        const as_row *row = &rows[i];
         if (!as_rows_in_slice(row, slice)) continue;
         double score = as_rows_score(metric, row), weight = as_rows_weight(metric, row);
         all++;
         missing += row->missing;
         if (row->missing && !time) score = worst_score(metric);
+        if (!row->missing && !time) score = with_missing(metric, row, score);
         if (isnan(score) && !row->missing) continue; // has no such score, missing or not
         bool waited = row->missing && metric->ops->variant == AS_RUN_LATENCY;
         slowest = fmax(slowest, waited ? row->latency_ms : score);

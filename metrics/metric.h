@@ -32,6 +32,7 @@ enum {
     AS_METRIC_BOUNDED = 128, // value in 0..1
     AS_METRIC_NOT = 256,     // a yes or no that may be asked for as not-NAME
     AS_METRIC_RANKS = 1024,  // the order of the labels matters
+    AS_METRIC_TEXTS = 2048,  // looks at which answers say the same
     AS_METRIC_REFS = 512,    // the signature says how many references the cases have
 };
 
@@ -56,6 +57,13 @@ typedef enum as_run_field {
     AS_RUN_CORRECT_COST,
     AS_RUN_ERROR,
 } as_run_field;
+
+// One of several answers to a case: its score, and its prediction's number (equal ones have equal
+// numbers), UINT32_MAX without one.
+typedef struct as_answer_score {
+    double score;
+    uint32_t said;
+} as_answer_score;
 
 typedef struct as_metric as_metric;
 struct as_ranked;
@@ -82,6 +90,8 @@ typedef struct as_metric_ops {
     const as_bin *(*bins)(as_arena *arena, const as_metric *metric, const double *tally,
                           size_t *count);
     double (*ranked)(const as_metric *metric, const struct as_ranked *cases); // RANKED
+    // MEAN: the score of a case with several answers, by those that came; NULL: their mean.
+    double (*several)(const as_metric *metric, const as_answer_score *answers, size_t count);
     int variant; // which of a family this is; as_run_field for run metrics
     double q;    // QUANTILE
 } as_metric_ops;

@@ -37,7 +37,8 @@ static void put_head(as_buf *out, const as_summary *run) {
     size_t from = out->len;
     as_phrase_gate(out, gate);
     if (out->ptr[from] >= 'a' && out->ptr[from] <= 'z') out->ptr[from] -= 'a' - 'A';
-    as_buff(out, ". %s cases", as_figure_count(run->total).text);
+    as_buf_text(out, ". ");
+    as_phrase_asked(out, run);
     if (run->errors) as_buff(out, ", %s without an answer", as_figure_count(run->errors).text);
     as_buf_text(out, ", model ");
     as_content_code(out, run->model_name.len ? run->model_name : run->target_uri, AS_CLIP_NAME);

@@ -137,3 +137,18 @@ void as_phrase_reason(as_buf *out, const as_summary *run, const as_check *check)
     else
         reason_threshold(out, check, unit);
 }
+
+void as_phrase_asked(as_buf *out, const as_summary *run) {
+    as_buff(out, "%s cases", as_figure_count(run->total).text);
+    if (run->answers) as_buff(out, ", %s answers", as_figure_count(run->answers).text);
+}
+
+void as_phrase_spread(as_buf *out, const as_value *v) {
+    double all = v->within + v->between;
+    if (!v->answers || !(all > 0)) return;
+    as_buff(out, "%s of the variance of the scores is between answers to one case",
+            as_figure_of(v->within / all, AS_UNIT_SHARE).text);
+    if (v->flaky)
+        as_buff(out, "; %s %s too often for a must-pass case", as_figure_count(v->flaky).text,
+                v->flaky == 1 ? "case flips" : "cases flip");
+}

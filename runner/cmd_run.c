@@ -322,6 +322,11 @@ static as_rc check_history(const run *r, as_err *err) {
 static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
     as_request request = {.task = as_plan_task(suite), .raw = !suite->chat, .min_p = suite->min_p};
+    if (suite->samples > 1 && suite->temperature == 0 && as_str_starts(r->uri, AS_STR("gguf:")))
+        as_log_warning(
+            "generate.samples %llu at temperature 0: the embedded engine gives one answer "
+            "again and again; set generate.temperature",
+            (unsigned long long)suite->samples);
     as_rc rc = r->args->rate.len ? as_arrivals_rate(r->args->rate, &r->per_s, err) : AS_OK;
     if (!rc && r->args->poisson && !r->args->rate.len)
         rc = as_fail(err, AS_INVALID, "--poisson says how --rate is spread: give one");

@@ -21,10 +21,10 @@ typedef struct evaluation {
     as_digest *digest;
     as_arena arena;  // scores of the sample at hand
     as_arena ids;    // ids of resumed cases
-    as_map finished; // cases that the journal holds already
+    as_map finished; // as_sample_key of answers that the journal holds already
     as_progress progress;
-    uint64_t recorded;
-    bool over; // the gates are decided
+    uint64_t recorded; // answers
+    bool over;         // the gates are decided
 } evaluation;
 
 // Scores, writes, counts; in that order, so that nothing is counted that is not on disk.
@@ -47,7 +47,8 @@ static as_rc record(evaluation *v, as_sample *sample, bool journal, as_err *err)
 static as_rc take_finished(void *context, const as_sample *sample, as_err *err) {
     evaluation *v = context;
     as_sample copy = *sample;
-    if (!as_map_add(&v->finished, as_str_copy(&v->ids, sample->id), 0, NULL))
+    as_str id = as_str_copy(&v->ids, sample->id);
+    if (!as_map_add(&v->finished, as_sample_key(&v->ids, id, sample->sample), 0, NULL))
         return as_fail(err, AS_INVALID, "case '%.*s' stands twice in the journal",
                        AS_STR_ARG(sample->id));
     return record(v, &copy, false, err);
@@ -70,6 +71,8 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
     const as_case *c = &job->case_;
     return (as_sample){
         .id = c->id,
+        .sample = job->request.sample,
+        .samples = v->e->plan->suite.samples,
         .prompt_sha256 = a->prompt_sha256,
         .expected = c->expected,
         .output = a->output,
@@ -130,28 +133,55 @@ typedef struct feed {
     uint64_t left; // cases of the dataset that are still to be looked at
     bool more;
     as_arrivals arrivals;
+    as_arena kept; // with several answers a case: the case at hand...
+    as_case case_;
+    uint64_t sample; // ...and how many of its answers were looked at
 } feed;
+
+// The case that the next answer is wanted of, in the job's arena. f->more false: there is none.
+static as_rc next_answer(evaluation *v, feed *f, as_job *job, as_err *err) {
+    uint64_t samples = v->e->plan->suite.samples;
+    as_arena *arena = samples > 1 ? &f->kept : &job->arena;
+    as_arena_reset(&job->arena);
+    if (f->sample == 0 || f->sample == samples) {
+        f->more = f->left > 0;
+        if (!f->more) return AS_OK;
+        as_arena_reset(arena);
+        as_rc rc = as_dataset_next(f->dataset, arena, &f->case_, &f->more, err);
+        if (rc || !f->more) return rc;
+        f->left--;
+        f->sample = 0;
+    }
+    job->case_ = samples > 1 ? as_case_copy(&job->arena, &f->case_) : f->case_;
+    job->request.sample = f->sample++;
+    return AS_OK;
+}
+
+static as_rc request_of(const evaluation *v, as_job *job, uint64_t sample, as_err *err) {
+    as_rc rc = as_plan_request(v->e->plan, &job->arena, &job->case_, &job->request, err);
+    job->request.sample = sample;
+    return rc;
+}
 
 // The next case that is not finished yet, into `job`. *filled false at the end.
 static as_rc next_case(evaluation *v, feed *f, as_job *job, bool *filled, as_err *err) {
     *filled = false;
     if (v->e->ordered) {
         as_arena_reset(&job->arena);
-        f->more = *filled = as_ordered_next(v->e->ordered, &v->finished, &job->case_);
+        uint64_t sample;
+        f->more = *filled = as_ordered_next(v->e->ordered, &v->finished, &job->case_, &sample);
         if (!*filled) return AS_OK;
-        return as_plan_request(v->e->plan, &job->arena, &job->case_, &job->request, err);
+        return request_of(v, job, sample, err);
     }
-    while (f->more && f->left) {
-        as_arena_reset(&job->arena);
-        as_rc rc = as_dataset_next(f->dataset, &job->arena, &job->case_, &f->more, err);
+    while (f->more) {
+        as_rc rc = next_answer(v, f, job, err);
         if (rc || !f->more) return rc;
-        f->left--;
-        uint64_t unused;
-        if (as_map_get(&v->finished, job->case_.id, &unused)) continue;
+        uint64_t unused, sample = job->request.sample;
+        as_str key = as_sample_key(&job->arena, job->case_.id, sample);
+        if (as_map_get(&v->finished, key, &unused)) continue;
         *filled = true;
-        return as_plan_request(v->e->plan, &job->arena, &job->case_, &job->request, err);
+        return request_of(v, job, sample, err);
     }
-    f->more = false;
     return AS_OK;
 }
 
@@ -184,13 +214,18 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
         if (job) rc = consume(v, scheduler, job, err);
         as_progress_draw(&v->progress);
     }
+    as_arena_free(&f.kept);
     bool left = f.more || as_scheduler_under_way(scheduler);
     if (!rc && as_interrupts && left && !v->over)
         rc = as_fail(err, AS_INTERRUPTED,
-                     "interrupted; %llu of %llu cases are in '%s' (continue with --resume)",
+                     "interrupted; %llu of %llu %s are in '%s' (continue with --resume)",
                      (unsigned long long)v->progress.done, (unsigned long long)v->progress.total,
-                     v->e->dir);
+                     v->e->plan->suite.samples > 1 ? "answers" : "cases", v->e->dir);
     return rc;
+}
+
+static uint64_t answers_of(const as_plan *plan) {
+    return plan->case_count * plan->suite.samples;
 }
 
 static as_rc run_cases(evaluation *v, as_err *err) {
@@ -201,7 +236,7 @@ static as_rc run_cases(evaluation *v, as_err *err) {
     if (rc) return rc;
     rc = as_scheduler_new(e->ops, e->target, e->workers, &scheduler, err);
     if (!rc) {
-        as_progress_start(&v->progress, e->show_progress, e->plan->case_count, v->finished.count);
+        as_progress_start(&v->progress, e->show_progress, answers_of(e->plan), v->finished.count);
         rc = pump(v, scheduler, dataset, err);
         as_progress_end(&v->progress);
         if (rc) as_scheduler_stop(scheduler);
@@ -226,8 +261,9 @@ as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as
         }
     }
     summary->wall_s = (double)(as_clock_ns() - start_ns) / 1e9;
-    summary->stopped = v.over && v.recorded < e->plan->case_count;
-    summary->total = summary->stopped ? v.recorded : e->plan->case_count;
+    uint64_t samples = e->plan->suite.samples;
+    summary->stopped = v.over && v.recorded < answers_of(e->plan);
+    summary->total = summary->stopped ? (v.recorded + samples - 1) / samples : e->plan->case_count;
     summary->skipped = e->plan->facts.cases - summary->total;
     summary->scores_digest = as_digest_end(v.digest, arena);
     as_arena_free(&v.arena);

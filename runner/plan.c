@@ -96,6 +96,7 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
         as_sample sample = {.id = c.id,
                             .expected = c.expected,
                             .weight = c.weight,
+                            .samples = plan->suite.samples,
                             .output = AS_STR(""),
                             .prediction = AS_STR(""),
                             .ttft_ms = NAN};

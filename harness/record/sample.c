@@ -2,6 +2,7 @@
 #include "harness/record/sample.h"
 
 #include <math.h>
+#include <string.h>
 
 static const char *const outcome_names[AS_OUT_COUNT] = {
     "ok", "timeout", "http_error", "bad_response", "refused", "truncated", "cancelled"};
@@ -76,6 +77,10 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     as_json_out out = {.buf = buf};
     as_jo_open(&out, '{');
     as_jo_key(&out, "id"), as_jo_str(&out, sample->id);
+    if (sample->samples > 1) {
+        as_jo_key(&out, "sample"), as_jo_i64(&out, (int64_t)sample->sample);
+        as_jo_key(&out, "samples"), as_jo_i64(&out, (int64_t)sample->samples);
+    }
     as_jo_key(&out, "prompt_sha256"), as_jo_str(&out, sample->prompt_sha256);
     as_jo_key(&out, "expected");
     if (sample->expected)
@@ -151,6 +156,9 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
     as_str outcome = as_json_str(line, "outcome", AS_STR("ok"));
     if (!as_outcome_of(outcome, &s.outcome))
         return as_fail(err, AS_INVALID, "unknown outcome '%.*s'", AS_STR_ARG(outcome));
+    s.sample = read_count(line, "sample", 0);
+    s.samples = read_count(line, "samples", 1);
+    if (s.samples <= s.sample) s.samples = s.sample + 1;
     s.prompt_sha256 = as_json_str(line, "prompt_sha256", AS_STR(""));
     s.expected = as_json_get(line, "expected");
     s.output = as_json_str(line, "output", AS_STR(""));
@@ -191,6 +199,16 @@ as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) 
     return rc;
 }
 
+as_str as_sample_key(as_arena *arena, as_str id, uint64_t sample) {
+    if (!sample) return id;
+    as_str number = as_strf(arena, "%llu", (unsigned long long)sample);
+    char *key = as_arena_take(arena, id.len + 1 + number.len);
+    if (id.len) memcpy(key, id.ptr, id.len);
+    key[id.len] = '\0';
+    memcpy(key + id.len + 1, number.ptr, number.len);
+    return (as_str){key, id.len + 1 + number.len};
+}
+
 static const as_str *copy_strings(as_arena *arena, const as_str *from, size_t count) {
     as_str *to = AS_NEW_ARRAY(arena, as_str, count);
     for (size_t i = 0; i < count; i++) to[i] = as_str_copy(arena, from[i]);
@@ -211,6 +229,17 @@ static const as_json *copy_json(as_arena *arena, const as_json *from) {
         link = &child->next;
     }
     return to;
+}
+
+as_case as_case_copy(as_arena *arena, const as_case *case_) {
+    as_case copy = *case_;
+    copy.id = as_str_copy(arena, case_->id);
+    copy.cluster = as_str_copy(arena, case_->cluster);
+    copy.file = as_str_copy(arena, case_->file);
+    copy.fields = copy_json(arena, case_->fields);
+    copy.expected = copy_json(arena, case_->expected);
+    copy.slices = copy_strings(arena, case_->slices, case_->slice_count);
+    return copy;
 }
 
 as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {

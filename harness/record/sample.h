@@ -50,6 +50,8 @@ typedef struct as_score {
 // What a target answered for one case, and what it was worth.
 typedef struct as_sample {
     as_str id;
+    uint64_t sample;      // which of the answers to its case, from 0
+    uint64_t samples;     // that were asked for; 0 and 1: just one
     as_str prompt_sha256; // 64 hex digits
     const as_json *expected;
     as_str output;       // as the target gave it; for `choice` the text of the best choice
@@ -90,7 +92,12 @@ as_rc as_sample_read(as_arena *arena, as_str line, as_sample *out, as_err *err) 
 // The same of a line that is parsed already and need not have an id (empty then).
 as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err *err) AS_MUST_USE;
 
-// A copy that owns nothing outside `arena`.
+// What no two lines of a journal share: the id; of further answers to a case the id, a NUL (which
+// no id holds) and their number. In `arena` where it is not the id itself.
+as_str as_sample_key(as_arena *arena, as_str id, uint64_t sample);
+
+// Copies that own nothing outside `arena`.
+as_case as_case_copy(as_arena *arena, const as_case *case_);
 as_sample *as_sample_copy(as_arena *arena, const as_sample *sample);
 
 #endif

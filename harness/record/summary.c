@@ -92,6 +92,12 @@ static void put_values(as_json_out *out, const as_value *values, size_t count) {
         if (v->spec.len) put_str(out, "spec", v->spec);
         if (v->signature.len) put_str(out, "signature", v->signature);
         if (v->bin_count) put_bins(out, v);
+        if (v->answers) {
+            put_u64(out, "answers", v->answers);
+            put_f64(out, "within", v->within);
+            put_f64(out, "between", v->between);
+            put_u64(out, "flaky", v->flaky);
+        }
         close_flat(out, indent);
     }
 }
@@ -198,6 +204,12 @@ static void put_cases(as_json_out *out, const as_summary *s) {
     put_u64(out, "errors", s->errors);
     put_u64(out, "skipped", s->skipped);
     close_flat(out, indent);
+    if (s->answers) {
+        open_flat(out, "answers", &indent);
+        put_u64(out, "total", s->answers);
+        put_u64(out, "errors", s->answer_errors);
+        close_flat(out, indent);
+    }
     open_flat(out, "outcomes", &indent);
     for (int i = 0; i < AS_OUT_COUNT; i++)
         if (s->outcomes[i]) put_u64(out, as_outcome_name((as_outcome)i), s->outcomes[i]);
@@ -305,6 +317,10 @@ static const as_value *get_values(as_arena *arena, const as_json *object, size_t
             .method = get_str(m, "method"),
             .spec = get_str(m, "spec"),
             .signature = get_str(m, "signature"),
+            .answers = get_u64(m, "answers"),
+            .flaky = get_u64(m, "flaky"),
+            .within = get_f64(m, "within"),
+            .between = get_f64(m, "between"),
         };
         get_bins(arena, as_json_get(m, "bins"), &values[(*count)++]);
     }
@@ -390,6 +406,9 @@ static void get_counts(const as_json *json, as_summary *out) {
     out->total = get_u64(cases, "total");
     out->ok = get_u64(cases, "ok");
     out->errors = get_u64(cases, "errors");
+    const as_json *answers = as_json_get(json, "answers");
+    out->answers = get_u64(answers, "total");
+    out->answer_errors = get_u64(answers, "errors");
     out->skipped = get_u64(cases, "skipped");
     const as_json *outcomes = as_json_get(json, "outcomes");
     for (int i = 0; i < AS_OUT_COUNT; i++)

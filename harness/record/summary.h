@@ -29,6 +29,10 @@ typedef struct as_value {
     as_str signature; // what else decides it: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|..."
     const as_bin *bins; // [bin_count] of a reliability diagram; 0 for most metrics
     size_t bin_count;
+    // Several answers a case: variance of the score among the answers to one case and among cases,
+    // and cases that flip more than they should. answers 0: one each.
+    uint64_t answers, flaky;
+    double within, between;
 } as_value;
 
 typedef struct as_slice_values {
@@ -92,8 +96,9 @@ typedef struct as_summary {
     bool git_dirty;
     as_str started; // RFC 3339
     double wall_s;
-    uint64_t total, ok, errors, skipped; // cases
-    uint64_t outcomes[8];                // by as_outcome
+    uint64_t total, ok, errors, skipped; // cases; ok: every answer to it came
+    uint64_t answers, answer_errors;     // where cases have several; answers 0: one each
+    uint64_t outcomes[8];                // of answers, by as_outcome
     const as_value *metrics;
     size_t metric_count;
     const as_slice_values *slices;

@@ -75,6 +75,7 @@ typedef struct as_suite {
     const as_str *stops;
     size_t stop_count;
     uint64_t seed;
+    uint64_t samples; // GENERATE: answers to each case; 1 by default
     const as_suite_extract *extracts;
     size_t extract_count;
     const as_suite_metric *metrics;

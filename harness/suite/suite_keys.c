@@ -201,12 +201,7 @@ static void read_seed(as_suite_loader *l, const as_yaml *v) {
 }
 
 static void read_samples(as_suite_loader *l, const as_yaml *v) {
-    uint64_t count;
-    if (as_suite_read_count(l, v, "generate.samples", 1, 1000, &count) && count > 1)
-        as_suite_read_problem(l, v,
-                              "generate.samples '%.*s': several samples a case are not available "
-                              "yet; 1 is",
-                              AS_STR_ARG(v->text));
+    as_suite_read_count(l, v, "generate.samples", 1, 1000, &l->suite->samples);
 }
 
 static void read_generate(as_suite_loader *l, const as_yaml *v) {

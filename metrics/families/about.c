@@ -89,9 +89,13 @@ const as_metric_family as_metric_families[] = {
      "`words`, `bytes`, or counted from `text`. Of other tokenizers, compare only by word or "
      "byte.\n"},
     {as_pass_metrics, "several answers",
-     "Source: Chen et al. 2021. 1 - C(n - c, K) / C(n, K) with c of n answers right: `passed` "
-     "(true\n"
-     "and false) or `outputs` of a recorded line. Undefined for K > n.\n"},
+     "Source: Chen et al. 2021; Yao et al. 2024 (pass_all); Wang et al. 2023 (majority). Of n\n"
+     "answers to a case, c right: pass@K 1 - C(n - c, K) / C(n, K), pass_all@K C(c, K) / C(n, K).\n"
+     "Several answers: generate.samples of a suite; of recorded lines `passed` (true and false) "
+     "or\n"
+     "`outputs`, or one id with different `sample`. Undefined for K > n. All other metrics take "
+     "the\n"
+     "mean over the answers to a case as its score.\n"},
     {as_assertion_metrics, "assertions",
      "Source: promptfoo's deterministic assertions; also as not-NAME. `value` is a text or a "
      "list,\n"

@@ -165,7 +165,7 @@ static bool survives_missing(as_judging *j, const as_gate_spec *spec, const subj
     if (!s->metric || s->metric->ops->flags & AS_METRIC_ERRORS) return true;
     uint64_t missing = 0;
     for (size_t i = 0; i < j->now->row_count; i++)
-        missing += j->now->rows[i].missing && as_rows_in_slice(&j->now->rows[i], s->slice);
+        missing += !as_rows_whole(&j->now->rows[i]) && as_rows_in_slice(&j->now->rows[i], s->slice);
     if (!missing) return true;
     double worst = as_estimate_worst(&j->scratch, j->now, s->metric, s->slice);
     if (isnan(worst) || holds(spec->op, worst, spec->limit)) return true;
