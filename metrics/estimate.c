@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "metrics/judged/judged_sum.h"
 #include "metrics/latency.h"
 #include "metrics/num.h"
 #include "metrics/ranked.h"
@@ -273,6 +274,8 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);
         out[i].signature = signature_of(arena, scorer, metrics[i]);
+        if (metrics[i]->ops->flags & AS_METRIC_JUDGED)
+            out[i].judge = as_judged_sum(arena, scorer, metrics[i], slice);
         note_spread(&scratch, scorer, metrics[i], slice, &out[i]);
         if (metrics[i]->ops->kind == AS_METRIC_RANKED)
             estimate_ranked(scorer, metrics[i], slice, column.cluster_count, how, &out[i]);
@@ -358,6 +361,7 @@ double as_estimate_worst(as_arena *arena, const as_scorer *scorer, const as_metr
         missing += row->missing;
         if (row->missing && !time) score = worst_score(metric);
         if (!row->missing && !time) score = with_missing(metric, row, score);
+        if (isnan(score) && as_judged_sum_lost(metric, row)) score = worst_score(metric);
         if (isnan(score) && !row->missing) continue; // has no such score, missing or not
         bool waited = row->missing && metric->ops->variant == AS_RUN_LATENCY;
         slowest = fmax(slowest, waited ? row->latency_ms : score);

@@ -32,6 +32,7 @@ enum {
     AS_METRIC_BOUNDED = 128, // value in 0..1
     AS_METRIC_NOT = 256,     // a yes or no that may be asked for as not-NAME
     AS_METRIC_RANKS = 1024,  // the order of the labels matters
+    AS_METRIC_JUDGED = 4096, // by another model (judged/)
     AS_METRIC_TEXTS = 2048,  // looks at which answers say the same
     AS_METRIC_REFS = 512,    // the signature says how many references the cases have
 };
@@ -142,7 +143,7 @@ extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_cur
     as_calibration_metrics[], as_text_metrics[], as_error_rate_metrics[], as_bleu_metrics[],
     as_chrf_metrics[], as_ter_metrics[], as_rouge_metrics[], as_span_metrics[],
     as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[], as_assertion_metrics[],
-    as_tool_metrics[],
+    as_tool_metrics[], as_judged_metrics[],
     as_latency_metrics[]; // ends with name NULL
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "harness/base/yaml.h"
 
-enum { AS_SETTINGS_MAX = 6 };
+enum { AS_SETTINGS_MAX = 8 };
 
 typedef enum as_setting_kind {
     AS_SETTING_BOOL,

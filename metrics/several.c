@@ -47,8 +47,11 @@ static void merge_stats(as_scorer *scorer, as_arena *scratch, as_row *row, size_
             sums[row->answers[i].stats[k].at] += row->answers[i].stats[k].value;
     for (size_t i = 0; i < scorer->metric_count; i++) {
         const as_metric *metric = &scorer->metrics[i];
-        double times = metric->ops->kind == AS_METRIC_RANKED ? 1 : (double)most;
-        for (size_t k = 0; k < metric->width; k++) sums[metric->at + k] *= times / (double)came;
+        // Means of what cases are ranked by; of a mean's statistics, which count things, the sum.
+        double times = (double)most / (double)came;
+        if (metric->ops->kind == AS_METRIC_RANKED) times = 1 / (double)came;
+        if (metric->ops->kind == AS_METRIC_MEAN) times = 1;
+        for (size_t k = 0; k < metric->width; k++) sums[metric->at + k] *= times;
     }
     size_t n = 0;
     for (size_t at = 0; at < scorer->stats_width; at++) n += sums[at] != 0;

@@ -37,6 +37,10 @@ void as_phrase_asked(as_buf *out, const as_summary *run);
 // one case; 3 cases flip often". Nothing where there is one answer each.
 void as_phrase_spread(as_buf *out, const as_value *value);
 
+// Of a metric that a judge scored: what it was asked, what is missing, how it agrees with people.
+// Nothing for other metrics.
+void as_phrase_judge(as_buf *out, const as_value *value);
+
 size_t as_phrase_count(const as_gate *gate, as_verdict verdict);
 
 #endif

@@ -212,6 +212,20 @@ static void put_spread(const as_terminal *t, const as_summary *run) {
     as_buf_free(&text);
 }
 
+static void put_judges(const as_terminal *t, const as_summary *run) {
+    for (size_t i = 0; i < run->metric_count; i++) {
+        as_buf text = {0};
+        as_phrase_judge(&text, &run->metrics[i]);
+        if (text.len) {
+            as_content_terminal(t->out, run->metrics[i].name, NAME_MAX);
+            as_buf_text(t->out, ": ");
+            as_terminal_wrap(t, as_buf_view(&text), 2);
+            as_buf_char(t->out, '\n');
+        }
+        as_buf_free(&text);
+    }
+}
+
 void as_report_values_terminal(as_buf *out, const as_summary *run, bool color, size_t columns) {
     as_terminal t = as_terminal_of(out, color, columns);
     put_columns(&t, AS_STR("metric"), false);
@@ -232,6 +246,7 @@ void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *ba
                   baseline);
     }
     put_spread(&t, run);
+    put_judges(&t, run);
     put_slices(&t, run, baseline);
     as_terminal_gate(&t, run, &run->gate);
 }

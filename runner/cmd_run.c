@@ -35,6 +35,7 @@ typedef struct run {
     as_store **store;
     as_scorer *scorer;
     as_ordered *ordered; // --sequential
+    as_panel *panel;     // judges; NULL: none
     as_sequential *sequential;
     as_summary summary;
     as_judgement judgement;
@@ -207,6 +208,7 @@ static as_rc evaluate(run *r, as_err *err) {
         .poisson = r->args->poisson,
         .prices = r->price ? &r->prices : NULL,
         .price = r->price,
+        .panel = r->panel,
         .resume = resume,
         .show_progress = !r->args->quiet,
     };
@@ -229,34 +231,60 @@ static bool too_many_errors(const run *r) {
 
 // A run that was not measured is no pass, whatever the answered cases say: page, build files and
 // history get a check that says so.
-static void judge_errors(run *r) {
+static void add_check(run *r, as_check check) {
     as_gate *gate = &r->summary.gate;
     as_check *checks = AS_NEW_ARRAY(r->arena, as_check, gate->count + 1);
-    double most = r->plan->suite.max_errors, total = (double)r->summary.total;
-    checks[0] = (as_check){
-        .gate = as_strf(r->arena, "errors <= %g%%", most * 100),
-        .metric = AS_STR("errors"),
-        .slice = AS_STR(""),
-        .value = total > 0 ? (double)r->summary.errors / total : NAN,
-        .baseline = NAN,
-        .delta = NAN,
-        .limit = most,
-        .ci = {NAN, NAN},
-        .p = NAN,
-        .mde = NAN,
-        .n = r->summary.total,
-        .verdict = AS_UNMEASURABLE,
-        .method = AS_STR("threshold"),
-        .note =
-            as_strf(r->arena,
-                    "%llu of %llu cases ended in an error of the target, more than max_errors: "
-                    "the scores of the rest say too little",
-                    (unsigned long long)r->summary.errors, (unsigned long long)r->summary.total),
-    };
+    check.slice = AS_STR("");
+    check.baseline = check.delta = check.p = check.mde = NAN;
+    check.ci = (as_interval){NAN, NAN};
+    check.verdict = AS_UNMEASURABLE;
+    check.method = AS_STR("threshold");
+    checks[0] = check;
     for (size_t i = 0; i < gate->count; i++) checks[i + 1] = gate->checks[i];
     gate->checks = checks;
     gate->count++;
     gate->verdict = AS_UNMEASURABLE;
+}
+
+static void judge_errors(run *r) {
+    double most = r->plan->suite.max_errors, total = (double)r->summary.total;
+    add_check(r,
+              (as_check){
+                  .gate = as_strf(r->arena, "errors <= %g%%", most * 100),
+                  .metric = AS_STR("errors"),
+                  .value = total > 0 ? (double)r->summary.errors / total : NAN,
+                  .limit = most,
+                  .n = r->summary.total,
+                  .note = as_strf(
+                      r->arena,
+                      "%llu of %llu cases ended in an error of the target, more than max_errors: "
+                      "the scores of the rest say too little",
+                      (unsigned long long)r->summary.errors, (unsigned long long)r->summary.total),
+              });
+}
+
+// A judge that gave too few verdicts measured nothing, whatever the others say.
+static void judge_judges(run *r) {
+    as_summary *s = &r->summary;
+    for (size_t i = 0; i < s->metric_count; i++) {
+        const as_judge_sum *judge = s->metrics[i].judge;
+        uint64_t lost = judge ? judge->failed + judge->unread : 0;
+        double most = r->plan->suite.max_errors;
+        if (!lost || (double)lost <= most * (double)judge->asked) continue;
+        add_check(r,
+                  (as_check){
+                      .gate = as_strf(r->arena, "verdicts of %.*s missing <= %g%%",
+                                      AS_STR_ARG(s->metrics[i].name), most * 100),
+                      .metric = s->metrics[i].name,
+                      .value = (double)lost / (double)judge->asked,
+                      .limit = most,
+                      .n = judge->asked,
+                      .note = as_strf(r->arena,
+                                      "%llu of %llu answers of the judge did not come or were "
+                                      "not what was asked for, more than max_errors",
+                                      (unsigned long long)lost, (unsigned long long)judge->asked),
+                  });
+    }
 }
 
 static as_rc judge_and_write(run *r, as_err *err) {
@@ -264,6 +292,7 @@ static as_rc judge_and_write(run *r, as_err *err) {
     as_judge_request request = request_of(r, &now);
     as_rc rc = as_judge(r->arena, &request, &r->summary, &r->judgement, err);
     if (!rc && too_many_errors(r)) judge_errors(r);
+    if (!rc) judge_judges(r);
     const as_summary *base =
         r->judgement.has_base && r->judgement.base.has_summary ? &r->judgement.base.summary : NULL;
     if (!rc) rc = as_outputs_write(r->dir, &r->summary, base, &r->judgement.findings, err);
@@ -398,11 +427,13 @@ static int run_target(run *r) {
     rc = check_scoring(r, &err);
     if (!rc) rc = check_task(r, &err);
     if (!rc) rc = check_prices(r, &err);
+    if (!rc) rc = as_panel_new(r->plan, r->price ? &r->prices : NULL, &r->panel, &err);
     if (!rc) rc = check_history(r, &err);
     if (!rc) rc = evaluate(r, &err);
     if (!rc) rc = judge_and_write(r, &err);
     int code = rc ? as_command_fail(&err) : finish(r);
     if (!rc && tell(r, &err)) code = worse(code, as_command_fail(&err));
+    as_panel_free(r->panel);
     as_judgement_free(&r->judgement);
     as_sequential_free(r->sequential);
     as_ordered_free(r->ordered);

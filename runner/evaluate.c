@@ -10,7 +10,9 @@
 #include "runner/progress.h"
 #include "runner/scheduler.h"
 
-enum { WAIT_NS = 100000000 }; // how late a signal or the bar may be noticed
+// How late a signal or the bar may be noticed; how long either of target and judges is waited for
+// while the other may have something.
+enum { WAIT_NS = 100000000, TURN_NS = 1000000 };
 
 volatile int as_interrupts;
 
@@ -100,6 +102,22 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
     };
 }
 
+static as_str last_turn(const as_request *request) {
+    size_t count = request->message_count;
+    return count ? request->messages[count - 1].content : AS_STR("");
+}
+
+// A sample that is whole: in its place of the order, or now.
+static as_rc accept(evaluation *v, as_sample *sample, as_err *err) {
+    if (!v->e->ordered) return record(v, sample, true, err);
+    as_ordered_hold(v->e->ordered, sample);
+    as_rc rc = AS_OK;
+    as_sample *next;
+    while (!rc && !v->over && (next = as_ordered_release(v->e->ordered)))
+        rc = record(v, next, true, err);
+    return rc;
+}
+
 static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err *err) {
     as_sample sample = sample_of(v, job);
     const as_plan *plan = v->e->plan;
@@ -117,14 +135,25 @@ static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err
             as_prompt_extract(plan->prompt, &job->arena, sample.output, &sample.prediction);
     }
     as_rc rc = AS_OK;
-    if (v->e->ordered)
-        as_ordered_hold(v->e->ordered, &sample);
+    if (v->e->panel)
+        rc = as_panel_add(v->e->panel, &sample, &job->case_, last_turn(&job->request), err);
     else
-        rc = record(v, &sample, true, err);
+        rc = accept(v, &sample, err);
     as_scheduler_give_back(scheduler, job);
-    as_sample *next;
-    while (!rc && !v->over && v->e->ordered && (next = as_ordered_release(v->e->ordered)))
-        rc = record(v, next, true, err);
+    return rc;
+}
+
+// Samples whose verdicts have come, within the time given.
+static as_rc consume_judged(evaluation *v, uint64_t wait_ns, as_err *err) {
+    as_panel *panel = v->e->panel;
+    as_sample *sample;
+    as_rc rc = AS_OK;
+    while (!rc && !v->over && panel && as_panel_pending(panel) &&
+           (sample = as_panel_next(panel, wait_ns))) {
+        rc = accept(v, sample, err);
+        as_panel_done(panel, sample);
+        wait_ns = 0;
+    }
     return rc;
 }
 
@@ -188,7 +217,8 @@ static as_rc next_case(evaluation *v, feed *f, as_job *job, bool *filled, as_err
 // Gives the workers as much as is useful.
 static as_rc feed_workers(evaluation *v, as_scheduler *scheduler, feed *f, as_err *err) {
     as_job *job;
-    while (f->more && !as_interrupts && (job = as_scheduler_take(scheduler))) {
+    bool full = v->e->panel && as_panel_is_full(v->e->panel);
+    while (f->more && !full && !as_interrupts && (job = as_scheduler_take(scheduler))) {
         bool filled;
         as_rc rc = next_case(v, f, job, &filled, err);
         if (rc || !filled) {
@@ -209,19 +239,27 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
     as_rc rc = AS_OK;
     while (!rc && as_interrupts < 2 && !v->over) {
         rc = feed_workers(v, scheduler, &f, err);
-        if (rc || !as_scheduler_under_way(scheduler)) break;
-        as_job *job = as_scheduler_finished(scheduler, WAIT_NS);
+        size_t asked = as_scheduler_under_way(scheduler);
+        size_t judged = v->e->panel ? as_panel_pending(v->e->panel) : 0;
+        if (rc || asked + judged == 0) break;
+        as_job *job = as_scheduler_finished(scheduler, judged ? TURN_NS : WAIT_NS);
         if (job) rc = consume(v, scheduler, job, err);
+        if (!rc) rc = consume_judged(v, job ? 0 : asked ? TURN_NS : WAIT_NS, err);
         as_progress_draw(&v->progress);
     }
     as_arena_free(&f.kept);
-    bool left = f.more || as_scheduler_under_way(scheduler);
+    bool judging = v->e->panel && as_panel_pending(v->e->panel);
+    bool left = f.more || judging || as_scheduler_under_way(scheduler);
     if (!rc && as_interrupts && left && !v->over)
         rc = as_fail(err, AS_INTERRUPTED,
                      "interrupted; %llu of %llu %s are in '%s' (continue with --resume)",
                      (unsigned long long)v->progress.done, (unsigned long long)v->progress.total,
                      v->e->plan->suite.samples > 1 ? "answers" : "cases", v->e->dir);
     return rc;
+}
+
+static void stop_judges(evaluation *v) {
+    if (v->e->panel) as_panel_stop(v->e->panel);
 }
 
 static uint64_t answers_of(const as_plan *plan) {
@@ -239,6 +277,7 @@ static as_rc run_cases(evaluation *v, as_err *err) {
         as_progress_start(&v->progress, e->show_progress, answers_of(e->plan), v->finished.count);
         rc = pump(v, scheduler, dataset, err);
         as_progress_end(&v->progress);
+        if (rc || v->over) stop_judges(v);
         if (rc) as_scheduler_stop(scheduler);
         as_scheduler_free(scheduler);
     }

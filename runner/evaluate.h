@@ -7,6 +7,7 @@
 #include "harness/record/journal.h"
 #include "harness/suite/prices.h"
 #include "metrics/gates/sequential.h"
+#include "runner/judging/panel.h"
 #include "runner/ordered.h"
 #include "runner/plan.h"
 
@@ -23,6 +24,7 @@ typedef struct as_evaluation {
     const as_price *price;
     bool resume, show_progress;
     as_ordered *ordered;       // NULL: in the order of the dataset, to the end
+    as_panel *panel;           // NULL: no metric asks a judge
     as_sequential *sequential; // with `ordered`: says when to stop
 } as_evaluation;
 

@@ -47,6 +47,28 @@ typedef struct as_score {
     double value; // NaN: undefined for this case (null in the journal)
 } as_score;
 
+enum { AS_JUDGED_MAX = 2 };
+
+// One answer of a judge.
+typedef struct as_judged_answer {
+    as_str text, error;
+    as_outcome outcome;
+    double value; // of the verdict; NaN where there is none...
+    bool empty;   // ...because there was nothing to judge...
+    bool unread;  // ...or because the text is not what was asked for
+    bool cached;
+    uint64_t tokens_in, tokens_out;
+    double cost; // not part of the sample's
+} as_judged_answer;
+
+// What a judge said of a sample, for one metric.
+typedef struct as_judged {
+    as_str metric, prompt_sha256;
+    double human; // the label that a person gave, on the metric's scale; NaN: none
+    as_judged_answer answers[AS_JUDGED_MAX];
+    size_t count; // 0: it was not asked
+} as_judged;
+
 // What a target answered for one case, and what it was worth.
 typedef struct as_sample {
     as_str id;
@@ -79,6 +101,8 @@ typedef struct as_sample {
     double weight;
     const as_str *slices;
     size_t slice_count;
+    const as_judged *judged; // [judged_count] of the metrics that a judge scores
+    size_t judged_count;
     const as_json *line; // the object it was read from; NULL for one that a target just gave
     as_str source;       // its text, while it is visited; empty in copies
 } as_sample;

@@ -105,6 +105,17 @@ const as_metric_family as_metric_families[] = {
      "Calls are `tool_calls` of a recorded line, else the prediction as JSON: {name, arguments} "
      "or\n"
      "OpenAI's {function: ...}. Arguments are compared as JSON (1 and 1.0 are the same).\n"},
+    {as_judged_metrics, "judged by another model",
+     "judge: {target: URI, max_tokens: 1024, temperature: 0, seed: 0}, any target. question: the\n"
+     "field that was asked (else the prompt's last turn); context: the field with a text or texts\n"
+     "(`context`); human: the field with a person's label, where there is one. Prompts are "
+     "assay's\n"
+     "and versioned. Nothing to judge is undefined, a case without an answer 0. A judge's answer\n"
+     "that does not come or is not the JSON asked for gives no score, and more of them than\n"
+     "max_errors measure nothing. Both orders of a pair disagree: a tie, counted as `split`. With\n"
+     "labels: Cohen's kappa, Krippendorff's alpha (interval) and the prediction-powered mean.\n"
+     "Costs and errors of judges stand apart, with the metric. replay: judges are asked for the\n"
+     "id \"METRIC ID\".\n"},
     {as_span_metrics, "spans",
      "Expected: {label, text} objects; the answer: `label: text` lines, `none`, or the same JSON.\n"
      "Each span matches once: exact, by the share of words in common, or by label.\n"},

@@ -9,6 +9,7 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/rng.h"
+#include "metrics/metric.h"
 
 static as_str unquoted(as_arena *arena, as_str json) {
     const as_json *value;
@@ -434,7 +435,9 @@ static void test_refusals(void **state) {
         if (as_str_ends(spec.name, AS_STR("@K")))
             spec.name = as_strf(&arena, "%.*s7", (int)spec.name.len - 1, spec.name.ptr);
         bool needs = as_str_is(spec.name, "latency") || as_str_is(spec.name, "cost") ||
-                     as_str_is(spec.name, "word-count"); // nothing without an option
+                     as_str_is(spec.name, "word-count");               // nothing without an option
+        for (const as_metric_ops *m = as_judged_metrics; m->name; m++) // nor without a judge
+            needs |= as_str_is(spec.name, m->name);
         assert_int_equal(as_metric_check(&spec, &err), needs ? AS_INVALID : AS_OK);
         as_buf help = {0};
         assert_true(as_metric_help_one(&help, spec.name) && help.len > 400);

@@ -151,7 +151,6 @@ static void test_one_mistake(void **state) {
     expect_one(GOOD "generate: {max_tokens: 0}\n", "a whole number from 1 to");
     expect_one(GOOD "generate: {max_tokens: 1.5}\n", "not '1.5'");
     expect_one(GOOD "generate: {seed: -1}\n", "generate.seed must be a whole number from 0");
-    expect_one(GOOD "generate: {samples: 3}\n", "only 'generate' draws its answers");
     expect_one(GOOD "generate: {top_p: 0}\n", "generate.top_p must be a number above 0");
     expect_one(GOOD "generate: {top_p: 1.5}\n", "at most 1, not '1.5'");
     expect_one(GOOD "generate: {min_p: 1}\n", "from 0 and below 1, not '1'");
