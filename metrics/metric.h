@@ -143,7 +143,7 @@ extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_cur
     as_calibration_metrics[], as_text_metrics[], as_error_rate_metrics[], as_bleu_metrics[],
     as_chrf_metrics[], as_ter_metrics[], as_rouge_metrics[], as_span_metrics[],
     as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[], as_assertion_metrics[],
-    as_tool_metrics[], as_judged_metrics[],
+    as_tool_metrics[], as_judged_metrics[], as_markup_metrics[], as_assert_metrics[],
     as_latency_metrics[]; // ends with name NULL
 
 #endif

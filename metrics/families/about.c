@@ -101,6 +101,19 @@ const as_metric_family as_metric_families[] = {
      "list,\n"
      "without it `expected`. JSON Schema: draft 2020-12, unknown keywords are refused. A case\n"
      "without an answer passes neither NAME nor not-NAME.\n"},
+    {as_markup_metrics, "kinds of answers",
+     "Source: promptfoo 0.12x, but for a stricter XML and another list of words for refusals\n"
+     "(English). XML: no DTD is read. finish-reason: `finish_reason` of a recorded line, else "
+     "stop,\n"
+     "length or content_filter by how the answer ended.\n"},
+    {as_assert_metrics, "assertions of a case",
+     "Source: promptfoo 0.12x. The reference of a case is its list of assertions (`expected:\n"
+     "assert` names the field): {type, value, threshold, weight}, or {type: assert-set, assert: "
+     "[..],\n"
+     "threshold, weight}. Types: the assertions above, levenshtein, tool-call-f1, also as "
+     "not-TYPE.\n"
+     "Weight 0 does not count. Models, scripts, files and templates are refused by name. An empty\n"
+     "list is undefined.\n"},
     {as_tool_metrics, "tool calls",
      "Calls are `tool_calls` of a recorded line, else the prediction as JSON: {name, arguments} "
      "or\n"
