@@ -42,6 +42,20 @@ as_column as_estimate_column(as_arena *arena, const as_scorer *scorer, const as_
     return (as_column){values, weights, clusters, n, groups};
 }
 
+// All that is asked of corpus metrics' columns, in one pass: rows are what costs time.
+static size_t *count_scored(as_arena *arena, const as_scorer *scorer,
+                            const as_metric *const *metrics, size_t count, uint32_t slice) {
+    size_t *out = AS_NEW_ARRAY(arena, size_t, count + 1);
+    for (size_t i = 0; i < scorer->row_count; i++) {
+        const as_row *row = &scorer->rows[i];
+        if (!as_rows_in_slice(row, slice)) continue;
+        for (size_t m = 0; m < count; m++)
+            if (metrics[m]->ops->kind == AS_METRIC_CORPUS)
+                out[m] += (size_t)!isnan(as_rows_score(metrics[m], row));
+    }
+    return out;
+}
+
 static bool all_binary(const as_column *column) {
     for (size_t i = 0; i < column->count; i++)
         if (column->values[i] != 0 && column->values[i] != 1) return false;
@@ -268,8 +282,11 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
     const as_metric **corpus = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
     as_value **values = AS_NEW_ARRAY(&scratch, as_value *, count + 1);
     size_t corpus_count = 0;
+    const size_t *scored = count_scored(&scratch, scorer, metrics, count, slice);
     for (size_t i = 0; i < count; i++) {
-        as_column column = as_estimate_column(&scratch, scorer, metrics[i], slice);
+        as_column column = metrics[i]->ops->kind == AS_METRIC_CORPUS
+                               ? (as_column){.count = scored[i]}
+                               : as_estimate_column(&scratch, scorer, metrics[i], slice);
         out[i] = value_of_column(&scratch, metrics[i], &column, how);
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);

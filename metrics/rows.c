@@ -80,8 +80,10 @@ static void number_clusters(as_scorer *scorer) {
 void as_rows_seal(as_scorer *scorer) {
     if (scorer->is_sealed) return;
     as_arena_reset(&scorer->sealed);
-    if (scorer->answer_count)
-        qsort(scorer->answers, scorer->answer_count, sizeof(as_row), order_rows);
+    bool sorted = true; // as most runs of one worker are
+    for (size_t i = 1; i < scorer->answer_count && sorted; i++)
+        sorted = order_rows(&scorer->answers[i - 1], &scorer->answers[i]) <= 0;
+    if (!sorted) qsort(scorer->answers, scorer->answer_count, sizeof(as_row), order_rows);
     scorer->rows = scorer->answers;
     scorer->row_count = scorer->answer_count;
     if (scorer->has_several) as_several_merge(scorer);

@@ -57,6 +57,8 @@ void as_scorer_free(as_scorer *scorer) {
     free(scorer->answers);
     as_arena_free(&scorer->arena);
     as_arena_free(&scorer->sealed);
+    as_arena_free(&scorer->scratch);
+    as_buf_free(&scorer->text);
     free(scorer);
 }
 
@@ -169,11 +171,10 @@ static void keep_slices(as_scorer *scorer, const as_sample *sample, as_row *row)
     }
 }
 
-static void keep_expected(const as_sample *sample, as_row *row) {
-    as_buf text = {0};
-    if (sample->expected) as_json_write_sorted(&text, sample->expected);
-    row->expected = as_str_hash(as_buf_view(&text));
-    as_buf_free(&text);
+static void keep_expected(as_scorer *scorer, const as_sample *sample, as_row *row) {
+    as_buf_clear(&scorer->text);
+    if (sample->expected) as_json_write_sorted(&scorer->text, sample->expected);
+    row->expected = as_str_hash(as_buf_view(&scorer->text));
 }
 
 static double time_per_token(const as_sample *sample) {
@@ -197,7 +198,7 @@ static as_row make_row(as_scorer *scorer, const as_sample *sample) {
                   .cost = isfinite(sample->cost) ? sample->cost : 0,
                   .tokens_in = sample->tokens_in,
                   .tokens_out = sample->tokens_out};
-    keep_expected(sample, &row);
+    keep_expected(scorer, sample, &row);
     keep_slices(scorer, sample, &row);
     return row;
 }
@@ -226,32 +227,29 @@ static as_row *push_row(as_scorer *scorer) {
 }
 
 as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) {
-    uint64_t known;
-    as_arena scratch = {0};
-    as_str key = as_sample_key(&scorer->arena, sample->id, sample->sample);
-    if (as_map_get(&scorer->ids.map, key, &known))
-        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
-    as_scoring scoring = {.arena = &scratch, .sample = sample, .articles = scorer->articles};
+    as_arena *scratch = &scorer->scratch;
+    as_arena_reset(scratch);
     as_row row = make_row(scorer, sample);
+    as_str key = as_sample_key(&scorer->arena, row.id, sample->sample);
+    if (!as_map_add(&scorer->ids.map, key, 0, NULL))
+        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
+    as_scoring scoring = {.arena = scratch, .sample = sample, .articles = scorer->articles};
     as_rc rc = AS_OK;
-    scoring.gold_count = gold_texts(&scratch, sample->expected, &scoring.golds);
+    scoring.gold_count = gold_texts(scratch, sample->expected, &scoring.golds);
     if (!row.missing) {
-        if (sample->has_prediction)
-            scoring.prediction = as_utf8_clean(&scratch, sample->prediction);
+        if (sample->has_prediction) scoring.prediction = as_utf8_clean(scratch, sample->prediction);
         read_choices(&scoring);
         rc = score_metrics(scorer, &scoring, &row, err);
         if (rc == AS_OK) keep_gold_count(scorer, scoring.gold_count);
     }
     if (rc == AS_OK) keep_labels(scorer, &scoring, &row);
     if (rc == AS_OK) {
-        as_map_add(&scorer->ids.map, sample->sample ? key : row.id, row.missing, NULL);
         scorer->has_several |= sample->sample > 0;
         if (scorer->has_texts && sample->has_prediction && !row.missing)
             row.said = as_rows_name(scorer, &scorer->texts, scoring.prediction);
         *push_row(scorer) = row;
         set_scores(scorer, arena, &row, sample);
     }
-    as_arena_free(&scratch);
     return rc;
 }
 
