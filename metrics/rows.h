@@ -54,10 +54,10 @@ typedef struct as_names {
 } as_names;
 
 struct as_scorer {
-    as_arena arena;  // rows and names
+    as_arena arena;   // rows and names
     as_arena scratch; // of the sample that is being scored
     as_buf text;      // likewise
-    as_arena sealed; // what sealing made; given up when another row comes
+    as_arena sealed;  // what sealing made; given up when another row comes
     as_metric *metrics;
     size_t metric_count, stats_width;
     as_regex *articles;

@@ -95,7 +95,8 @@ const char *const as_store_schema_steps[] = {
     "--pg ALTER TABLE samples ADD CONSTRAINT samples_pkey PRIMARY KEY (run, case_id, sample);\n"
     "--pg ALTER TABLE samples RENAME TO samples_rest;\n"
     "--pg ALTER INDEX samples_pkey RENAME TO samples_rest_pkey;\n"
-    "--pg CREATE TABLE samples (LIKE samples_rest INCLUDING INDEXES) PARTITION BY RANGE (run);\n"
+    "--pg CREATE TABLE samples (LIKE samples_rest INCLUDING INDEXES INCLUDING DEFAULTS)\n"
+    "--pg  PARTITION BY RANGE (run);\n"
     "--pg ALTER TABLE samples ATTACH PARTITION samples_rest DEFAULT;\n",
     NULL,
 };
