@@ -8,6 +8,7 @@
 #ifndef AS_METRIC_H
 #define AS_METRIC_H
 
+#include "harness/base/normal.h"
 #include "harness/base/regex.h"
 #include "metrics/option.h"
 #include "metrics/scorer.h"
@@ -114,6 +115,7 @@ struct as_metric {
     size_t at, width;                     // of its statistics in a row's tally
     size_t k;                             // of NAME@K
     bool negate;                          // not-NAME
+    as_normal_form normal;                // of expected texts and answer, before they are scored
     as_setting settings[AS_SETTINGS_MAX]; // in the order of ops->settings
     void *own;                            // made by ops->prepare
 };

@@ -121,6 +121,14 @@ static void keep_stats(as_scorer *scorer, const as_metric *metric, const double 
         if (stats[i] != 0) kept[(*count)++] = (as_stat){(uint32_t)(metric->at + i), stats[i]};
 }
 
+static void normalize(as_normal_form form, as_scoring *scoring) {
+    as_str *golds = AS_NEW_ARRAY(scoring->arena, as_str, scoring->gold_count + 1);
+    for (size_t i = 0; i < scoring->gold_count; i++)
+        golds[i] = as_normal_str(scoring->arena, form, scoring->golds[i]);
+    scoring->golds = golds;
+    scoring->prediction = as_normal_str(scoring->arena, form, scoring->prediction);
+}
+
 static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row *row, as_err *err) {
     as_arena *scratch = scoring->arena;
     as_stat *kept = AS_NEW_ARRAY(scratch, as_stat, scorer->stats_width + 1);
@@ -131,7 +139,9 @@ static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row 
         scores[i] = NAN;
         if (metric->ops->flags & AS_METRIC_RUN) continue;
         double *stats = AS_NEW_ARRAY(scratch, double, metric->width + 1);
-        as_rc rc = metric->ops->score(metric, scoring, &scores[i], stats, err);
+        as_scoring normal = *scoring;
+        if (metric->normal != AS_NORMAL_NONE) normalize(metric->normal, &normal);
+        as_rc rc = metric->ops->score(metric, &normal, &scores[i], stats, err);
         if (rc != AS_OK) return rc;
         keep_stats(scorer, metric, stats, kept, &count);
     }

@@ -463,10 +463,19 @@ typedef struct suite_work {
     size_t target_count;
 } suite_work;
 
+// Several targets, one page: the first is the baseline. JSON is one document a run and stays so.
+static int compare_targets(const as_args *args, const as_str *dirs, size_t count) {
+    as_args with = {.store = args->store, .no_color = args->no_color, .strict = args->strict};
+    if (args->json || count > AS_ARGS_LIST_MAX) return 0;
+    for (size_t i = 0; i < count; i++) with.operands.items[with.operands.count++] = dirs[i];
+    return as_cmd_compare(&with);
+}
+
 static int run_suite(const as_args *args, as_arena *arena, const suite_work *work, size_t first,
                      size_t total, as_store **store) {
     int code = 0;
     size_t count = args->targets.count ? args->targets.count : work->plan.suite.target_count;
+    as_str *dirs = AS_NEW_ARRAY(arena, as_str, count + 1);
     for (size_t i = 0; i < count && code != 130; i++) {
         bool given = args->targets.count > 0;
         as_str id = new_run_id(arena);
@@ -482,8 +491,11 @@ static int run_suite(const as_args *args, as_arena *arena, const suite_work *wor
             .store = store,
             .several = count > 1,
         };
+        dirs[i] = as_str_of(r.dir);
         code = worse(code, run_target(&r));
     }
+    if (count > 1 && code != 130 && code != 2 && code != 3)
+        code = worse(code, compare_targets(args, dirs, count));
     return code;
 }
 

@@ -31,6 +31,8 @@ typedef enum as_extract_kind {
     AS_EXTRACT_REGEX, // first match: its first group that took part, else the whole match
     AS_EXTRACT_FIRST_LINE,
     AS_EXTRACT_JSON, // {json: a.b}: the member of the first JSON object in the text
+    AS_EXTRACT_NFC,  // Unicode normalisation
+    AS_EXTRACT_NFKC,
 } as_extract_kind;
 
 // A text of the suite and where it stands.

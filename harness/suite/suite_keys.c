@@ -220,7 +220,8 @@ static void read_generate(as_suite_loader *l, const as_yaml *v) {
 static const char *const extract_words[] = {
     [AS_EXTRACT_STRIP] = "strip", [AS_EXTRACT_LOWER] = "lower",
     [AS_EXTRACT_REGEX] = "regex", [AS_EXTRACT_FIRST_LINE] = "first_line",
-    [AS_EXTRACT_JSON] = "json",   NULL};
+    [AS_EXTRACT_JSON] = "json",   [AS_EXTRACT_NFC] = "nfc",
+    [AS_EXTRACT_NFKC] = "nfkc",   NULL};
 
 static bool extract_takes_argument(size_t kind) {
     return kind == AS_EXTRACT_REGEX || kind == AS_EXTRACT_JSON;

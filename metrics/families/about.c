@@ -10,7 +10,8 @@
     "answer (extraction found nothing) is wrong, or an empty text. What is undefined is null,\n"   \
     "never 0 or 1; a gate on it cannot be measured (exit code 3). `expected` may be a list: any\n" \
     "of it is right. Texts are compared as they are: no case folding, no Unicode normalisation\n"  \
-    "unless an option or an extraction step asks for it. Means have Wilson or clustered t\n"       \
+    "unless `normalize: nfc` or nfkc (an option of every metric that compares texts; `extract`\n"  \
+    "has both as steps) asks for it. Means have Wilson or clustered t\n"                           \
     "intervals, corpus metrics a cluster bootstrap over sums kept for each case.\n"                \
     "In a suite a metric with options is a map: {name: bleu, tokenize: intl, as: bleu_intl}.\n"
 

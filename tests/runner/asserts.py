@@ -7,6 +7,7 @@
 import json
 import pathlib
 import sys
+import unicodedata
 import unittest
 
 import e2e
@@ -129,6 +130,33 @@ class Kinds(Case):
     def test_perplexity_score(self):
         self.assertAlmostEqual(self.score("perplexity-score", [
             {"output": "a", "logprob": -6, "tokens": 3}]), 1 / (1 + 2.718281828459045 ** 2), 12)
+
+    def test_normalisation_is_asked_for(self):
+        pairs = [("\u00e9", "e\u0301", "nfc"), ("\uac00", "\u1100\u1161", "nfc"),
+                 ("\u1e9b\u0323", "\u1e9b\u0323", None), ("\ufb01n", "fin", "nfkc"),
+                 ("\uff21\u2460", "A1", "nfkc"), ("\u212b", "A\u030a", "nfc"),
+                 ("q\u0307\u0323", "q\u0323\u0307", "nfc"), ("\u00e9", "e", "never")]
+        order = [None, "nfc", "nfkc", "never"]
+        for a, b, needs in pairs:
+            for form in (None, "nfc", "nfkc"):
+                metric = f"{{name: exact_match, normalize: {form}}}" if form else "exact_match"
+                same = order.index(form) >= order.index(needs)
+                self.assertEqual(self.score(metric, [{"expected": a, "output": b}]), same, (a, b))
+                if form:
+                    self.assertEqual(same, unicodedata.normalize(form.upper(), a)
+                                     == unicodedata.normalize(form.upper(), b))
+        self.write("a.jsonl", [{"expected": "a", "output": "a"}])
+        self.refused("score", "a.jsonl", "--metrics", "{name: exact_match, normalize: nfd}",
+                     says=["must be nfc or nfkc, not 'nfd'"])
+        self.refused("score", "a.jsonl", "--metrics", "{name: f1_macro, normalize: nfc}",
+                     says=["takes no 'normalize'"])
+        self.write("cases.jsonl", [{"id": "1", "x": "q", "expected": "\u00e9"}])
+        self.write("answers.jsonl", [{"id": "1", "output": "e\u0301"}])
+        plain = SUITE.replace("expected: assert\n", "").replace("assert, assert_score", "accuracy")
+        for more, value in (("", 0), ("extract: [nfc]\n", 1), ("extract: [nfkc, lower]\n", 1)):
+            self.write("suite.yaml", plain + more)
+            found = self.summary("suite.yaml", "--out", "out", "--fresh", "--no-store")
+            self.assertEqual(found["metrics"]["accuracy"]["value"], value, more)
 
     def test_trajectories(self):
         calls = [{"output": "", "tool_calls": [{"name": n, "arguments": {}} for n in names]}
