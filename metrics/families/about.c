@@ -69,7 +69,7 @@ const as_metric_family as_metric_families[] = {
      "precision and recall averaged over the n-gram lengths that both texts have.\n"},
     {as_ter_metrics, "TER",
      "Source: sacreBLEU 2.6 (Snover et al. 2006, Tercom). 100 * edits / reference length, shifts\n"
-     "among the edits; may pass 100. sacreBLEU's asian_support is not offered.\n"},
+     "among the edits; may pass 100.\n"},
     {as_rouge_metrics, "ROUGE",
      "Source: rouge_score 0.1 (Lin 2004). Tokens are runs of a-z and 0-9 in lower case: other\n"
      "scripts leave nothing and score 0. stem: Porter's stemmer with NLTK's extensions. The value "
