@@ -111,7 +111,7 @@ static bool read_one(as_arena *arena, const as_setting_spec *spec, const as_yaml
 }
 
 static as_rc unknown(const char *metric, const as_setting_spec *specs, as_str key, as_err *err) {
-    const char *names[AS_SETTINGS_MAX + 3] = {"as", "normalize"};
+    const char *names[AS_SETTINGS_MAX + 3] = {"normalize", "as"};
     size_t count = 2;
     for (const as_setting_spec *s = specs; s && s->name; s++) names[count++] = s->name;
     const char *near = as_str_nearest(key, names);

@@ -137,9 +137,7 @@ void as_several_number(as_scorer *scorer, const as_row *row) {
 
 as_within as_several_within(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                             uint32_t slice) {
-    unsigned no = AS_METRIC_RUN;
-    if (!scorer->has_several || metric->ops->kind != AS_METRIC_MEAN || metric->ops->flags & no ||
-        metric->ops->several)
+    if (!scorer->has_several || metric->ops->kind != AS_METRIC_MEAN || metric->ops->several)
         return (as_within){.mean = NAN, .stderr_ = NAN, .within = NAN, .between = NAN};
     const double **scores = AS_NEW_ARRAY(arena, const double *, scorer->row_count + 1);
     size_t *counts = AS_NEW_ARRAY(arena, size_t, scorer->row_count + 1), cases = 0;
