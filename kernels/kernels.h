@@ -101,6 +101,11 @@ typedef struct as_kernels {
     // y = x * (1 / sqrt(sum(x*x) / n + eps)) * w; the sum in lanes with fma. y may be x.
     void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
 
+    // y = fma((x - mean) * (1 / sqrt(variance + eps)), w, b), where mean = sum(x) / n, the sum in
+    // lanes, and variance = dot(x - mean, x - mean) / n. y may be x.
+    void (*layer_norm)(float *y, const float *x, const float *w, const float *b, size_t n,
+                       float eps);
+
     // Rotates pairs (x[2i], x[2i+1]), i < n/2, by the angle whose cosine and sine are given:
     // a' = a*c - b*s as fma(a, c, -(b*s)); b' = a*s + b*c as fma(a, s, b*c).
     void (*rope_pairs)(float *x, const float *cosines, const float *sines, size_t n);
@@ -123,6 +128,10 @@ typedef struct as_kernels {
     // gate[i] = gate[i] / (1 + exp(fma(C3, gate[i]*gate[i], C1) * gate[i])) * up[i], where
     // C1 = -2 sqrt(2/pi) and C3 = 0.044715 C1: the GELU of the tanh form, times up.
     void (*gelu_mul)(float *gate, const float *up, size_t n);
+
+    // x[i] = x[i] * (1 + erf(x[i] / sqrt(2))) / 2 as gelu_erf_f32 of scalar.h has it: the GELU
+    // itself.
+    void (*gelu_erf)(float *x, size_t n);
 
     // x[i] = cap * tanh(x[i] / cap), tanh as in scalar.h.
     void (*softcap)(float *x, float cap, size_t n);

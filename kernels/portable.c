@@ -225,6 +225,16 @@ static void rms_norm(float *y, const float *x, const float *w, size_t n, float e
     for (size_t i = 0; i < n; i++) y[i] = x[i] * scale * w[i];
 }
 
+static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,
+                       float eps) {
+    float lanes[LANES] = {0};
+    for (size_t i = 0; i < n; i++) lanes[i % LANES] += x[i];
+    float mean = sum_lanes(lanes) / (float)n;
+    for (size_t i = 0; i < n; i++) y[i] = x[i] - mean;
+    float scale = 1.0f / sqrtf(dot(y, y, n) / (float)n + eps);
+    for (size_t i = 0; i < n; i++) y[i] = fma_f32(y[i] * scale, w[i], b[i]);
+}
+
 static void rope_pairs(float *x, const float *cosines, const float *sines, size_t n) {
     for (size_t i = 0; i < n / 2; i++) {
         float a = x[2 * i], b = x[2 * i + 1], c = cosines[i], s = sines[i];
@@ -260,6 +270,10 @@ static void gelu_mul(float *gate, const float *up, size_t n) {
         float x = gate[i];
         gate[i] = x / (1.0f + exp_f32(fma_f32(AS_GELU_C3, x * x, AS_GELU_C1) * x)) * up[i];
     }
+}
+
+static void gelu_erf(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = gelu_erf_f32(x[i]);
 }
 
 static void softcap(float *x, float cap, size_t n) {
@@ -308,6 +322,7 @@ const as_kernels as_kernels_portable = {
     .matmul_bf16 = matmul_bf16,
     .matmul_quant = matmul_quant,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .rope_pairs = rope_pairs,
     .rope_halves = rope_halves,
     .dot = dot,
@@ -315,6 +330,7 @@ const as_kernels as_kernels_portable = {
     .add = add,
     .silu_mul = silu_mul,
     .gelu_mul = gelu_mul,
+    .gelu_erf = gelu_erf,
     .softcap = softcap,
     .softmax = softmax,
     .exp_sum = exp_sum,

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/metric.h"
 
-enum { METRICS_MAX = 128, RANK_MAX = 1000000 };
-
-// Names of the contract that nothing computes yet.
-static const char *const not_yet[] = {"semantic_similarity", NULL};
+enum { METRICS_MAX = 256, RANK_MAX = 1000000 };
 
 // K of NAME@K, without a leading zero; 0 when it is none.
 static size_t rank_of(as_str digits) {
@@ -43,12 +40,6 @@ const as_metric_ops *as_metric_run_find(as_str name) {
     return find(name, &metric) && metric.ops->flags & AS_METRIC_RUN ? metric.ops : NULL;
 }
 
-static bool is_later(as_str name) {
-    for (size_t i = 0; not_yet[i]; i++)
-        if (as_str_is(name, not_yet[i])) return true;
-    return false;
-}
-
 // Written once, on the first call; every call writes the same values.
 static const char *all_names[METRICS_MAX];
 
@@ -66,9 +57,6 @@ as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err) 
         if (out) *out = metric.ops;
         return AS_OK;
     }
-    if (is_later(name))
-        return as_fail(err, AS_INVALID, "metric '%.*s' is known, but not available yet",
-                       AS_STR_ARG(name));
     const char *near = as_str_nearest(name, as_metric_names());
     if (near)
         return as_fail(err, AS_INVALID, "unknown metric '%.*s'; did you mean '%s'?",

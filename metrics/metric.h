@@ -131,7 +131,7 @@ bool as_metric_same(const as_metric *a, const as_metric *b);
 // A run metric by name ("latency.p95"), NULL if it is none.
 const as_metric_ops *as_metric_run_find(as_str name);
 
-// AS_INVALID with the nearest name when assay knows no such metric, or cannot compute it yet.
+// AS_INVALID with the nearest name when assay knows no such metric.
 as_rc as_metric_name_check(as_str name, const as_metric_ops **out, as_err *err);
 
 // Families, each in its own file; together in about.c.
@@ -146,6 +146,7 @@ extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_cur
     as_chrf_metrics[], as_ter_metrics[], as_rouge_metrics[], as_span_metrics[],
     as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[], as_assertion_metrics[],
     as_tool_metrics[], as_judged_metrics[], as_markup_metrics[], as_assert_metrics[],
+    as_similarity_metrics[],
     as_latency_metrics[]; // ends with name NULL
 
 #endif

@@ -8,8 +8,8 @@
 const as_option as_options[] = {
     {"target", 't', AS_OPT_LIST, AT(targets), "run plan", "URI",
      "what to evaluate; repeat for several"},
-    {"out", 'o', AS_OPT_TEXT, AT(out), "run gate compare report history", "PATH",
-     "where the results go (default .assay/runs/RUN)"},
+    {"out", 'o', AS_OPT_TEXT, AT(out), "run gate compare report history model", "PATH",
+     "where the results go (default .assay/runs/RUN); model pull: where the file goes"},
     {"baseline", 'b', AS_OPT_TEXT, AT(baseline), "run gate report", "REF",
      "run to compare with: latest, accepted, merge-base[:BRANCH], tag:NAME, branch:NAME, run:ID,\n"
      "                             a path, or none"},

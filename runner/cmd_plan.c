@@ -192,7 +192,8 @@ static as_rc from_rehearsal(planning *p, as_err *err) {
     as_rc rc = as_target_resolve(p->out.target, &ops, err);
     if (!rc) rc = ops->open(p->out.target, dir, &target, err);
     if (rc) return rc;
-    rc = ask_some(p, ops, target, &r, err);
+    if (as_plan_task(&p->plan.suite) == AS_TASK_EMBED) rc = as_target_can_embed(ops, target, err);
+    if (!rc) rc = ask_some(p, ops, target, &r, err);
     size_t workers = ops->info(target)->workers;
     if (!workers) workers = as_thread_cpus();
     if (p->args->concurrency) workers = (size_t)p->args->concurrency;

@@ -34,6 +34,7 @@ typedef struct run {
     const as_price *price; // NULL: no price book
     as_store **store;
     as_scorer *scorer;
+    as_similar *similar;
     as_ordered *ordered; // --sequential
     as_panel *panel;     // judges; NULL: none
     as_sequential *sequential;
@@ -215,6 +216,10 @@ static as_rc evaluate(run *r, as_err *err) {
     fill_identity(r, &header);
     rc = as_scorer_new(r->plan->metrics, r->plan->suite.metric_count, &r->scorer, err);
     if (!rc) rc = prepare_sequence(r, err);
+    evaluation.similar = r->similar;
+    if (!rc)
+        rc = as_nearest_embed(r->arena, r->plan, r->ops, r->target, workers, &evaluation.documents,
+                              err);
     evaluation.ordered = r->ordered;
     evaluation.sequential = r->sequential;
     if (!rc) rc = as_evaluate(&evaluation, r->arena, r->scorer, &r->summary, err);
@@ -363,6 +368,7 @@ static as_rc check_task(run *r, as_err *err) {
         rc = as_fail(err, AS_INVALID, "--rate needs a target behind HTTP, not '%.*s'",
                      AS_STR_ARG(r->uri));
     if (rc) return rc;
+    if (request.task == AS_TASK_EMBED) return as_target_can_embed(r->ops, r->target, err);
     return r->ops->accepts ? r->ops->accepts(r->target, &request, err) : AS_OK;
 }
 
@@ -428,6 +434,9 @@ static int run_target(run *r) {
     if (!rc) rc = check_task(r, &err);
     if (!rc) rc = check_prices(r, &err);
     if (!rc) rc = as_panel_new(r->plan, r->price ? &r->prices : NULL, &r->panel, &err);
+    if (!rc)
+        rc = as_similar_new(r->plan->metrics, r->plan->suite.metric_count, r->plan->suite.dir,
+                            &r->similar, &err);
     if (!rc) rc = check_history(r, &err);
     if (!rc) rc = evaluate(r, &err);
     if (!rc) rc = judge_and_write(r, &err);
@@ -437,6 +446,7 @@ static int run_target(run *r) {
     as_judgement_free(&r->judgement);
     as_sequential_free(r->sequential);
     as_ordered_free(r->ordered);
+    as_similar_free(r->similar);
     if (r->scorer) as_scorer_free(r->scorer);
     r->ops->close(r->target);
     return code;

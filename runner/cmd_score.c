@@ -9,6 +9,7 @@
 #include "reports/report.h"
 #include "runner/commands.h"
 #include "runner/outputs.h"
+#include "runner/vectors/similar.h"
 
 enum { LINE_SIZE_MAX = 64 * 1024 * 1024 };
 
@@ -18,6 +19,11 @@ typedef struct reading {
     as_scorer *scorer;
     as_arena arena; // of the line at hand
     uint64_t cases;
+    as_similar *similar; // NULL: no metric needs embeddings. Else these wait for theirs together:
+    as_arena held_arena;
+    as_sample *held[AS_SIMILAR_BATCH];
+    uint64_t held_lines[AS_SIMILAR_BATCH];
+    size_t held_count;
 } reading;
 
 // "accuracy,{name: bleu, tokenize: intl}" is the inside of a YAML list.
@@ -131,7 +137,7 @@ static void take_tags(as_arena *arena, const as_json *tags, as_sample *sample) {
     sample->slice_count = n;
 }
 
-static as_rc score_line(reading *r, as_str text, as_err *err) {
+static as_rc score_line(reading *r, as_str text, uint64_t number, as_err *err) {
     const as_json *line;
     as_sample sample;
     if (as_json_parse(&r->arena, text, &line, err)) return AS_INVALID;
@@ -151,7 +157,24 @@ static as_rc score_line(reading *r, as_str text, as_err *err) {
     take_answer(&r->arena, line, &sample);
     take_tags(&r->arena, as_json_get(line, "tags"), &sample);
     r->cases++;
-    return as_scorer_add(r->scorer, &r->arena, &sample, err);
+    if (!r->similar) return as_scorer_add(r->scorer, &r->arena, &sample, err);
+    r->held_lines[r->held_count] = number;
+    r->held[r->held_count++] = as_sample_copy(&r->held_arena, &sample);
+    return AS_OK;
+}
+
+// Samples that are held get their embeddings and are scored.
+static as_rc score_held(reading *r, const char *path, as_err *err) {
+    as_rc rc = AS_OK;
+    if (r->held_count)
+        rc = as_similar_fill(r->similar, &r->held_arena, r->held, r->held_count, err);
+    for (size_t i = 0; !rc && i < r->held_count; i++) {
+        rc = as_scorer_add(r->scorer, &r->arena, r->held[i], err);
+        if (rc) as_err_prefix(err, "%s:%llu", path, (unsigned long long)r->held_lines[i]);
+    }
+    r->held_count = 0;
+    as_arena_reset(&r->held_arena);
+    return rc;
 }
 
 static as_rc score_file(reading *r, as_str name, as_err *err) {
@@ -164,10 +187,12 @@ static as_rc score_file(reading *r, as_str name, as_err *err) {
         as_str line;
         rc = as_lines_next(&lines, &line, &more, err);
         if (rc || !more || !as_str_trim(line).len) continue;
-        rc = score_line(r, line, err);
+        rc = score_line(r, line, lines.line, err);
         if (rc) as_err_prefix(err, "%s:%llu", path, (unsigned long long)lines.line);
+        if (!rc && r->held_count == AS_SIMILAR_BATCH) rc = score_held(r, path, err);
         as_arena_reset(&r->arena);
     }
+    if (!rc) rc = score_held(r, path, err);
     if (opened) as_lines_close(&lines);
     as_arena_free(&names);
     return rc;
@@ -206,11 +231,14 @@ int as_cmd_score(const as_args *args) {
     if (!rc && !count) rc = as_fail(&err, AS_INVALID, "--metrics names no metric");
     if (!rc && (rc = as_scorer_new(specs, count, &r.scorer, &err)))
         as_err_prefix(&err, "--metrics");
+    if (!rc) rc = as_similar_new(specs, count, AS_STR("."), &r.similar, &err);
     for (size_t i = 0; !rc && i < args->operands.count; i++)
         rc = score_file(&r, args->operands.items[i], &err);
     if (!rc && !r.cases) rc = as_fail(&err, AS_UNMEASURED, "there are no cases to score");
     if (!rc) rc = print(args, &r, &arena, &err);
     as_scorer_free(r.scorer);
+    as_similar_free(r.similar);
+    as_arena_free(&r.held_arena);
     as_arena_free(&r.arena);
     as_arena_free(&arena);
     return rc ? as_command_fail(&err) : 0;

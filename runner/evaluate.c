@@ -25,6 +25,9 @@ typedef struct evaluation {
     as_arena ids;    // ids of resumed cases
     as_map finished; // as_sample_key of answers that the journal holds already
     as_progress progress;
+    as_arena held_arena; // of finished samples that wait to be embedded together
+    as_sample *held[AS_SIMILAR_BATCH];
+    size_t held_count;
     uint64_t recorded; // answers
     bool over;         // the gates are decided
 } evaluation;
@@ -44,6 +47,24 @@ static as_rc record(evaluation *v, as_sample *sample, bool journal, as_err *err)
     }
     as_arena_reset(&v->arena);
     return rc;
+}
+
+// What is held gets its embeddings and is recorded.
+static as_rc record_held(evaluation *v, as_err *err) {
+    as_rc rc = AS_OK;
+    if (v->held_count)
+        rc = as_similar_fill(v->e->similar, &v->held_arena, v->held, v->held_count, err);
+    for (size_t i = 0; !rc && !v->over && i < v->held_count; i++)
+        rc = record(v, v->held[i], true, err);
+    v->held_count = 0;
+    as_arena_reset(&v->held_arena);
+    return rc;
+}
+
+static as_rc record_soon(evaluation *v, as_sample *sample, as_err *err) {
+    if (!v->e->similar) return record(v, sample, true, err);
+    v->held[v->held_count++] = as_sample_copy(&v->held_arena, sample);
+    return v->held_count == AS_SIMILAR_BATCH ? record_held(v, err) : AS_OK;
 }
 
 static as_rc take_finished(void *context, const as_sample *sample, as_err *err) {
@@ -102,6 +123,32 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
     };
 }
 
+// A vector is recorded by its hash; with documents, what was nearest is the answer.
+static void take_vectors(const evaluation *v, as_job *job, as_sample *sample) {
+    const as_answer *a = &job->answer;
+    sample->choices = NULL; // ids of documents, which the ranking has
+    sample->choice_count = 0;
+    sample->has_prediction = sample->outcome == AS_OUT_OK && a->vectors;
+    if (!sample->has_prediction) return;
+    size_t own = job->request.choice_count;
+    as_documents documents = v->e->documents;
+    if (own)
+        documents = (as_documents){job->request.choices, a->vectors + a->vector_width, own,
+                                   a->vector_width};
+    sample->output = as_nearest_name(&job->arena, a->vectors, a->vector_width);
+    if (documents.count && documents.width != a->vector_width) {
+        sample->outcome = AS_OUT_BAD_RESPONSE;
+        sample->error = as_strf(&job->arena, "the vector has %zu numbers, the documents' have %zu",
+                                a->vector_width, documents.width);
+        sample->has_prediction = false;
+        return;
+    }
+    if (documents.count)
+        sample->ranking =
+            as_nearest_rank(&job->arena, a->vectors, &documents, &sample->ranking_count);
+    sample->prediction = documents.count ? sample->ranking[0] : sample->output;
+}
+
 static as_str last_turn(const as_request *request) {
     size_t count = request->message_count;
     return count ? request->messages[count - 1].content : AS_STR("");
@@ -109,12 +156,12 @@ static as_str last_turn(const as_request *request) {
 
 // A sample that is whole: in its place of the order, or now.
 static as_rc accept(evaluation *v, as_sample *sample, as_err *err) {
-    if (!v->e->ordered) return record(v, sample, true, err);
+    if (!v->e->ordered) return record_soon(v, sample, err);
     as_ordered_hold(v->e->ordered, sample);
     as_rc rc = AS_OK;
     as_sample *next;
     while (!rc && !v->over && (next = as_ordered_release(v->e->ordered)))
-        rc = record(v, next, true, err);
+        rc = record_soon(v, next, err);
     return rc;
 }
 
@@ -130,6 +177,8 @@ static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err
         // The reference is predicted where the model, left alone, would have written it.
         sample.has_prediction = sample.has_logprob && sample.greedy;
         if (sample.has_prediction) sample.prediction = job->request.continuation;
+    } else if (job->request.task == AS_TASK_EMBED) {
+        take_vectors(v, job, &sample);
     } else if (usable && job->request.task == AS_TASK_GENERATE) {
         sample.has_prediction =
             as_prompt_extract(plan->prompt, &job->arena, sample.output, &sample.prediction);
@@ -245,8 +294,10 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
         as_job *job = as_scheduler_finished(scheduler, judged ? TURN_NS : WAIT_NS);
         if (job) rc = consume(v, scheduler, job, err);
         if (!rc) rc = consume_judged(v, job ? 0 : asked ? TURN_NS : WAIT_NS, err);
+        if (!rc && !job && !judged) rc = record_held(v, err);
         as_progress_draw(&v->progress);
     }
+    if (!rc) rc = record_held(v, err);
     as_arena_free(&f.kept);
     bool judging = v->e->panel && as_panel_pending(v->e->panel);
     bool left = f.more || judging || as_scheduler_under_way(scheduler);
@@ -306,6 +357,7 @@ as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as
     summary->skipped = e->plan->facts.cases - summary->total;
     summary->scores_digest = as_digest_end(v.digest, arena);
     as_arena_free(&v.arena);
+    as_arena_free(&v.held_arena);
     as_arena_free(&v.ids);
     as_map_free(&v.finished);
     return rc;

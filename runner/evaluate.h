@@ -10,6 +10,8 @@
 #include "runner/judging/panel.h"
 #include "runner/ordered.h"
 #include "runner/plan.h"
+#include "runner/vectors/nearest.h"
+#include "runner/vectors/similar.h"
 
 typedef struct as_evaluation {
     const as_plan *plan;
@@ -24,6 +26,8 @@ typedef struct as_evaluation {
     const as_price *price;
     bool resume, show_progress;
     as_ordered *ordered;       // NULL: in the order of the dataset, to the end
+    as_documents documents;    // task embed: what all cases choose among; count 0: none
+    as_similar *similar;       // NULL: no metric needs embeddings
     as_panel *panel;           // NULL: no metric asks a judge
     as_sequential *sequential; // with `ordered`: says when to stop
 } as_evaluation;

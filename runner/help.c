@@ -118,7 +118,7 @@ const as_command as_commands[] = {
      "cases/ID, runs, runs/RUN, runs/RUN/samples?from=N&limit=N. With --token-file also POST\n"
      "runs/RUN/tags {\"name\": N}, with 'Authorization: Bearer TOKEN'; without it nothing is\n"
      "written. Prints its address; SIGINT and SIGTERM let answers under way finish.\n"},
-    {"model", as_cmd_model, "VERB", "inspect FILE, quantize IN OUT TYPE, perplexity, bench",
+    {"model", as_cmd_model, "VERB", "inspect FILE, quantize IN OUT TYPE, perplexity, bench, pull",
      "  inspect FILE           what a GGUF file holds: architecture, shape, tokenizer, types\n"
      "  quantize IN OUT TYPE   the same model with its weights brought to f32, f16, bf16, q8_0,\n"
      "                         q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k\n"
@@ -126,6 +126,13 @@ const as_command as_commands[] = {
      "                         each is scored\n"
      "  bench MODEL            tokens per second of prompt and decoding, beside what this machine\n"
      "                         can read and compute\n"
+     "  pull SOURCE            hf:OWNER/REPO[@REVISION]/FILE or its URL: pinned to the commit,\n"
+     "                         resumed, all parts of a model, verified by the SHA-256 that the "
+     "hub\n"
+     "                         states; to --out PATH, else .assay/models/OWNER/REPO/FILE, with\n"
+     "                         FILE.source.json. The token is $HF_TOKEN, the hub $HF_ENDPOINT.\n"
+     "                         ollama-store:MODEL[:TAG] (also as gguf:ollama-store:MODEL) and\n"
+     "                         file:PATH are verified where they are\n"
      "MODEL is a file or a target: gguf:PATH?quant=q4_0&threads=2. With ?quant=TYPE weights are\n"
      "brought to TYPE at load, with the same results as the quantized file.\n"
      "\n"
@@ -197,6 +204,18 @@ static void put_targets(as_buf *out) {
         "  prediction. Unless all choices stand in the prompt they are listed at its end\n"
         "  (choice=bare: never).\n"
         "\n"
+        "embed: texts into vectors by gguf: (encoders; decoders whose file, or ?pooling=mean, cls "
+        "or\n"
+        "  last, says how), openai: (/embeddings), ollama: (/api/embed), tgi: (/embed). The prompt "
+        "is\n"
+        "  the query, without a template. `choices` are documents: a list, {labels: dataset}, "
+        "{from:\n"
+        "  FILE} whose cases have id and text, or {field: NAME}, a list of texts or {id, text} in\n"
+        "  each case. Nearest by cosine comes first: `ranking` for retrieval metrics (the first\n"
+        "  1000), its first as the prediction. `expected`: ids, or grades by id. Of vectors the\n"
+        "  journal keeps the hash. What a model wants in front of documents stands in their "
+        "texts.\n"
+        "\n"
         "http:FILE.yaml\n"
         "  url: https://host/v1/answer          templates: url, body. They see prompt, messages,\n"
         "  method: POST                         choices, max_tokens, temperature, seed, stop, id,\n"
@@ -264,7 +283,7 @@ static const struct topic {
               {"store", as_help_store},    {"exit-codes", put_exit_codes}};
 
 static as_rc put_topic(as_buf *out, as_str name, as_err *err) {
-    const char *names[192];
+    const char *names[320];
     size_t count = 0;
     for (const as_command *c = as_commands; c->name; c++) {
         names[count++] = c->name;

@@ -86,6 +86,32 @@ static as_rc rehearse_judges(const as_judges *judges, as_arena *arena, const as_
     return rc;
 }
 
+static bool is_document(const as_plan *plan, const as_request *request, as_str id) {
+    uint64_t unused;
+    if (plan->document_count) return as_map_get(&plan->document_places, id, &unused);
+    for (size_t i = 0; i < request->choice_count; i++)
+        if (as_str_eq(request->choices[i], id)) return true;
+    return false;
+}
+
+// Ids that a case expects must be among its documents, or they can never be found.
+static as_rc check_documents(const as_plan *plan, as_arena *arena, const as_case *c,
+                             const as_request *request, as_err *err) {
+    if (request->task != AS_TASK_EMBED || !(plan->document_count + request->choice_count))
+        return AS_OK;
+    const as_json *e = c->expected;
+    bool grades = e->kind == AS_JSON_OBJECT, list = e->kind == AS_JSON_ARRAY;
+    for (const as_json *v = grades || list ? e->child : e; v; v = grades || list ? v->next : NULL) {
+        const as_json *named = as_json_get(v, "id"); // {id, score} in a list
+        as_str id = grades ? v->key : as_json_plain(arena, list && named ? named : v);
+        if (is_document(plan, request, id)) continue;
+        return as_fail(err, AS_INVALID,
+                       "the reference '%.*s' is the id of none of the %zu documents",
+                       AS_STR_ARG(id), plan->document_count + request->choice_count);
+    }
+    return AS_OK;
+}
+
 // Renders every prompt and scores an empty answer to every case, so that a bad case stops the run
 // before it has cost anything.
 static as_rc rehearse(as_plan *plan, as_buf *problems) {
@@ -114,6 +140,7 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
         if (!more) break;
         as_rc bad = as_plan_request(plan, &arena, &c, &request, &err);
         if (!bad) bad = check_reference(&c, &request, &err);
+        if (!bad) bad = check_documents(plan, &arena, &c, &request, &err);
         as_sample sample = {.id = c.id,
                             .expected = c.expected,
                             .weight = c.weight,
@@ -141,6 +168,71 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
     return found ? AS_INVALID : AS_OK;
 }
 
+// choices: {from: FILE}: cases of a dataset whose `text` is what is embedded.
+static as_rc read_documents(as_arena *arena, as_plan *plan, as_buf *problems) {
+    as_dataset_options options = {
+        .paths = &plan->suite.choices_path, .path_count = 1, .expected = AS_STR("text")};
+    as_dataset_facts facts;
+    as_dataset *file = NULL;
+    as_err err = {0};
+    as_rc rc = as_dataset_check(arena, &options, NULL, 0, &facts, problems);
+    if (rc) return rc;
+    as_str *ids = AS_NEW_ARRAY(arena, as_str, (size_t)facts.cases + 1);
+    as_str *texts = AS_NEW_ARRAY(arena, as_str, (size_t)facts.cases + 1);
+    rc = as_dataset_open(&options, &file, &err);
+    for (bool more = true; !rc && more && plan->document_count < facts.cases;) {
+        as_case c;
+        rc = as_dataset_next(file, arena, &c, &more, &err);
+        if (rc || !more) break;
+        if (c.expected->kind != AS_JSON_STRING)
+            rc = as_fail(&err, AS_INVALID, "%.*s:%zu: 'text' must be a string, found %s",
+                         AS_STR_ARG(c.file), c.line, as_json_kind_name(c.expected->kind));
+        ids[plan->document_count] = c.id;
+        texts[plan->document_count++] = c.expected->text;
+    }
+    if (file) as_dataset_close(file);
+    if (rc) as_buff(problems, "%s\n", err.text);
+    plan->document_ids = ids;
+    plan->document_texts = texts;
+    return rc;
+}
+
+// A ranking has its first documents alone: what looks deeper would be told too little.
+static bool check_depth(const as_plan *plan, as_buf *problems) {
+    bool fine = true;
+    for (size_t i = 0; i < plan->suite.metric_count; i++) {
+        const as_suite_metric *m = &plan->suite.metrics[i];
+        as_str digits = m->name;
+        as_str_cut(&digits, '@');
+        int64_t k;
+        if (!digits.ptr || !as_str_to_i64(digits, &k) || k <= AS_PLAN_RANKING_MAX) continue;
+        as_suite_problem(problems, &plan->suite, m->line, m->column,
+                         "metric '%.*s' looks deeper than the %d documents of a ranking",
+                         AS_STR_ARG(m->name), AS_PLAN_RANKING_MAX);
+        fine = false;
+    }
+    return fine;
+}
+
+// What all cases of task embed choose among.
+static as_rc take_documents(as_arena *arena, as_plan *plan, as_buf *problems) {
+    if (plan->suite.task != AS_SUITE_EMBED) return AS_OK;
+    as_rc rc = AS_OK;
+    if (plan->suite.choices_from == AS_CHOICES_FILE) {
+        rc = read_documents(arena, plan, problems);
+    } else {
+        plan->document_ids = plan->document_texts = plan->choices;
+        plan->document_count = plan->choice_count;
+        plan->choices = NULL;
+        plan->choice_count = 0;
+    }
+    if (!rc && plan->document_count > AS_PLAN_RANKING_MAX && !check_depth(plan, problems))
+        rc = AS_INVALID;
+    for (size_t i = 0; i < plan->document_count; i++)
+        as_map_add(&plan->document_places, plan->document_ids[i], i, NULL);
+    return rc;
+}
+
 static as_rc check_dataset(as_arena *arena, as_plan *plan, as_buf *problems) {
     const as_suite *suite = &plan->suite;
     plan->dataset = (as_dataset_options){.paths = suite->datasets,
@@ -153,14 +245,15 @@ static as_rc check_dataset(as_arena *arena, as_plan *plan, as_buf *problems) {
     as_prompt_fields(plan->prompt, &fields, &field_count);
     as_str *required = AS_NEW_ARRAY(arena, as_str, field_count + 1);
     for (size_t i = 0; i < field_count; i++) required[i] = fields[i];
-    if (suite->choices_from == AS_CHOICES_FIELD && suite->task == AS_SUITE_CHOICE)
+    bool chooses = suite->task == AS_SUITE_CHOICE || suite->task == AS_SUITE_EMBED;
+    if (suite->choices_from == AS_CHOICES_FIELD && chooses)
         required[field_count++] = suite->choices_field;
     as_rc rc =
         as_dataset_check(arena, &plan->dataset, required, field_count, &plan->facts, problems);
     if (rc) return rc;
     plan->choices = suite->choices;
     plan->choice_count = suite->choice_count;
-    if (suite->task != AS_SUITE_CHOICE || suite->choices_from != AS_CHOICES_LABELS) return AS_OK;
+    if (!chooses || suite->choices_from != AS_CHOICES_LABELS) return AS_OK;
     plan->choices = plan->facts.labels;
     plan->choice_count = plan->facts.label_count;
     if (plan->choice_count) return AS_OK;
@@ -182,6 +275,7 @@ as_rc as_plan_load(as_arena *arena, const char *suite_path, const as_str *more_g
     if (rc || problems->len) return AS_INVALID;
     rc = as_prompt_new(arena, &out->suite, &out->prompt, problems);
     if (!rc) rc = check_dataset(arena, out, problems);
+    if (!rc) rc = take_documents(arena, out, problems);
     if (!rc) {
         out->case_count = out->facts.cases;
         if (limit && limit < out->case_count) out->case_count = limit;
@@ -194,6 +288,7 @@ as_rc as_plan_load(as_arena *arena, const char *suite_path, const as_str *more_g
 void as_plan_free(as_plan *plan) {
     if (plan->prompt) as_prompt_free(plan->prompt);
     plan->prompt = NULL;
+    as_map_free(&plan->document_places);
 }
 
 // choices: {field: options}: the list that the case itself brings.
@@ -215,11 +310,56 @@ static as_rc case_choices(const as_plan *plan, as_arena *arena, const as_case *c
     return AS_OK;
 }
 
+// A document of a case: a text, which is its own id, or {id, text}.
+static bool read_document(as_arena *arena, const as_json *item, as_str *id, as_str *text) {
+    const as_json *named = as_json_get(item, "id"), *words = as_json_get(item, "text");
+    if (item->kind == AS_JSON_STRING) {
+        *id = *text = item->text;
+        return true;
+    }
+    if (!words || words->kind != AS_JSON_STRING || !named ||
+        (named->kind != AS_JSON_STRING && named->kind != AS_JSON_NUMBER))
+        return false;
+    *id = as_json_plain(arena, named);
+    *text = words->text;
+    return true;
+}
+
+// The query, and behind it the documents that the case itself brings; `choices` are their ids.
+static as_rc embed_request(const as_plan *plan, as_arena *arena, const as_case *case_,
+                           as_request *out, as_err *err) {
+    as_str field = plan->suite.choices_field;
+    const as_json *list = field.len ? as_json_at(case_->fields, field) : NULL;
+    if (field.len && (!list || list->kind != AS_JSON_ARRAY || !list->count))
+        return as_fail(err, AS_INVALID, "'%.*s' must be a list of documents", AS_STR_ARG(field));
+    size_t count = list ? list->count : 0;
+    as_str *inputs = AS_NEW_ARRAY(arena, as_str, count + 1);
+    as_str *ids = AS_NEW_ARRAY(arena, as_str, count + 1);
+    as_buf query = {0};
+    for (size_t i = 0; i < out->message_count; i++)
+        as_buff(&query, "%s%.*s", i ? "\n" : "", AS_STR_ARG(out->messages[i].content));
+    inputs[0] = as_str_copy(arena, as_buf_view(&query));
+    as_buf_free(&query);
+    out->choice_count = 0;
+    for (const as_json *d = list ? list->child : NULL; d; d = d->next) {
+        if (!read_document(arena, d, &ids[out->choice_count], &inputs[out->choice_count + 1]))
+            return as_fail(err, AS_INVALID,
+                           "'%.*s' holds %s; documents are texts or {id: ..., text: ...}",
+                           AS_STR_ARG(field), as_json_kind_name(d->kind));
+        out->choice_count++;
+    }
+    out->choices = ids;
+    out->inputs = inputs;
+    out->input_count = 1 + out->choice_count;
+    return AS_OK;
+}
+
 as_task as_plan_task(const as_suite *suite) {
     static const as_task tasks[] = {[AS_SUITE_CHOICE] = AS_TASK_CHOICE,
                                     [AS_SUITE_GENERATE] = AS_TASK_GENERATE,
                                     [AS_SUITE_LOGLIKELIHOOD] = AS_TASK_LOGLIKELIHOOD,
-                                    [AS_SUITE_ROLLING] = AS_TASK_ROLLING};
+                                    [AS_SUITE_ROLLING] = AS_TASK_ROLLING,
+                                    [AS_SUITE_EMBED] = AS_TASK_EMBED};
     return tasks[suite->task];
 }
 
@@ -252,6 +392,7 @@ as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_
     };
     if (suite->task == AS_SUITE_LOGLIKELIHOOD && case_->expected->kind == AS_JSON_STRING)
         out->continuation = case_->expected->text;
+    if (suite->task == AS_SUITE_EMBED) rc = embed_request(plan, arena, case_, out, err);
     if (suite->task == AS_SUITE_CHOICE && suite->choices_from == AS_CHOICES_FIELD) {
         out->choice_count = 0;
         rc = case_choices(plan, arena, case_, out, err);

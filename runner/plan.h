@@ -4,10 +4,13 @@
 #ifndef AS_PLAN_H
 #define AS_PLAN_H
 
+#include "harness/base/map.h"
 #include "harness/suite/dataset.h"
 #include "harness/suite/prompt.h"
 #include "harness/target/target.h"
 #include "metrics/gate.h"
+
+enum { AS_PLAN_RANKING_MAX = 1000 }; // documents that a ranking keeps, as trec_eval's runs do
 
 typedef struct as_plan {
     as_suite suite;
@@ -16,6 +19,9 @@ typedef struct as_plan {
     as_dataset_facts facts;
     const as_str *choices; // of the suite, or all labels of the dataset; per case: count 0
     size_t choice_count;
+    const as_str *document_ids, *document_texts; // task embed: what all cases choose among
+    size_t document_count;
+    as_map document_places; // id -> place
     const as_metric_spec *metrics;
     const as_gate_spec *gates;
     size_t gate_count;

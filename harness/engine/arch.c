@@ -43,16 +43,19 @@ static const as_arch archs[] = {
      .multipliers = true,
      .experts = AS_EXPERTS_ALWAYS,
      .experts_normed = true},
+    // BERT, MiniLM, BGE, E5, GTE; XLM-RoBERTa and what is made of it
+    {.name = "bert", .encoder = true, .places = true},
+    {.name = "nomic-bert", .encoder = true, .rope_halves = true},
 };
 
 // What is met in the wild and what it would take to compute it.
 static const struct {
     const char *name, *needs;
 } missing[] = {
-    {"bert", "attention in both directions, LayerNorm and learned positions"},
-    {"nomic-bert", "attention in both directions and LayerNorm"},
-    {"jina-bert-v2", "attention in both directions, LayerNorm and ALiBi"},
-    {"modern-bert", "attention in both directions and LayerNorm"},
+    {"nomic-bert-moe", "experts in an encoder"},
+    {"jina-bert-v2", "ALiBi in an encoder"},
+    {"jina-bert-v3", "adapters by task in an encoder"},
+    {"modern-bert", "norms before the blocks and windows in an encoder"},
     {"gemma-embedding", "attention in both directions and pooling"},
     {"gemma3n", "AltUp, LAuReL and per-layer embeddings"},
     {"gemma4", "per-layer embeddings and shared keys and values"},

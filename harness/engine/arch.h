@@ -21,6 +21,8 @@ typedef struct as_arch {
     bool caps;             // has soft caps of scores and logits
     bool multipliers;      // has factors for embeddings, residuals and logits
     bool up_holds_gate;    // ffn_up.weight is the gate's rows, then up's
+    bool encoder;          // rows see each other both ways, LayerNorm behind each block (encoder.h)
+    bool places;           // a learned vector a position, no rotation; GELU, and no gate before it
     bool local_rope;       // local layers rotate by base 10000, unscaled
     bool experts_normed;   // the weights of the chosen experts are made to add up to 1
     bool shared_expert;    // one more expert that takes every token, behind a gate of its own

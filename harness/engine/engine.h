@@ -35,6 +35,8 @@ typedef struct as_model_info {
     uint64_t product_parameters; // of the matrices that a token is multiplied with
     uint64_t product_size;       // their bytes in memory: what a decoded token reads
     size_t vocabulary, context_length, layers, width, heads, kv_heads, head_width, ffn_width;
+    as_str pooling;    // "mean", "cls", "last", "rank": how it embeds texts; else empty
+    bool encoder;      // embeds texts and does nothing else: no session can be had
     bool adds_space;   // the tokenizer puts a space in front of a text
     uint32_t bos, eos; // token ids; UINT32_MAX when there is none
 } as_model_info;
@@ -104,6 +106,29 @@ typedef bool as_token_visit(void *context, uint32_t token);
 as_eval_status as_session_generate(as_session *session, as_tokens prompt, size_t max_tokens,
                                    const as_sampling *sampling, as_token_visit *each, void *context,
                                    size_t *count, bool *ended);
+
+// --- embeddings ---
+
+// Turns texts into vectors of length 1: the last layer's rows, pooled. Of an encoder (BERT) every
+// row sees the whole text; of a decoder, what is before it. One thread at a time; what comes of a
+// text depends on the text alone, not on those it is embedded with.
+typedef struct as_embedder as_embedder;
+
+// `pooling` is "mean", "cls" or "last", NULL or empty for what the file says; AS_INVALID when that
+// is no embedding. `context` 0 takes the model's own length. `threads` work on a text together.
+as_rc as_embedder_new(const as_model *model, as_str pooling, size_t context, size_t threads,
+                      as_embedder **out, as_err *err) AS_MUST_USE;
+void as_embedder_free(as_embedder *embedder);
+const char *as_embedder_pooling(const as_embedder *embedder); // "mean", "cls", "last"
+
+// Tokens of `text`, which is data: nothing in it is a control token. With what the file puts around
+// a text.
+as_rc as_embedder_tokenize(const as_embedder *embedder, as_arena *arena, as_str text,
+                           as_tokens *out, as_err *err) AS_MUST_USE;
+
+// out[count][width]. Texts are 1 to `context` tokens long, or nothing is computed.
+as_eval_status as_embedder_run(as_embedder *embedder, const as_tokens *texts, size_t count,
+                               float *out);
 
 // Logits of every position of `tokens`: out[tokens.count][vocabulary]. For tests and perplexity.
 as_eval_status as_session_logits(as_session *session, as_tokens tokens, float *out);

@@ -148,6 +148,30 @@ static void read_scales(reader *r, as_hparams *h) {
     read_float(r, "final_logit_softcapping", 0.0, 1e6, &h->logit_cap);
 }
 
+// Pooling, and whether rows see what comes after them.
+static void read_direction(reader *r, as_hparams *h) {
+    size_t pooling = AS_POOLING_NONE;
+    read_count(r, "pooling_type", AS_POOLING_RANK, &pooling);
+    h->pooling = (as_pooling)pooling;
+    bool causal = !r->arch->encoder;
+    const as_gguf_value *value = r->rc ? NULL : find(r, "attention.causal");
+    if (value) r->rc = as_gguf_bool(r->file, r->key, &causal, r->err);
+    if (!r->rc && causal == r->arch->encoder)
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "'%s' is %s, which is not supported for '%s' (offset %zu)", r->key,
+                             causal ? "true" : "false", r->arch->name, value->offset);
+    if (!r->rc && r->arch->encoder && h->kv_heads != h->heads)
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "'%s.attention.head_count_kv' is %zu and there are %zu heads: in an "
+                             "encoder only equal counts are supported",
+                             r->arch->name, h->kv_heads, h->heads);
+    if (!r->rc && r->arch->encoder && h->window)
+        r->rc = as_gguf_fail(r->file, r->err,
+                             "'%s.attention.sliding_window' is %zu: windows are not supported in "
+                             "an encoder",
+                             r->arch->name, h->window);
+}
+
 as_rc as_hparams_read(as_hparams *out, const as_gguf *file, as_err *err) {
     as_hparams h = {0};
     reader r = {.file = file, .err = err};
@@ -162,13 +186,16 @@ as_rc as_hparams_read(as_hparams *out, const as_gguf *file, as_err *err) {
     else
         read_size(&r, "feed_forward_length", AS_FFN_MAX, &h.ffn_width);
     read_heads(&r, &h);
-    if (!r.rc) r.rc = as_rope_read(&h.rope, r.arch, file, h.head_width, h.context_length, err);
+    if (!r.rc && !r.arch->places)
+        r.rc = as_rope_read(&h.rope, r.arch, file, h.head_width, h.context_length, err);
     read_window(&r, &h);
     read_experts(&r, &h);
     read_scales(&r, &h);
-    if (!r.rc && !find(&r, "attention.layer_norm_rms_epsilon"))
-        r.rc = as_gguf_missing(file, r.key, err);
-    read_float(&r, "attention.layer_norm_rms_epsilon", 1e-20, 1.0, &h.norm_epsilon);
+    read_direction(&r, &h);
+    const char *epsilon =
+        r.arch->encoder ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
+    if (!r.rc && !find(&r, epsilon)) r.rc = as_gguf_missing(file, r.key, err);
+    read_float(&r, epsilon, 1e-20, 1.0, &h.norm_epsilon);
     if (r.rc) return r.rc;
     *out = h;
     return AS_OK;

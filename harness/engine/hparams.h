@@ -16,6 +16,15 @@ enum {
     AS_CONTEXT_MAX = 16 * 1024 * 1024,
 };
 
+// What becomes of the rows of a text in its embedding; numbered as in the file.
+typedef enum as_pooling {
+    AS_POOLING_NONE,  // the file says nothing, or that there is none
+    AS_POOLING_MEAN,  // of all rows
+    AS_POOLING_FIRST, // the row of the first token, [CLS]
+    AS_POOLING_LAST,
+    AS_POOLING_RANK, // a score of a pair of texts, no embedding
+} as_pooling;
+
 typedef struct as_hparams {
     const as_arch *arch;
     size_t layers, width, ffn_width, context_length;
@@ -35,6 +44,7 @@ typedef struct as_hparams {
     size_t expert_width;            // ffn_width of an expert
     size_t shared_width;            // of the expert that takes every token; 0: none
     float expert_scale;             // of the chosen experts' weights
+    as_pooling pooling;
 } as_hparams;
 
 as_rc as_hparams_read(as_hparams *out, const as_gguf *file, as_err *err) AS_MUST_USE;

@@ -54,6 +54,9 @@ static as_rc fill_info(as_model *model, const as_gguf *file, as_str sha256, as_e
     info->kv_heads = h->kv_heads;
     info->head_width = h->head_width;
     info->ffn_width = h->ffn_width;
+    static const char *const poolings[] = {"", "mean", "cls", "last", "rank"};
+    info->pooling = as_str_of(poolings[h->pooling]);
+    info->encoder = h->arch->encoder;
     info->adds_space = model->vocab.add_space;
     info->bos = model->vocab.bos;
     info->eos = model->vocab.eos;

@@ -37,12 +37,13 @@ typedef struct as_layer {
     as_matrix key, value;        // [kv][width]
     as_matrix output;            // [width][q]
     const float *query_bias, *key_bias, *value_bias, *output_bias;
-    const float *query_norm, *key_norm; // [head_width]
-    const float *attention_post_norm;   // [width]
-    const float *ffn_norm;              // [width]
-    const float *ffn_post_norm;         // [width]
-    as_matrix gate, up;                 // [ffn_width][width]
-    as_matrix down;                     // [width][ffn_width]
+    const float *query_norm, *key_norm;               // [head_width]
+    const float *attention_post_norm;                 // [width]
+    const float *ffn_norm;                            // [width]
+    const float *ffn_post_norm;                       // [width]
+    const float *attention_post_bias, *ffn_post_bias; // [width] of an encoder's norms
+    as_matrix gate, up;                               // [ffn_width][width]
+    as_matrix down;                                   // [width][ffn_width]
     const float *gate_bias, *up_bias, *down_bias;
     as_mixture mixture;
     as_low_rank query_delta, key_delta, value_delta, output_delta, gate_delta, up_delta, down_delta;
@@ -63,6 +64,9 @@ typedef struct as_weights {
     size_t rank_max;          // of all deltas
     as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
     const float *output_norm; // [width]
+    as_matrix positions;      // [context_length][width] of an encoder that has `places`
+    as_matrix types;          // [kinds][width] of an encoder: rows[0] is added to each token's
+    const float *embedding_norm, *embedding_bias; // [width] of an encoder
     double *rates[AS_RATES_COUNT];
     as_layer *layers; // [layers]
     uint64_t parameters;

@@ -171,9 +171,8 @@ static void load_experts(loader *l, as_matrix **out, const char *name, size_t co
     }
 }
 
-static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
+static void load_projections(loader *l, as_layer *layer, const as_hparams *h) {
     size_t q = h->heads * h->head_width, kv = h->kv_heads * h->head_width, all = q + 2 * kv;
-    load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
     if (has(l, "attn_qkv.weight")) {
         load_rows(l, &layer->query, &layer->query_delta, "attn_qkv.weight", all, 0, q, h->width,
                   true);
@@ -193,6 +192,11 @@ static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
     }
     load_matrix(l, &layer->output, &layer->output_delta, "attn_output.weight", h->width, q, true);
     load_vector(l, &layer->output_bias, "attn_output.bias", h->width, false);
+}
+
+static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
+    load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
+    load_projections(l, layer, h);
     if (h->arch->head_norms) {
         load_vector(l, &layer->query_norm, "attn_q_norm.weight", h->head_width, true);
         load_vector(l, &layer->key_norm, "attn_k_norm.weight", h->head_width, true);
@@ -270,11 +274,57 @@ static void load_rates(loader *l, const as_hparams *h) {
     if (rates[AS_RATES_LOCAL]) as_rope_rates(&local, NULL, rates[AS_RATES_LOCAL]);
 }
 
+// Rows that are looked up, not multiplied with.
+static void load_table(loader *l, as_matrix *out, const char *name, size_t rows, size_t cols) {
+    if (l->rc) return;
+    const as_gguf_tensor *tensor = find(l, name, 1, rows, cols, true);
+    if (tensor) pack(l, out, tensor, 0, rows, cols);
+}
+
+static void load_encoder_layer(loader *l, as_layer *layer, const as_hparams *h) {
+    size_t n = h->ffn_width, width = h->width;
+    load_projections(l, layer, h);
+    load_vector(l, &layer->attention_post_norm, "attn_output_norm.weight", width, true);
+    load_vector(l, &layer->attention_post_bias, "attn_output_norm.bias", width, true);
+    if (!h->arch->places) load_matrix(l, &layer->gate, NULL, "ffn_gate.weight", n, width, true);
+    load_matrix(l, &layer->up, NULL, "ffn_up.weight", n, width, true);
+    load_matrix(l, &layer->down, NULL, "ffn_down.weight", width, n, true);
+    load_vector(l, &layer->up_bias, "ffn_up.bias", n, false);
+    load_vector(l, &layer->down_bias, "ffn_down.bias", width, false);
+    load_vector(l, &layer->ffn_post_norm, "layer_output_norm.weight", width, true);
+    load_vector(l, &layer->ffn_post_bias, "layer_output_norm.bias", width, true);
+}
+
+static void visit_encoder(loader *l, const as_hparams *h, size_t vocabulary) {
+    as_weights *w = l->weights;
+    if (l->lora && !l->rc)
+        l->rc = as_gguf_fail(l->file, l->err, "adapters of encoders ('%s') are not supported",
+                             h->arch->name);
+    if (!h->arch->places) load_rates(l, h);
+    load_table(l, &w->embedding, "token_embd.weight", vocabulary, h->width);
+    if (h->arch->places)
+        load_table(l, &w->positions, "position_embd.weight", h->context_length, h->width);
+    const as_gguf_tensor *types = as_gguf_tensor_find(l->file, "token_types.weight");
+    if (types && types->dimensions[1] <= AS_VOCAB_TEXT_MAX)
+        load_table(l, &w->types, "token_types.weight", (size_t)types->dimensions[1], h->width);
+    load_vector(l, &w->embedding_norm, "token_embd_norm.weight", h->width, true);
+    load_vector(l, &w->embedding_bias, "token_embd_norm.bias", h->width, true);
+    for (size_t i = 0; !l->rc && i < h->layers; i++) {
+        as_layer unused = {0};
+        l->layer = i;
+        load_encoder_layer(l, l->memory ? &w->layers[i] : &unused, h);
+    }
+}
+
 static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
     as_weights *w = l->weights;
     w->layers = reserve(l, as_size_mul(h->layers, sizeof *w->layers));
     l->layer = SIZE_MAX;
     l->experts_used = h->experts_used;
+    if (h->arch->encoder) {
+        visit_encoder(l, h, vocabulary);
+        return;
+    }
     load_rates(l, h);
     load_vector(l, &w->output_norm, "output_norm.weight", h->width, true);
     load_matrix(l, &w->embedding, NULL, "token_embd.weight", vocabulary, h->width, true);

@@ -16,7 +16,7 @@
 #include "harness/base/clock.h"
 #include "harness/net/url.h"
 
-enum { HOPS_MAX = 5, EVENTS = 64, BODY_KEPT = 256 * 1024 };
+enum { HOPS_MAX = 5, EVENTS = 64, BODY_KEPT = 256 * 1024, HEADERS_MAX = 64 * 1024 };
 static const size_t BODY_MAX = 8 * 1024 * 1024;
 static const uint64_t NEVER = UINT64_MAX, SWEEP_NS = 20000000, MS = 1000000;
 
@@ -103,12 +103,13 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *exchange_in)
     exchange *x = exchange_in;
     size_t len = size * count;
     size_t most = x->request.limits.body_max ? x->request.limits.body_max : BODY_MAX;
+    if (x->request.streamed) most = SIZE_MAX;
     if (len > most - x->reply.body.len) {
         x->too_large = true;
         return 0;
     }
     if (!x->reply.first_byte_ns) x->reply.first_byte_ns = as_clock_ns();
-    as_buf_add(&x->reply.body, bytes, len);
+    if (!x->request.streamed) as_buf_add(&x->reply.body, bytes, len);
     if (x->request.on_piece)
         x->request.on_piece(x->request.context, &x->reply, (as_str){bytes, len});
     return len;
@@ -124,6 +125,7 @@ static void clear_response(as_http_reply *reply) {
     as_buf_clear(&reply->date);
     as_buf_clear(&reply->content_type);
     as_buf_clear(&reply->location);
+    as_buf_clear(&reply->headers);
     reply->first_byte_ns = 0;
     reply->status = 0;
 }
@@ -134,6 +136,10 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *exchange_i
     long status = 0;
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
     x->reply.status = (int)status;
+    // A status line begins a response: what came before was another's (100 Continue).
+    if (as_str_starts(value, AS_STR("HTTP/"))) as_buf_clear(&x->reply.headers);
+    if (x->request.keep_headers && x->reply.headers.len + value.len < HEADERS_MAX)
+        as_buff(&x->reply.headers, "%.*s\n", AS_STR_ARG(as_str_trim(value)));
     as_str name = as_str_cut(&value, ':');
     as_buf *into = header_is(name, "retry-after")    ? &x->reply.retry_after
                    : header_is(name, "date")         ? &x->reply.date
@@ -167,6 +173,10 @@ static void put_headers(exchange *x, bool with_secrets) {
 
 static void put_method(exchange *x) {
     as_str method = x->get ? AS_STR("GET") : x->request.method, body = x->request.body;
+    if (as_str_is(method, "HEAD")) {
+        curl_easy_setopt(x->easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
     if (as_str_is(method, "GET") && (x->get || !body.ptr)) {
         curl_easy_setopt(x->easy, CURLOPT_HTTPGET, 1L);
         return;
@@ -189,7 +199,7 @@ static void put_options(exchange *x) {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "assay");
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+    if (!x->request.streamed) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_error);
@@ -201,6 +211,10 @@ static void put_options(exchange *x) {
     if (limits->connect_ms)
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)limits->connect_ms);
     if (limits->total_ms) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)limits->total_ms);
+    if (limits->stall_ms) {
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(limits->stall_ms / 1000));
+    }
     put_method(x);
 }
 
@@ -489,8 +503,9 @@ static void free_list(exchange *x) {
         exchange *next = x->next;
         curl_easy_cleanup(x->easy);
         curl_slist_free_all(x->headers);
-        as_buf *const buffers[] = {&x->reply.body,         &x->reply.retry_after, &x->reply.date,
-                                   &x->reply.content_type, &x->reply.location,    &x->url};
+        as_buf *const buffers[] = {
+            &x->reply.body,     &x->reply.retry_after, &x->reply.date, &x->reply.content_type,
+            &x->reply.location, &x->reply.headers,     &x->url};
         for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) as_buf_free(buffers[i]);
         free(x);
         x = next;

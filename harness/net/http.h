@@ -35,6 +35,7 @@ typedef struct as_http_header {
 
 typedef struct as_http_limits {
     uint64_t connect_ms, first_byte_ms, total_ms; // 0: no limit of its own
+    uint64_t stall_ms;                            // without a byte on the way; whole seconds
     size_t body_max;                              // bytes; 0: 8 MiB
 } as_http_limits;
 
@@ -49,6 +50,9 @@ typedef struct as_http_request {
     // Called with each piece of the body as it comes, if not NULL; the reply has the status.
     void (*on_piece)(void *context, const as_http_reply *reply, as_str piece);
     void *context;
+    bool keep_headers; // the reply has them
+    // The body is for on_piece alone: it is not kept, not limited, and comes as it is stored.
+    bool streamed;
 } as_http_request; // the bytes behind it live until the reply is handed out
 
 // Filled in while the response comes; handed out once by as_http_next.
@@ -59,6 +63,7 @@ struct as_http_reply {
     int status;                                       // 0 until there is one
     as_buf body;                                      // decompressed
     as_buf retry_after, date, content_type, location; // response headers
+    as_buf headers;                                   // all of them, "Name: value\n"
     uint64_t start_ns, first_byte_ns, end_ns;         // as_clock_ns; first_byte 0: none came
     unsigned http_version;                            // 10, 11, 20
     bool reused;                                      // sent over a connection that was open

@@ -92,6 +92,25 @@ static void write_judged(as_json_out *out, const as_sample *sample) {
     as_jo_close(out, ']');
 }
 
+static void write_similarities(as_json_out *out, const as_sample *sample) {
+    if (!sample->similarity_count) return;
+    as_jo_key(out, "similarities");
+    as_jo_open(out, '{');
+    for (size_t i = 0; i < sample->similarity_count; i++) {
+        as_jo_keys(out, sample->similarities[i].model);
+        as_jo_f64(out, sample->similarities[i].value);
+    }
+    as_jo_close(out, '}');
+}
+
+static void write_ranking(as_json_out *out, const as_sample *sample) {
+    if (!sample->ranking_count) return;
+    as_jo_key(out, "ranking");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < sample->ranking_count; i++) as_jo_str(out, sample->ranking[i]);
+    as_jo_close(out, ']');
+}
+
 static void write_case_facts(as_json_out *out, const as_sample *sample) {
     if (sample->cluster.len) {
         as_jo_key(out, "cluster");
@@ -141,6 +160,8 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     write_choices(&out, sample);
     write_logprob(&out, sample);
     write_judged(&out, sample);
+    write_ranking(&out, sample);
+    write_similarities(&out, sample);
     write_case_facts(&out, sample);
     as_jo_close(&out, '}');
     as_buf_char(buf, '\n');
@@ -153,6 +174,15 @@ static void read_scores(as_arena *arena, const as_json *object, as_sample *out) 
         scores[out->score_count++] =
             (as_score){m->key, m->kind == AS_JSON_NUMBER ? m->number : NAN};
     out->scores = scores;
+}
+
+static void read_similarities(as_arena *arena, const as_json *object, as_sample *out) {
+    if (!object || object->kind != AS_JSON_OBJECT) return;
+    as_similarity *values = AS_NEW_ARRAY(arena, as_similarity, object->count);
+    for (const as_json *m = object->child; m; m = m->next)
+        values[out->similarity_count++] =
+            (as_similarity){m->key, m->kind == AS_JSON_NUMBER ? m->number : NAN};
+    out->similarities = values;
 }
 
 // A list of strings; anything else in it is skipped.
@@ -245,6 +275,11 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
     s.weight = as_json_f64(line, "weight", 1);
     s.slices = read_strings(arena, as_json_get(line, "slices"), &s.slice_count);
     read_scores(arena, as_json_get(line, "scores"), &s);
+    read_similarities(arena, as_json_get(line, "similarities"), &s);
+    const as_json *ranking = as_json_get(line, "ranking");
+    s.ranking = read_strings(arena, ranking, &s.ranking_count);
+    // A recorded line may have scores or grades in it: those are read where they are needed.
+    if (s.ranking && s.ranking_count != ranking->count) s.ranking_count = 0;
     read_choices(arena, line, &s);
     read_judged(arena, as_json_get(line, "judged"), &s);
     const as_json *logprob = as_json_get(line, "logprob"), *greedy = as_json_get(line, "greedy");
@@ -325,6 +360,12 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
     for (size_t i = 0; i < sample->score_count; i++)
         scores[i] = (as_score){as_str_copy(arena, sample->scores[i].name), sample->scores[i].value};
     copy->scores = scores;
+    as_similarity *alike = AS_NEW_ARRAY(arena, as_similarity, sample->similarity_count);
+    for (size_t i = 0; i < sample->similarity_count; i++)
+        alike[i] = (as_similarity){as_str_copy(arena, sample->similarities[i].model),
+                                   sample->similarities[i].value};
+    copy->similarities = alike;
+    copy->ranking = copy_strings(arena, sample->ranking, sample->ranking_count);
     copy->choices = copy_strings(arena, sample->choices, sample->choice_count);
     copy->slices = copy_strings(arena, sample->slices, sample->slice_count);
     as_judged *judged = AS_NEW_ARRAY(arena, as_judged, sample->judged_count + 1);

@@ -69,6 +69,12 @@ typedef struct as_judged {
     size_t count; // 0: it was not asked
 } as_judged;
 
+// How alike answer and reference are to a model that embeds texts.
+typedef struct as_similarity {
+    as_str model; // URI, as the suite's metric names it
+    double value; // cosine, -1 to 1; NaN: it has none
+} as_similarity;
+
 // What a target answered for one case, and what it was worth.
 typedef struct as_sample {
     as_str id;
@@ -97,7 +103,11 @@ typedef struct as_sample {
     double logprob;          // natural logarithm of its probability
     uint64_t logprob_tokens; // tokens that were predicted
     bool greedy;             // each of them was the likeliest one
-    as_str cluster;          // of the case, so that a journal can be judged alone
+    const as_str *ranking;   // ids of documents, the nearest first
+    size_t ranking_count;
+    const as_similarity *similarities;
+    size_t similarity_count;
+    as_str cluster; // of the case, so that a journal can be judged alone
     double weight;
     const as_str *slices;
     size_t slice_count;

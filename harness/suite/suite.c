@@ -34,14 +34,18 @@ static void check_together(as_suite_loader *loader) {
                               "generate.samples '%.*s' has no meaning with task '%.*s': only "
                               "'generate' draws its answers",
                               AS_STR_ARG(samples->text), AS_STR_ARG(task->text));
-    static const char *const without[] = {"generate", "loglikelihood", "rolling"};
+    if (as_str_is(task->text, "choice") && loader->suite->choices_path.len)
+        as_suite_problem(loader->problems, loader->suite, choices->key_line, choices->key_column,
+                         "'choices: {from: FILE}' names documents; only task 'embed' reads them");
+    static const char *const without[] = {"generate", "loglikelihood", "rolling", "embed"};
     const as_yaml *extract = as_yaml_get(root, "extract");
     for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
         if (!as_str_is(task->text, without[i])) continue;
-        if (choices)
+        if (choices && i < 3)
             as_suite_problem(
                 loader->problems, loader->suite, choices->key_line, choices->key_column,
-                "'choices' has no meaning with task '%s'; only 'choice' reads it", without[i]);
+                "'choices' has no meaning with task '%s'; only 'choice' and 'embed' read it",
+                without[i]);
         if (extract && i > 0)
             as_suite_problem(
                 loader->problems, loader->suite, extract->key_line, extract->key_column,
@@ -89,6 +93,20 @@ static void write_strings(as_json_out *out, const char *key, const as_str *strin
     as_jo_close(out, ']');
 }
 
+static void write_file_hash(as_json_out *out, as_str path) {
+    as_sha256 sha;
+    char hex[65];
+    as_mapped file;
+    as_sha256_init(&sha);
+    // A file that cannot be read is reported by whoever reads its cases.
+    if (!as_file_map(path.ptr, &file, NULL)) {
+        as_sha256_add(&sha, file.bytes, file.size);
+        as_file_unmap(&file);
+    }
+    as_sha256_hex(&sha, hex);
+    as_jo_str(out, as_str_of(hex));
+}
+
 static void write_prompt(as_suite_loader *loader, as_json_out *out) {
     const as_suite *suite = loader->suite;
     as_jo_key(out, "system");
@@ -98,19 +116,9 @@ static void write_prompt(as_suite_loader *loader, as_json_out *out) {
     as_jo_key(out, "chat");
     as_jo_bool(out, suite->chat);
     if (!suite->few_shot_path.len) return;
-    as_sha256 sha;
-    char hex[65];
-    as_mapped file;
-    as_sha256_init(&sha);
-    // A file that cannot be read is reported by as_prompt_new, which reads its cases.
-    if (!as_file_map(suite->few_shot_path.ptr, &file, NULL)) {
-        as_sha256_add(&sha, file.bytes, file.size);
-        as_file_unmap(&file);
-    }
-    as_sha256_hex(&sha, hex);
     as_jo_key(out, "few_shot");
     as_jo_open(out, '[');
-    as_jo_str(out, as_str_of(hex));
+    write_file_hash(out, suite->few_shot_path);
     as_jo_i64(out, (int64_t)suite->few_shot_count);
     as_jo_bool(out, suite->few_shot_seeded);
     as_jo_close(out, ']');
@@ -122,6 +130,8 @@ static void write_choices(const as_suite *suite, as_json_out *out) {
     write_strings(out, "choices", suite->choices, suite->choice_count);
     as_jo_key(out, "choices_field");
     as_jo_str(out, suite->choices_field);
+    if (suite->choices_path.len)
+        as_jo_key(out, "choices_file"), write_file_hash(out, suite->choices_path);
     as_jo_key(out, "expected");
     as_jo_str(out, suite->expected);
 }
@@ -211,7 +221,8 @@ as_rc as_suite_load(as_arena *arena, const char *path, as_suite *out, as_buf *pr
                       .top_p = 1,
                       .samples = 1,
                       .max_errors = 0.01};
-    suite.name = suite.description = suite.few_shot_path = suite.choices_field = AS_STR("");
+    suite.name = suite.description = suite.few_shot_path = suite.choices_field =
+        suite.choices_path = AS_STR("");
     suite.system.text = suite.user.text = AS_STR("");
     as_suite_loader loader = {arena, &suite, problems, root};
     size_t before = problems->len;

@@ -17,12 +17,14 @@ typedef enum as_suite_task {
     AS_SUITE_GENERATE,
     AS_SUITE_LOGLIKELIHOOD, // of the reference after the prompt
     AS_SUITE_ROLLING,       // of the prompt itself
+    AS_SUITE_EMBED,         // the prompt as a vector; choices are documents, ranked by cosine
 } as_suite_task;
 
 typedef enum as_choices_from {
-    AS_CHOICES_LIST,  // choices: [a, b]
-    AS_CHOICES_FIELD, // choices: {field: options}: a list in each case
-    AS_CHOICES_LABELS // choices: {labels: dataset}: all expected values of the dataset, sorted
+    AS_CHOICES_LIST,   // choices: [a, b]
+    AS_CHOICES_FIELD,  // choices: {field: options}: a list in each case
+    AS_CHOICES_LABELS, // choices: {labels: dataset}: all expected values of the dataset, sorted
+    AS_CHOICES_FILE,   // choices: {from: FILE}: documents, each with `id` and `text`
 } as_choices_from;
 
 typedef enum as_extract_kind {
@@ -69,6 +71,7 @@ typedef struct as_suite {
     const as_str *choices; // LIST
     size_t choice_count;
     as_str choices_field; // FIELD
+    as_str choices_path;  // FILE; else empty
     as_str expected;      // field; "expected" by default
     size_t max_tokens;    // GENERATE: default 64
     double temperature;   // 0: greedy

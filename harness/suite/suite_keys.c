@@ -54,14 +54,7 @@ static void read_task(as_suite_loader *l, const as_yaml *v) {
     static const char *const words[] = {"choice",  "generate", "loglikelihood",
                                         "rolling", "embed",    NULL};
     size_t task = as_suite_read_word(l, v, "task", words);
-    if (task == SIZE_MAX) return;
-    if (task > AS_SUITE_ROLLING)
-        as_suite_read_problem(l, v,
-                              "task '%s' is not available yet; choice, generate, loglikelihood and "
-                              "rolling are",
-                              words[task]);
-    else
-        l->suite->task = (as_suite_task)task;
+    if (task != SIZE_MAX) l->suite->task = (as_suite_task)task;
 }
 
 static as_suite_text text_of(const as_yaml *v) {
@@ -132,15 +125,23 @@ static void read_choices_labels(as_suite_loader *l, const as_yaml *v) {
         l->suite->choices_from = AS_CHOICES_LABELS;
 }
 
+static void read_choices_file(as_suite_loader *l, const as_yaml *v) {
+    as_str name;
+    if (!as_suite_read_str(l, v, "choices.from", &name)) return;
+    l->suite->choices_path = resolve_file(l, v->line, v->column, "choices.from", name);
+    l->suite->choices_from = AS_CHOICES_FILE;
+}
+
 static void read_choices(as_suite_loader *l, const as_yaml *v) {
     static const as_suite_key keys[] = {{"field", AS_SUITE_STRING, false, read_choices_field},
                                         {"labels", AS_SUITE_STRING, false, read_choices_labels},
+                                        {"from", AS_SUITE_STRING, false, read_choices_file},
                                         {NULL, 0, false, NULL}};
     if (v->kind == AS_YAML_MAP) {
         as_suite_read_map(l, v, "choices", keys);
         if (v->count != 1)
-            as_suite_read_problem(l, v, "choices takes one of 'field' and 'labels', not %zu keys",
-                                  v->count);
+            as_suite_read_problem(
+                l, v, "choices takes one of 'field', 'labels' and 'from', not %zu keys", v->count);
         return;
     }
     as_suite *suite = l->suite;

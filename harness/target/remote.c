@@ -150,7 +150,12 @@ const as_target_info *as_remote_info(const as_target *t) {
 }
 
 as_rc as_remote_accepts(const as_target *t, const as_request *request, as_err *err) {
-    as_rc rc = t->ops->accepts ? t->ops->accepts(t->setup.wire, request, err) : AS_OK;
+    as_rc rc = AS_OK;
+    if (request->task == AS_TASK_EMBED && !t->ops->embeds)
+        rc = as_fail(err, AS_INVALID,
+                     "no embeddings can be had of it; openai:, ollama:, tgi: and gguf: have them");
+    else if (t->ops->accepts)
+        rc = t->ops->accepts(t->setup.wire, request, err);
     if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(t->info.uri));
     return rc;
 }
@@ -252,6 +257,8 @@ static void reset_take(asked *a) {
                         .reasoning = t->reasoning,
                         .tools = t->tools,
                         .choice_logprobs = t->choice_logprobs,
+                        .vectors = t->vectors,
+                        .vector_width = t->vector_width,
                         .outcome = AS_OUT_OK,
                         .error = AS_STR("")};
     a->streams = false;

@@ -36,10 +36,11 @@ as_rc as_remote_accepts(const as_target *target, const as_request *request,
 
 #define AS_REMOTE(SCHEME, SYNTAX, OPEN)                                                            \
     {                                                                                              \
-        .scheme = (SCHEME), .syntax = (SYNTAX), .open = (OPEN), .info = as_remote_info,            \
-        .worker_new = as_remote_worker_new, .worker_free = as_remote_worker_free,                  \
-        .close = as_remote_close, .begin = as_remote_begin, .next = as_remote_next,                \
-        .wake = as_remote_wake, .cancel = as_remote_cancel, .accepts = as_remote_accepts           \
+        .scheme = (SCHEME), .syntax = (SYNTAX), .embeds = true, .open = (OPEN),                    \
+        .info = as_remote_info, .worker_new = as_remote_worker_new,                                \
+        .worker_free = as_remote_worker_free, .close = as_remote_close, .begin = as_remote_begin,  \
+        .next = as_remote_next, .wake = as_remote_wake, .cancel = as_remote_cancel,                \
+        .accepts = as_remote_accepts                                                               \
     }
 
 #endif

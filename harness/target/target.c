@@ -1,10 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/target/target.h"
 
+#include "harness/base/sha256.h"
+
 const as_target_ops *const as_targets[] = {
     &as_target_gguf, &as_target_openai, &as_target_ollama, &as_target_tgi,  &as_target_kserve,
     &as_target_http, &as_target_cmd,    &as_target_replay, &as_target_mock, NULL};
 enum { TARGET_COUNT = sizeof as_targets / sizeof *as_targets - 1 };
+
+as_rc as_target_can_embed(const as_target_ops *ops, const as_target *target, as_err *err) {
+    as_request request = {.task = AS_TASK_EMBED};
+    if (!ops->embeds)
+        return as_fail(err, AS_INVALID,
+                       "target '%.*s' has no embeddings; gguf:, openai:, ollama: and tgi: do",
+                       AS_STR_ARG(ops->info(target)->uri));
+    return ops->accepts ? ops->accepts(target, &request, err) : AS_OK;
+}
+
+as_str as_target_inputs_sha256(as_arena *arena, const as_request *request) {
+    as_sha256 sha;
+    char hex[65];
+    as_sha256_init(&sha);
+    for (size_t i = 0; i < request->input_count; i++) {
+        as_sha256_add(&sha, request->inputs[i].ptr, request->inputs[i].len);
+        as_sha256_add(&sha, "\n", 1);
+    }
+    as_sha256_hex(&sha, hex);
+    return as_str_copy(arena, (as_str){hex, 64});
+}
 
 void as_target_put_filters(as_json_out *out, const as_request *request) {
     if (request->top_p > 0 && request->top_p < 1)

@@ -16,6 +16,7 @@ typedef enum as_task {
     AS_TASK_GENERATE,
     AS_TASK_LOGLIKELIHOOD, // of a given continuation
     AS_TASK_ROLLING,       // of the prompt itself, a text of any length
+    AS_TASK_EMBED,         // texts into vectors: no prompt, no template
 } as_task;
 
 typedef struct as_message {
@@ -31,7 +32,9 @@ typedef struct as_request {
     bool raw;              // no chat template: the contents are joined as they are
     const as_str *choices; // CHOICE: texts that may follow the prompt
     size_t choice_count;
-    as_str continuation; // LOGLIKELIHOOD
+    as_str continuation;  // LOGLIKELIHOOD
+    const as_str *inputs; // EMBED: the texts
+    size_t input_count;
     size_t max_tokens;   // GENERATE
     const as_str *stops; // GENERATE: the answer ends before the first of them
     size_t stop_count;
@@ -51,7 +54,9 @@ typedef struct as_answer {
     double logprob;          // of the text
     uint64_t logprob_tokens; // that were predicted
     bool greedy;             // each was the likeliest one
-    as_str prompt_sha256;    // of the prompt as the model saw it
+    const float *vectors;    // EMBED: [input_count][vector_width]
+    size_t vector_width;
+    as_str prompt_sha256; // of the prompt as the model saw it
     uint64_t tokens_in, tokens_out;
     double latency_ms, ttft_ms; // ttft NaN where it has no meaning
     unsigned attempts;
@@ -79,6 +84,7 @@ typedef struct as_target_worker as_target_worker;
 typedef struct as_target_ops {
     const char *scheme; // "gguf"
     bool scores_texts;  // can do LOGLIKELIHOOD and ROLLING
+    bool embeds;        // may be able to do EMBED: `accepts` knows
     const char *syntax; // for help and errors: "gguf:PATH[?threads=N&...]"
     as_rc (*open)(as_str uri, as_str base_dir, as_target **out, as_err *err);
     const as_target_info *(*info)(const as_target *target);
@@ -102,6 +108,13 @@ typedef struct as_target_ops {
     // what it can do instead.
     as_rc (*accepts)(const as_target *target, const as_request *request, as_err *err);
 } as_target_ops;
+
+// Whether it turns texts into vectors. AS_INVALID says which targets do.
+as_rc as_target_can_embed(const as_target_ops *ops, const as_target *target,
+                          as_err *err) AS_MUST_USE;
+
+// SHA-256 of the texts of an EMBED request: its prompt_sha256.
+as_str as_target_inputs_sha256(as_arena *arena, const as_request *request);
 
 // The keys top_p, top_k and min_p of a request to somebody else, where the suite asks for a filter.
 void as_target_put_filters(as_json_out *out, const as_request *request);

@@ -11,6 +11,7 @@
 #include "harness/base/sha256.h"
 #include "harness/base/thread.h"
 #include "harness/engine/engine.h"
+#include "harness/engine/ollama_store.h"
 #include "harness/target/target.h"
 
 enum { THREADS_MAX = 256, CONTEXT_MAX = 1 << 20 };
@@ -19,13 +20,15 @@ struct as_target {
     as_arena arena;
     as_model *model;
     const as_jinja *chat; // NULL: the file has no template
+    as_str pooling;       // of embeddings; empty: as the file says
     size_t context;
     as_target_info info;
 };
 
 struct as_target_worker {
     const as_target *target;
-    as_session *session;
+    as_session *session;   // NULL for an encoder
+    as_embedder *embedder; // NULL until texts are embedded
 };
 
 static void gguf_close(as_target *target) {
@@ -62,11 +65,19 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
     if (rc) return rc;
     t->context = (size_t)context;
     t->info.workers = (size_t)threads;
+    t->pooling = as_str_copy(&t->arena, as_target_uri_value(uri, "pooling", AS_STR("")));
     as_str lora = as_target_uri_value(uri, "lora", (as_str){NULL, 0});
     as_str quant = as_str_copy(&t->arena, as_target_uri_value(uri, "quant", AS_STR("")));
     as_model_options options = {.cpu = cpu.ptr, .quant = quant.len ? quant.ptr : NULL};
     if (lora.len) options.lora = as_path_join(&t->arena, base_dir, lora).ptr;
     as_str path = as_path_join(&t->arena, base_dir, uri->rest);
+    if (as_ollama_store_names(uri->rest)) {
+        as_ollama_model kept;
+        rc = as_ollama_store_find(&t->arena, uri->rest, &kept, err);
+        if (rc) return rc;
+        path = kept.path;
+        if (kept.lora.len && !lora.len) options.lora = kept.lora.ptr;
+    }
     rc = as_model_open(path.ptr, &options, &t->model, err);
     if (rc) return rc;
     as_str template_ = as_model_facts(t->model)->chat_template;
@@ -78,7 +89,8 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
 }
 
 static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err) {
-    static const char *const keys[] = {"threads", "ctx", "device", "cpu", "quant", "lora", NULL};
+    static const char *const keys[] = {"threads", "ctx",  "device",  "cpu",
+                                       "quant",   "lora", "pooling", NULL};
     as_target *t = as_mem_new(sizeof *t);
     t->info.uri = as_str_copy(&t->arena, uri);
     as_target_uri parsed;
@@ -102,17 +114,20 @@ static const as_target_info *gguf_info(const as_target *target) {
 }
 
 static as_rc gguf_worker_new(as_target *target, as_target_worker **out, as_err *err) {
-    as_session *session;
-    as_rc rc = as_session_new(target->model, target->context, 1, &session, err);
+    as_session *session = NULL;
+    as_rc rc = AS_OK;
+    if (!as_model_facts(target->model)->encoder)
+        rc = as_session_new(target->model, target->context, 1, &session, err);
     if (rc) return rc;
     as_target_worker *worker = as_mem_new(sizeof *worker);
-    *worker = (as_target_worker){target, session};
+    *worker = (as_target_worker){.target = target, .session = session};
     *out = worker;
     return AS_OK;
 }
 
 static void gguf_worker_free(as_target_worker *worker) {
     as_session_free(worker->session);
+    as_embedder_free(worker->embedder);
     free(worker);
 }
 
@@ -261,6 +276,32 @@ static void answer_rolling(as_target_worker *w, as_arena *arena, const as_reques
     out->has_logprob = true;
 }
 
+static void answer_vectors(as_target_worker *w, as_arena *arena, const as_request *request,
+                           as_answer *out, as_err *err) {
+    const as_target *t = w->target;
+    size_t width = as_model_facts(t->model)->width, n = request->input_count;
+    as_tokens *texts = AS_NEW_ARRAY(arena, as_tokens, n + 1);
+    out->prompt_sha256 = as_target_inputs_sha256(arena, request);
+    out->output = AS_STR("");
+    as_rc rc = AS_OK;
+    if (!w->embedder) rc = as_embedder_new(t->model, t->pooling, t->context, 1, &w->embedder, err);
+    for (size_t i = 0; !rc && i < n; i++) {
+        rc = as_embedder_tokenize(w->embedder, arena, request->inputs[i], &texts[i], err);
+        if (!rc) out->tokens_in += texts[i].count;
+    }
+    if (rc) {
+        out->outcome = AS_OUT_BAD_RESPONSE;
+        return;
+    }
+    float *vectors = AS_NEW_ARRAY(arena, float, n *width + 1);
+    if (as_embedder_run(w->embedder, texts, n, vectors) != AS_EVAL_OK) {
+        out->outcome = AS_OUT_TRUNCATED;
+        return;
+    }
+    out->vectors = vectors;
+    out->vector_width = width;
+}
+
 // A copy with U+FFFD for NUL, which no line of the journal can hold.
 static as_str without_nul(as_arena *arena, as_str text) {
     as_buf out = {0};
@@ -331,13 +372,35 @@ static void answer_text(as_target_worker *w, as_arena *arena, const as_request *
     as_buf_free(&g.text);
 }
 
+static as_rc refuse_encoder(const as_target *t, as_err *err) {
+    return as_fail(err, AS_INVALID,
+                   "target '%.*s' is an encoder: it embeds texts and predicts no tokens",
+                   AS_STR_ARG(t->info.uri));
+}
+
+static as_rc gguf_accepts(const as_target *target, const as_request *request, as_err *err) {
+    bool embeds = request->task == AS_TASK_EMBED;
+    if (!embeds && as_model_facts(target->model)->encoder) return refuse_encoder(target, err);
+    if (!embeds) return AS_OK;
+    as_embedder *embedder;
+    as_rc rc = as_embedder_new(target->model, target->pooling, target->context, 1, &embedder, err);
+    if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(target->info.uri));
+    if (!rc) as_embedder_free(embedder);
+    return rc;
+}
+
 static void gguf_answer(as_target_worker *w, as_arena *arena, const as_request *request,
                         as_answer *out) {
     uint64_t start_ns = as_clock_ns();
     *out = (as_answer){.outcome = AS_OUT_OK, .ttft_ms = NAN, .attempts = 1};
     as_err err = {0};
     as_tokens prompt = {0};
-    if (request->task == AS_TASK_ROLLING) {
+    if (request->task == AS_TASK_EMBED) {
+        answer_vectors(w, arena, request, out, &err);
+    } else if (!w->session) {
+        refuse_encoder(w->target, &err);
+        out->outcome = AS_OUT_BAD_RESPONSE;
+    } else if (request->task == AS_TASK_ROLLING) {
         answer_rolling(w, arena, request, out, &err);
     } else if (build_prompt(w->target, arena, request, &prompt, &out->prompt_sha256, &err)) {
         out->outcome = AS_OUT_BAD_RESPONSE;
@@ -351,14 +414,15 @@ static void gguf_answer(as_target_worker *w, as_arena *arena, const as_request *
             answer_text(w, arena, request, prompt, out);
     }
     out->latency_ms = (double)(as_clock_ns() - start_ns) / 1e6;
-    if (out->outcome == AS_OUT_TRUNCATED)
+    size_t context =
+        w->target->context ? w->target->context : as_model_facts(w->target->model)->context_length;
+    if (out->outcome == AS_OUT_TRUNCATED && request->task == AS_TASK_EMBED)
+        out->error = as_strf(arena, "without tokens, or longer than the context of %zu", context);
+    else if (out->outcome == AS_OUT_TRUNCATED)
         out->error =
             as_strf(arena, "%s (%zu prompt tokens, context %zu, max_tokens %zu)",
                     out->tokens_out ? "cut off before the answer ended" : "longer than the context",
-                    prompt.count,
-                    w->target->context ? w->target->context
-                                       : as_model_facts(w->target->model)->context_length,
-                    request->max_tokens);
+                    prompt.count, context, request->max_tokens);
     else if (out->outcome != AS_OUT_OK)
         out->error = as_str_copy(arena, as_str_of(err.text));
 }
@@ -366,11 +430,14 @@ static void gguf_answer(as_target_worker *w, as_arena *arena, const as_request *
 const as_target_ops as_target_gguf = {
     .scheme = "gguf",
     .scores_texts = true,
-    .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512&lora=FILE]",
+    .embeds = true,
+    .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512&lora=FILE&"
+              "pooling=mean|cls|last]",
     .open = gguf_open,
     .info = gguf_info,
     .worker_new = gguf_worker_new,
     .answer = gguf_answer,
+    .accepts = gguf_accepts,
     .worker_free = gguf_worker_free,
     .close = gguf_close,
 };

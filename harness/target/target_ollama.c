@@ -8,6 +8,7 @@
 #include "harness/base/sha256.h"
 #include "harness/net/url.h"
 #include "harness/target/remote.h"
+#include "harness/target/wire_embed.h"
 
 static const char *const keys[] = {"stream", "choice", "num_ctx", "think", "keep_alive", NULL};
 
@@ -102,7 +103,15 @@ static void put_options(const as_wire *w, as_json_out *jo, const as_request *req
 
 static void ollama_build(const as_wire *w, as_arena *arena, const as_request *request, size_t call,
                          as_wire_call *out, as_str *sha256) {
-    (void)call;
+    if (request->task == AS_TASK_EMBED) {
+        const as_wire_embed shape = {.inputs = "input",
+                                     .truncate = true,
+                                     .num_ctx = w->num_ctx,
+                                     .keep_alive = w->keep_alive};
+        *out = as_wire_embed_build(arena, &shape, w->model, request, call, sha256);
+        out->url = as_url_join(arena, w->base, AS_STR("api/embed"));
+        return;
+    }
     as_buf body = {0};
     as_json_out jo = {.buf = &body};
     bool stream = !w->no_stream && request->task == AS_TASK_GENERATE;
@@ -162,10 +171,20 @@ static void ollama_event(const as_wire *w, as_wire_take *take, as_str event, as_
 
 static void ollama_body(const as_wire *w, as_wire_take *take, as_str body) {
     (void)w;
-    take_object(take, body, true);
+    if (take->request->task == AS_TASK_EMBED)
+        as_wire_embed_take(take, body, "embeddings");
+    else
+        take_object(take, body, true);
 }
 
-const as_wire_ops as_wire_ollama = {.keys = keys,
+static size_t ollama_calls(const as_wire *w, const as_request *request) {
+    (void)w;
+    return request->task == AS_TASK_EMBED ? as_wire_embed_calls(request) : 1;
+}
+
+const as_wire_ops as_wire_ollama = {.embeds = true,
+                                    .calls = ollama_calls,
+                                    .keys = keys,
                                     .open = ollama_open,
                                     .build = ollama_build,
                                     .event = ollama_event,

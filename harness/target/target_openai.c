@@ -13,12 +13,13 @@
 #include "harness/base/sha256.h"
 #include "harness/net/url.h"
 #include "harness/target/remote.h"
+#include "harness/target/wire_embed.h"
 #include "harness/target/wire_openai.h"
 
 static const char *const keys[] = {"stream", "choice", "api_version", "limit", "sampling", NULL};
 
 struct as_wire {
-    as_str url, model;
+    as_str url, embeddings_url, model;
     bool completions, bare, no_sampling;
     as_wire_stream stream;
     as_str limit; // the name of the token limit's field; empty: not sent
@@ -89,6 +90,7 @@ static as_rc openai_open(as_wire_setup *s, as_err *err) {
         base = as_strf(s->arena, "%.*s?api-version=%.*s", AS_STR_ARG(base), AS_STR_ARG(version));
     w->url = as_url_join(s->arena, base,
                          w->completions ? AS_STR("completions") : AS_STR("chat/completions"));
+    w->embeddings_url = as_url_join(s->arena, base, AS_STR("embeddings"));
     if (key.ptr && version.len)
         as_wire_header(s, AS_STR("api-key"), key, true);
     else if (key.ptr)
@@ -100,7 +102,7 @@ static as_rc openai_open(as_wire_setup *s, as_err *err) {
 }
 
 static as_rc openai_accepts(const as_wire *w, const as_request *request, as_err *err) {
-    if (request->raw && !w->completions)
+    if (request->raw && !w->completions && request->task != AS_TASK_EMBED)
         return as_fail(err, AS_INVALID,
                        "the chat endpoint always applies the model's template, so it cannot do "
                        "'chat: raw'; use the text endpoint: #%.*s+completions",
@@ -113,6 +115,7 @@ static bool by_echo(const as_wire *w, const as_request *request) {
 }
 
 static size_t openai_calls(const as_wire *w, const as_request *request) {
+    if (request->task == AS_TASK_EMBED) return as_wire_embed_calls(request);
     return by_echo(w, request) ? request->choice_count : 1;
 }
 
@@ -164,6 +167,12 @@ static void put_prompt(const as_wire *w, as_arena *arena, const as_request *requ
 
 static void openai_build(const as_wire *w, as_arena *arena, const as_request *request, size_t call,
                          as_wire_call *out, as_str *sha256) {
+    if (request->task == AS_TASK_EMBED) {
+        static const as_wire_embed shape = {.inputs = "input", .format = "float"};
+        *out = as_wire_embed_build(arena, &shape, w->model, request, call, sha256);
+        out->url = w->embeddings_url;
+        return;
+    }
     as_buf body = {0};
     as_json_out jo = {.buf = &body};
     as_jo_open(&jo, '{');
@@ -198,6 +207,10 @@ static void openai_event(const as_wire *w, as_wire_take *take, as_str event, as_
 }
 
 static void openai_body(const as_wire *w, as_wire_take *take, as_str body) {
+    if (take->request->task == AS_TASK_EMBED) {
+        as_wire_embed_take(take, body, "data");
+        return;
+    }
     if (!by_echo(w, take->request)) {
         as_openai_body(take, w->completions, body);
         return;
@@ -210,7 +223,8 @@ static void openai_body(const as_wire *w, as_wire_take *take, as_str body) {
     take->choice_logprobs[take->call] = as_openai_echo(take, body, prompt, full);
 }
 
-const as_wire_ops as_wire_openai = {.keys = keys,
+const as_wire_ops as_wire_openai = {.embeds = true,
+                                    .keys = keys,
                                     .open = openai_open,
                                     .accepts = openai_accepts,
                                     .calls = openai_calls,

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // tgi:URL - Hugging Face Text Generation Inference, its native endpoints. The prompt goes as it is:
 // the messages joined by newlines, no template (the server's own chat endpoint is
-// openai:URL/v1#tgi). A choice is scored: the log-probability of prompt and choice minus that of
-// the prompt (decoder_input_details), one call for the prompt and one a choice.
+// openai:URL/v1#tgi). Embeddings are those of Text Embeddings Inference at /embed. A choice is
+// scored: the log-probability of prompt and choice minus that of the prompt
+// (decoder_input_details), one call for the prompt and one a choice.
 #include <math.h>
 
 #include "harness/base/sha256.h"
 #include "harness/net/url.h"
 #include "harness/target/remote.h"
+#include "harness/target/wire_embed.h"
 
 static const char *const keys[] = {"stream", NULL};
 
@@ -36,6 +38,7 @@ static as_rc tgi_open(as_wire_setup *s, as_err *err) {
 
 static size_t tgi_calls(const as_wire *w, const as_request *request) {
     (void)w;
+    if (request->task == AS_TASK_EMBED) return as_wire_embed_calls(request);
     return request->task == AS_TASK_CHOICE ? request->choice_count + 1 : 1;
 }
 
@@ -56,6 +59,12 @@ static void put_parameters(as_json_out *jo, const as_request *request) {
 
 static void tgi_build(const as_wire *w, as_arena *arena, const as_request *request, size_t call,
                       as_wire_call *out, as_str *sha256) {
+    if (request->task == AS_TASK_EMBED) {
+        static const as_wire_embed shape = {.inputs = "inputs", .truncate = true};
+        *out = as_wire_embed_build(arena, &shape, AS_STR(""), request, call, sha256);
+        out->url = as_url_join(arena, w->base, AS_STR("embed"));
+        return;
+    }
     bool choice = request->task == AS_TASK_CHOICE, stream = !choice && !w->no_stream;
     as_str prompt = as_wire_prompt(arena, request), input = prompt;
     *sha256 = as_sha256_of(arena, prompt);
@@ -136,6 +145,10 @@ static double prefill_sum(as_wire_take *take, const as_json *details) {
 
 static void tgi_body(const as_wire *w, as_wire_take *take, as_str body) {
     (void)w;
+    if (take->request->task == AS_TASK_EMBED) {
+        as_wire_embed_take(take, body, NULL);
+        return;
+    }
     const as_json *object = as_wire_json(take, body);
     if (!object) return;
     const as_json *text = as_json_get(object, "generated_text");
@@ -180,7 +193,8 @@ static as_rc tgi_accepts(const as_wire *w, const as_request *request, as_err *er
                    request->min_p);
 }
 
-const as_wire_ops as_wire_tgi = {.keys = keys,
+const as_wire_ops as_wire_tgi = {.embeds = true,
+                                 .keys = keys,
                                  .accepts = tgi_accepts,
                                  .open = tgi_open,
                                  .calls = tgi_calls,

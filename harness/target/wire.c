@@ -157,6 +157,8 @@ void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *ou
         out->outcome = AS_OUT_REFUSED;
         out->error = AS_STR("refused or withheld by the model's provider");
     }
+    out->vectors = take->vectors;
+    out->vector_width = take->vector_width;
     if (take->request->task == AS_TASK_CHOICE) answer_choice(take, out);
 }
 

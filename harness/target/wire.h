@@ -55,6 +55,8 @@ typedef struct as_wire_take {
     bool has_usage;
     uint64_t tokens_in, tokens_out;
     double *choice_logprobs; // [choice_count] for choice tasks
+    float *vectors;          // [input_count][vector_width] for embeddings
+    size_t vector_width;
     // AS_OUT_OK, or why this is no answer: BAD_RESPONSE (not understood), HTTP_ERROR (the server
     // says that it failed), REFUSED, TRUNCATED.
     as_outcome outcome;
@@ -63,6 +65,7 @@ typedef struct as_wire_take {
 } as_wire_take;
 
 typedef struct as_wire_ops {
+    bool embeds;             // has embeddings
     const char *const *keys; // of the URI, besides the common ones of remote.h; ends with NULL
     as_rc (*open)(as_wire_setup *setup, as_err *err);
     as_rc (*accepts)(const as_wire *wire, const as_request *request, as_err *err); // NULL: all

@@ -217,6 +217,26 @@ static void rms_norm(float *y, const float *x, const float *w, size_t n, float e
     }
 }
 
+static void layer_norm(float *y, const float *x, const float *w, const float *b, size_t n,
+                       float eps) {
+    v16 acc = v_zero();
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) acc = v_add(acc, v_load(x + i));
+    if (i < n) acc = v_first_n(v_add(acc, v_load_n(x + i, n - i)), acc, n - i);
+    v16 mean = v_set1(v_sum(acc) / (float)n);
+    for (i = 0; i + 16 <= n; i += 16) v_store(y + i, v_sub(v_load(x + i), mean));
+    if (i < n) v_store_n(y + i, v_sub(v_load_n(x + i, n - i), mean), n - i);
+    v16 scale = v_set1(1.0f / sqrtf(dot(y, y, n) / (float)n + eps));
+    for (i = 0; i + 16 <= n; i += 16) {
+        v16 scaled = v_mul(v_load(y + i), scale);
+        v_store(y + i, v_fma(scaled, v_load(w + i), v_load(b + i)));
+    }
+    if (i < n) {
+        v16 scaled = v_mul(v_load_n(y + i, n - i), scale);
+        v_store_n(y + i, v_fma(scaled, v_load_n(w + i, n - i), v_load_n(b + i, n - i)), n - i);
+    }
+}
+
 static void rope_pairs(float *x, const float *cosines, const float *sines, size_t n) {
     size_t i = 0;
     for (; i + 4 <= n / 2; i += 4) {
@@ -304,6 +324,29 @@ static void gelu_mul(float *gate, const float *up, size_t n) {
     }
 }
 
+INLINE v16 gelu_erf_16(v16 x) {
+    v16 limit = v_set1(AS_TAIL_LIMIT), size = v_size(x), s = v_if_less(size, limit, size, limit);
+    v16 negated = v_sub(v_set1(-0.0f), s), one = v_set1(1.0f);
+    v16 u = v_div(one, v_fma(s, v_set1(0.25f), one));
+    v16 r = v_fma(v_set1(AS_TAIL_C9), u, v_set1(AS_TAIL_C8));
+    r = v_fma(r, u, v_set1(AS_TAIL_C7));
+    r = v_fma(r, u, v_set1(AS_TAIL_C6));
+    r = v_fma(r, u, v_set1(AS_TAIL_C5));
+    r = v_fma(r, u, v_set1(AS_TAIL_C4));
+    r = v_fma(r, u, v_set1(AS_TAIL_C3));
+    r = v_fma(r, u, v_set1(AS_TAIL_C2));
+    r = v_fma(r, u, v_set1(AS_TAIL_C1));
+    r = v_fma(r, u, v_set1(AS_TAIL_C0));
+    v16 tail = v_mul(v_exp(v_mul(v_mul(negated, v_set1(0.5f)), s)), r);
+    return v_fma(negated, tail, v_max(v_zero(), x));
+}
+
+static void gelu_erf(float *x, size_t n) {
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) v_store(x + i, gelu_erf_16(v_load(x + i)));
+    if (i < n) v_store_n(x + i, gelu_erf_16(v_load_n(x + i, n - i)), n - i);
+}
+
 INLINE v16 softcap_16(v16 value, v16 cap) {
     v16 x = v_div(value, cap), size = v_size(x), z = v_mul(x, x), one = v_set1(1.0f);
     v16 q = v_fma(v_set1(AS_TANH_C11), z, v_set1(AS_TANH_C9));
@@ -383,8 +426,9 @@ static size_t argmax(const float *x, size_t n) {
     {                                                                                              \
         .name = (table_name), .quantize_row = quantize_row, .matmul_f32 = matmul_f32,              \
         .matmul_f16 = matmul_f16, .matmul_bf16 = matmul_bf16, .matmul_quant = matmul_quant,        \
-        .rms_norm = rms_norm, .rope_pairs = rope_pairs, .rope_halves = rope_halves, .dot = dot,    \
-        .axpy = axpy, .add = add, .silu_mul = silu_mul, .gelu_mul = gelu_mul, .softcap = softcap,  \
+        .rms_norm = rms_norm, .layer_norm = layer_norm, .gelu_erf = gelu_erf,                      \
+        .rope_pairs = rope_pairs, .rope_halves = rope_halves, .dot = dot, .axpy = axpy,            \
+        .add = add, .silu_mul = silu_mul, .gelu_mul = gelu_mul, .softcap = softcap,                \
         .softmax = softmax, .exp_sum = exp_sum, .argmax = argmax,                                  \
     }
 

@@ -97,6 +97,14 @@ const as_metric_family as_metric_families[] = {
      "`outputs`, or one id with different `sample`. Undefined for K > n. All other metrics take "
      "the\n"
      "mean over the answers to a case as its score.\n"},
+    {as_similarity_metrics, "meaning",
+     "Source: Reimers and Gurevych 2019 (Sentence-BERT). Cosine of the embeddings of answer and\n"
+     "expected text; of several expected ones the greatest. `model`: a target that embeds texts:\n"
+     "gguf:PATH (an encoder such as MiniLM, BGE, E5 or nomic-embed; a decoder with its pooling),\n"
+     "openai:URL#MODEL, ollama:MODEL, tgi:URL. No answer is 0. Undefined where nothing is "
+     "expected\n"
+     "or a text is longer than the model's context. Values are kept in the journal; those of two\n"
+     "models cannot be compared.\n"},
     {as_assertion_metrics, "assertions",
      "Source: promptfoo's deterministic assertions; also as not-NAME. `value` is a text or a "
      "list,\n"

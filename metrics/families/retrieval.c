@@ -73,6 +73,12 @@ static documents read_ranking(const as_scoring *scoring) {
     documents out = {0};
     bool scored;
     const as_sample *sample = scoring->sample;
+    if (sample->ranking_count) {
+        out.items = AS_NEW_ARRAY(scoring->arena, document, sample->ranking_count);
+        for (; out.count < sample->ranking_count; out.count++)
+            out.items[out.count] = (document){sample->ranking[out.count], 1};
+        return out;
+    }
     const as_json *ranking = sample->line ? as_json_get(sample->line, "ranking") : NULL;
     if (!ranking && sample->has_prediction &&
         as_json_parse(scoring->arena, scoring->prediction, &ranking, NULL) != AS_OK)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // assay model - inspect FILE, quantize IN OUT TYPE, perplexity MODEL FILE, bench MODEL.
 #include <math.h>
+#include <stdlib.h>
 
 #include "harness/base/file.h"
 #include "harness/base/json.h"
@@ -8,10 +9,12 @@
 #include "harness/base/thread.h"
 #include "harness/base/utf8.h"
 #include "harness/engine/engine.h"
+#include "harness/engine/ollama_store.h"
 #include "harness/engine/quantize.h"
 #include "harness/target/target.h"
 #include "runner/commands.h"
 #include "runner/model/model_bench.h"
+#include "runner/model/pull.h"
 #include "runner/outputs.h"
 
 enum {
@@ -67,6 +70,18 @@ static as_rc print(order *o, const as_json *result, as_err *err) {
     return rc;
 }
 
+// A path, or what stands for one in Ollama's store; *lora, where not NULL, is an adapter beside it.
+static as_rc find_file(order *o, as_str name, const char **path, const char **lora, as_err *err) {
+    *path = as_str_copy(o->arena, name).ptr;
+    if (!as_ollama_store_names(name)) return AS_OK;
+    as_ollama_model kept;
+    as_rc rc = as_ollama_store_find(o->arena, name, &kept, err);
+    if (rc) return rc;
+    *path = kept.path.ptr;
+    if (lora && kept.lora.len) *lora = kept.lora.ptr;
+    return AS_OK;
+}
+
 // --- inspect -------------------------------------------------------------------------------
 
 // A number or a text of the file where it is one; a key of another type counts as missing here.
@@ -96,6 +111,11 @@ static void put_shape(order *o, as_json *out, const as_gguf *file, as_str archit
         double number = number_of(file, key.ptr);
         if (number - number == 0.0) put_number(o, out, numbers[i].name, number);
     }
+    static const char *const poolings[] = {"none", "mean", "cls", "last", "rank"};
+    double pooling =
+        number_of(file, as_strf(o->arena, "%.*s.pooling_type", AS_STR_ARG(architecture)).ptr);
+    if (pooling >= 0.0 && pooling < 5.0)
+        put_text(o, out, "pooling", as_str_of(poolings[(size_t)pooling]));
 }
 
 static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
@@ -147,10 +167,11 @@ static void put_support(order *o, as_json *out, const char *path) {
 }
 
 static as_rc inspect(order *o, as_err *err) {
-    const char *path = as_str_copy(o->arena, o->words[0]).ptr;
+    const char *path;
     as_mapped map = {0};
     as_gguf file = {0};
-    as_rc rc = as_file_map(path, &map, err);
+    as_rc rc = find_file(o, o->words[0], &path, NULL, err);
+    if (!rc) rc = as_file_map(path, &map, err);
     if (!rc) rc = as_gguf_read(&file, path, map.bytes, map.size, err);
     if (!rc) {
         as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
@@ -220,7 +241,12 @@ static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *thread
     as_str lora = as_target_uri_value(&parsed, "lora", AS_STR(""));
     if (lora.len) options.lora = as_str_copy(o->arena, lora).ptr;
     if (quant.len) options.quant = as_str_copy(o->arena, quant).ptr;
-    return as_model_open(as_str_copy(o->arena, parsed.rest).ptr, &options, out, err);
+    const char *path;
+    rc = find_file(o, parsed.rest, &path, options.lora ? NULL : &options.lora, err);
+    if (!rc) rc = as_model_open(path, &options, out, err);
+    if (rc || !as_model_facts(*out)->encoder) return rc;
+    return as_fail(err, AS_INVALID, "'%.*s' is an encoder: it embeds texts and predicts no tokens",
+                   AS_STR_ARG(parsed.rest));
 }
 
 static void put_model(order *o, as_json *out, const as_model *model) {
@@ -329,6 +355,106 @@ static as_rc bench(order *o, as_err *err) {
     return rc;
 }
 
+// --- pull ------------------------------------------------------------------------------------
+
+static as_rc check_offline(const as_args *args, as_err *err) {
+    if (!args->offline) return AS_OK;
+    return as_fail(err, AS_INVALID, "model pull opens connections, which --offline forbids");
+}
+
+// Where a file of a hub goes: --out (a file, or a folder for one with a slash at its end or a model
+// in parts), else .assay/models/OWNER/REPO/FILE.
+static as_str place_of(order *o, const as_hub_file *file, size_t parts) {
+    as_str out = o->args->out, name = file->file;
+    if (!out.len)
+        return as_strf(o->arena, ".assay/models/%.*s/%.*s", AS_STR_ARG(file->repo),
+                       AS_STR_ARG(name));
+    while (as_str_find(name, AS_STR("/"), 0) != SIZE_MAX) as_str_cut(&name, '/');
+    bool folder = as_str_ends(out, AS_STR("/")) || parts > 1;
+    while (out.len > 1 && as_str_ends(out, AS_STR("/"))) out.len--;
+    return folder ? as_strf(o->arena, "%.*s/%.*s", AS_STR_ARG(out), AS_STR_ARG(name)) : out;
+}
+
+static as_rc pull_hub(order *o, as_str endpoint, as_err *err) {
+    as_hub_file file;
+    as_pull *pull = NULL;
+    as_pulled one = {0};
+    double size = 0, moved = 0;
+    as_rc rc = check_offline(o->args, err);
+    if (!rc) rc = as_hub_parse(o->words[0], endpoint, &file, err);
+    if (rc) return rc;
+    as_str first = file.file, commit = AS_STR("");
+    size_t parts = as_hub_parts(first);
+    if (!parts)
+        return as_fail(err, AS_INVALID, "'%.*s' is a later part of a model: name the first one",
+                       AS_STR_ARG(first));
+    as_json *hashes = as_json_new(o->arena, AS_JSON_OBJECT);
+    as_str place = place_of(o, &file, parts);
+    rc = as_pull_new(endpoint, &pull, err);
+    for (size_t i = 1; !rc && i <= parts; i++) {
+        file.file = as_hub_part(o->arena, first, i);
+        // All parts of one commit: that of the first.
+        rc =
+            as_pull_file(pull, o->arena, &file, commit, as_hub_part(o->arena, place, i), &one, err);
+        if (rc) break;
+        commit = one.commit;
+        size += (double)one.size;
+        moved += (double)one.moved;
+        put_text(o, hashes, as_str_copy(o->arena, one.path).ptr, one.sha256);
+    }
+    as_pull_free(pull);
+    if (rc) return rc;
+    as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
+    put_text(o, out, "file", place);
+    put_text(o, out, "repository", file.repo);
+    put_text(o, out, "revision", file.revision);
+    put_text(o, out, "commit", commit);
+    put_number(o, out, "size", size);
+    put_number(o, out, "downloaded", moved);
+    as_json_set(o->arena, out, "sha256", hashes);
+    return print(o, out, err);
+}
+
+// What is on this disk already is verified and named; nothing is copied.
+static as_rc pull_local(order *o, as_err *err) {
+    as_str source = o->words[0];
+    as_ollama_model kept = {0};
+    char hex[65];
+    uint64_t size;
+    as_rc rc = AS_OK;
+    if (o->args->out.len)
+        return as_fail(err, AS_INVALID, "'%.*s' is read in place: --out has no meaning",
+                       AS_STR_ARG(source));
+    if (as_ollama_store_names(source))
+        rc = as_ollama_store_find(o->arena, source, &kept, err);
+    else
+        kept.path = as_str_copy(o->arena, as_str_sub(source, 5, source.len));
+    if (!rc) rc = as_pull_hash(kept.path.ptr, hex, &size, err);
+    if (!rc && kept.sha256.len && !as_str_is(kept.sha256, hex))
+        rc = as_fail(err, AS_UNMEASURED, "'%.*s' has the SHA-256 %s, not that of its name",
+                     AS_STR_ARG(kept.path), hex);
+    if (rc) return rc;
+    as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
+    put_text(o, out, "file", kept.path);
+    if (kept.lora.len) put_text(o, out, "lora", kept.lora);
+    put_number(o, out, "size", (double)size);
+    put_text(o, out, "sha256", as_str_of(hex));
+    return print(o, out, err);
+}
+
+static as_rc pull(order *o, as_err *err) {
+    const char *set = getenv("HF_ENDPOINT");
+    as_str source = o->words[0], endpoint = as_str_of(set && *set ? set : "https://huggingface.co");
+    if (as_ollama_store_names(source) || as_str_starts(source, AS_STR("file:")))
+        return pull_local(o, err);
+    if (as_str_starts(source, AS_STR("hf:")) || as_str_starts(source, AS_STR("http")))
+        return pull_hub(o, endpoint, err);
+    return as_fail(err, AS_INVALID,
+                   "'%.*s' is nothing that can be pulled; there are hf:OWNER/REPO[@REVISION]/FILE, "
+                   "ollama-store:MODEL[:TAG] and file:PATH",
+                   AS_STR_ARG(source));
+}
+
 // --- the verbs -----------------------------------------------------------------------------
 
 static const struct verb {
@@ -340,6 +466,7 @@ static const struct verb {
     {"quantize", "quantize IN OUT TYPE", 3, quantize},
     {"perplexity", "perplexity MODEL FILE", 2, perplexity},
     {"bench", "bench MODEL", 1, bench},
+    {"pull", "pull SOURCE", 1, pull},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
@@ -351,20 +478,20 @@ static as_rc find_verb(const as_args *args, const struct verb **out, as_err *err
         if (!as_str_is(name, verbs[i].name)) continue;
         if (args->operands.count - 1 != verbs[i].words)
             return as_fail(err, AS_INVALID, "usage: assay model %s", verbs[i].syntax);
+        if (args->out.len && verbs[i].run != pull)
+            return as_fail(err, AS_INVALID, "model %s has no --out; pull has", verbs[i].name);
         *out = &verbs[i];
         return AS_OK;
     }
-    if (as_str_is(name, "pull"))
-        return as_fail(err, AS_INVALID, "'assay model pull' is not available yet");
     if (!name.len)
         return as_fail(
             err, AS_INVALID,
-            "model: name a verb: inspect, quantize, perplexity or bench (see: assay help "
+            "model: name a verb: inspect, quantize, perplexity, bench or pull (see: assay help "
             "model)");
     const char *near = as_str_nearest(name, names);
     return as_fail(err, AS_INVALID,
                    "model: unknown verb '%.*s'%s%s%s; there are inspect, quantize, perplexity, "
-                   "bench",
+                   "bench, pull",
                    AS_STR_ARG(name), near ? " (did you mean '" : "", near ? near : "",
                    near ? "'?)" : "");
 }

@@ -67,6 +67,18 @@ static void every_cut_is_noticed(void **state) {
     }
 }
 
+static void embed(const as_model *model, as_tokens tokens) {
+    as_err err;
+    as_embedder *embedder;
+    if (as_embedder_new(model, AS_STR("mean"), 0, 1, &embedder, &err)) return;
+    float *out = as_mem_new(as_model_facts(model)->width * sizeof *out);
+    as_eval_status status = as_embedder_run(embedder, &tokens, 1, out);
+    bool fits = tokens.count && tokens.count <= as_model_facts(model)->context_length;
+    assert_int_equal(status, fits ? AS_EVAL_OK : AS_EVAL_TOO_LONG);
+    free(out);
+    as_embedder_free(embedder);
+}
+
 // What a survivor of random changes does must not crash either, whatever it answers.
 static void use(const as_model *model) {
     as_arena arena = {0};
@@ -75,6 +87,11 @@ static void use(const as_model *model) {
     as_session *session;
     as_str text = AS_STR("The cat, 123 caf\xc3\xa9s <note> \n\n x<|eot_id|>");
     if (as_model_tokenize(model, &arena, text, true, true, &tokens, &err)) {
+        as_arena_free(&arena);
+        return;
+    }
+    if (as_model_facts(model)->encoder) {
+        embed(model, tokens);
         as_arena_free(&arena);
         return;
     }
@@ -93,10 +110,10 @@ static void use(const as_model *model) {
 
 static void random_changes_do_no_harm(void **state) {
     (void)state;
-    enum { MUTATIONS = 16000, MODELS = 11 };
-    static const char *const models[MODELS] = {"f32",    "f16",    "odd",    "q8",
-                                               "gemma2", "gemma3", "phi3",   "qwen2moe",
-                                               "qwen2",  "blocks", "kquants"};
+    enum { MUTATIONS = 16000, MODELS = 13 };
+    static const char *const models[MODELS] = {"f32",     "f16",   "odd",      "q8",    "gemma2",
+                                               "gemma3",  "phi3",  "qwen2moe", "qwen2", "blocks",
+                                               "kquants", "nomic", "bert_q8"};
     as_rng rng = as_rng_of(2024, 3);
     size_t opened = 0;
     as_arena arena = {0};

@@ -373,7 +373,8 @@ static void test_refusals(void **state) {
     } cases[] = {
         {"acuracy", "unknown metric 'acuracy'; did you mean 'accuracy'?"},
         {"zzzzzzzzzzzzz", "unknown metric 'zzzzzzzzzzzzz'"},
-        {"semantic_similarity", "metric 'semantic_similarity' is known, but not available yet"},
+        {"semantic_similarity", "metric 'semantic_similarity' needs option 'model': {name: "
+                                "semantic_similarity, model: ...}"},
         {"{name: bleu, tokenise: intl}",
          "metric 'bleu' has no option 'tokenise'; did you mean 'tokenize'?"},
         {"{name: bleu, tokenize: v13}",

@@ -150,7 +150,7 @@ class Scored(Engine):
             self.refused("run", suite, says=["'choices' has no meaning with task '" + task,
                                              "'extract' has no meaning with task '" + task])
         suite = self.write("suite.yaml", SUITE % ("", "embed"))
-        self.refused("run", suite, says=["task 'embed' is not available yet"])
+        self.refused("run", suite, says=["ask for pooling mean, cls or last"])
         self.write("suite.yaml", SUITE % ("", "loglikelihood"))
         self.write("cases.jsonl", [{"id": "a", "text": "b", "expected": ["x"]}])
         self.refused("run", suite, says=["it must be a string that is not empty"])

@@ -106,7 +106,7 @@ class Model(e2e.Case):
         source = MODELS / "f32.gguf"
         self.refused("model", says=["name a verb"])
         self.refused("model", "inspct", source, says=["did you mean 'inspect'"])
-        self.refused("model", "pull", "x", says=["not available yet"])
+        self.refused("model", "pull", "x", says=["nothing that can be pulled"])
         self.refused("model", "inspect", says=["usage: assay model inspect FILE"])
         self.refused("model", "inspect", "none.gguf", says=["none.gguf"])
         self.refused("model", "quantize", source, "new.gguf", "q4_2", says=["did you mean 'q4_0'"])

@@ -193,8 +193,12 @@ static void test_one_mistake(void **state) {
     expect_one(HEAD "task: generate\nprompt: {user: x, few_shot: {from: cases.jsonl}}\n"
                     "metrics: [a]\n",
                "'prompt.few_shot.n' is missing");
-    expect_one(HEAD "task: embed\nprompt: x\nmetrics: [a]\n",
-               ":3:7: task 'embed' is not available yet");
+    expect_one(HEAD "task: embed\nextract: [strip]\nprompt: x\nmetrics: [a]\n",
+               ":4:1: 'extract' has no meaning with task 'embed'");
+    expect_one(HEAD "task: embed\nchoices: {from: no.jsonl}\nprompt: x\nmetrics: [a]\n",
+               ":4:17: choices.from 'no.jsonl' does not exist");
+    expect_one(HEAD "task: choice\nchoices: {from: cases.jsonl}\nprompt: x\nmetrics: [a]\n",
+               ":4:1: 'choices: {from: FILE}' names documents; only task 'embed' reads them");
     expect_one(HEAD "task: generat\nprompt: x\nmetrics: [a]\n", "did you mean 'generate'?");
     expect_one(HEAD "task: choice\nprompt: x\nmetrics: [a]\n",
                ":3:7: task 'choice' needs 'choices'");

@@ -30,14 +30,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
                           .messages = &message,
                           .message_count = 1,
                           .choices = choices,
-                          .choice_count = 2};
+                          .choice_count = 2,
+                          .inputs = choices,
+                          .input_count = 2};
     as_wired w;
     as_err err;
     size_t which = head[0] / 2u % (sizeof wires / sizeof *wires);
     if (as_wired_open(&w, wires[which].ops, wires[which].uri, &err)) abort();
+    if (w.ops->embeds && head[1] & 0x80) request.task = AS_TASK_EMBED;
     as_str input = {(const char *)bytes + (size > 1 ? 2 : size), size > 1 ? size - 2 : 0};
     check(as_wired_body(&w, &request, input));
-    if (w.ops->event) check(as_wired_stream(&w, &request, input, head[1] % 32 + 1u));
+    if (w.ops->event && request.task != AS_TASK_EMBED)
+        check(as_wired_stream(&w, &request, input, head[1] % 32 + 1u));
     as_wired_close(&w);
     return 0;
 }

@@ -303,7 +303,9 @@ as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) {
     if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.add_bos_token", &vocab.add_bos, err);
     if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.add_space_prefix", &vocab.add_space, err);
     bool closes = vocab.kind == AS_VOCAB_UNIGRAM || vocab.kind == AS_VOCAB_WORDPIECE;
-    if (!rc && closes) rc = as_gguf_bool(file, "tokenizer.ggml.add_eos_token", &vocab.add_eos, err);
+    vocab.asks_eos = vocab.add_eos;
+    if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.add_eos_token", &vocab.asks_eos, err);
+    vocab.add_eos = closes && vocab.asks_eos;
     if (rc) {
         as_vocab_free(&vocab);
         return rc;

@@ -55,13 +55,14 @@ typedef struct as_vocab {
     uint32_t bos, eos;      // AS_TOKEN_NONE when there is none
     bool add_bos;           // the model wants `bos` in front
     bool add_eos;           // and `eos` behind: encoders do (Unigram, WordPiece)
-    bool strips;            // special tokens swallow the white space after them (Phi-3)
-    bool add_space;         // SPM: a space in front of the text and after special tokens
-    uint32_t *orders;       // SPM: [count] merge order, 0 for the highest score
-    as_bpe *bpe;            // BPE; else NULL
-    as_unigram *unigram;    // Unigram; else NULL
-    uint32_t unknown;       // WordPiece: for words that cannot be cut into pieces
-    size_t piece_max;       // WordPiece: bytes of the longest piece
+    bool asks_eos;       // the file wants `eos` behind; of a decoder that is for embeddings alone
+    bool strips;         // special tokens swallow the white space after them (Phi-3)
+    bool add_space;      // SPM: a space in front of the text and after special tokens
+    uint32_t *orders;    // SPM: [count] merge order, 0 for the highest score
+    as_bpe *bpe;         // BPE; else NULL
+    as_unigram *unigram; // Unigram; else NULL
+    uint32_t unknown;    // WordPiece: for words that cannot be cut into pieces
+    size_t piece_max;    // WordPiece: bytes of the longest piece
 } as_vocab;
 
 // Token ids under way; a zeroed one is ready. The caller frees `ids`.

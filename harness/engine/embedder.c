@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// embedder.c - texts into vectors, of encoders and decoders (engine.h): batches, pooling, length 1.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/engine/encoder.h"
+#include "harness/engine/forward_state.h"
+#include "harness/engine/session.h"
+
+enum { BATCH_ROWS = 256 }; // rows that texts are put together up to
+
+struct as_embedder {
+    const as_model *model;
+    as_pooling pooling;
+    size_t context;
+    as_encoder *encoder; // or, of a decoder,
+    as_forward *forward;
+    as_row *rows; // [AS_CHUNK]
+    float *row;   // [width] normed
+};
+
+static const char *const names[] = {"", "mean", "cls", "last", NULL};
+
+static as_rc choose_pooling(const as_model *model, as_str asked, as_pooling *out, as_err *err) {
+    if (!asked.len) {
+        *out = model->hparams.pooling;
+        if (*out != AS_POOLING_NONE && *out != AS_POOLING_RANK) return AS_OK;
+        if (*out == AS_POOLING_RANK)
+            return as_fail(err, AS_INVALID,
+                           "'%.*s' scores pairs of texts (pooling 'rank'): it has no embeddings",
+                           AS_STR_ARG(model->info.name));
+        return as_fail(err, AS_INVALID,
+                       "'%.*s' does not say how its rows become an embedding: ask for pooling "
+                       "mean, cls or last",
+                       AS_STR_ARG(model->info.name));
+    }
+    for (size_t i = 1; names[i]; i++) {
+        *out = (as_pooling)i;
+        if (as_str_is(asked, names[i])) return AS_OK;
+    }
+    const char *near = as_str_nearest(asked, names + 1);
+    return as_fail(err, AS_INVALID, "pooling is '%.*s'; expected mean, cls or last%s%s%s",
+                   AS_STR_ARG(asked), near ? " (did you mean '" : "", near ? near : "",
+                   near ? "'?)" : "");
+}
+
+as_rc as_embedder_new(const as_model *model, as_str pooling, size_t context, size_t threads,
+                      as_embedder **out, as_err *err) {
+    as_pooling chosen;
+    as_rc rc = choose_pooling(model, pooling, &chosen, err);
+    if (rc) return rc;
+    if (!context) context = model->info.context_length;
+    if (context > model->info.context_length)
+        return as_fail(err, AS_INVALID, "a context of %zu tokens is longer than the model's %zu",
+                       context, model->info.context_length);
+    if (threads < 1 || threads > AS_THREADS_MAX)
+        return as_fail(err, AS_INVALID, "%zu threads are not 1 to %d", threads, AS_THREADS_MAX);
+    as_embedder *e = as_mem_new(sizeof *e);
+    *e = (as_embedder){.model = model, .pooling = chosen, .context = context};
+    if (model->hparams.arch->encoder)
+        rc = as_encoder_new(model, threads, &e->encoder, err);
+    else
+        rc = as_forward_new(model, context, context, AS_CHUNK, threads, &e->forward, err);
+    if (rc) {
+        free(e);
+        return rc;
+    }
+    e->rows = as_mem_new(AS_CHUNK * sizeof *e->rows);
+    e->row = as_mem_new(model->info.width * sizeof *e->row);
+    *out = e;
+    return AS_OK;
+}
+
+void as_embedder_free(as_embedder *embedder) {
+    if (!embedder) return;
+    as_encoder_free(embedder->encoder);
+    as_forward_free(embedder->forward);
+    free(embedder->rows);
+    free(embedder->row);
+    free(embedder);
+}
+
+const char *as_embedder_pooling(const as_embedder *embedder) {
+    return names[embedder->pooling];
+}
+
+as_rc as_embedder_tokenize(const as_embedder *embedder, as_arena *arena, as_str text,
+                           as_tokens *out, as_err *err) {
+    const as_vocab *vocab = &embedder->model->vocab;
+    as_rc rc = as_vocab_tokenize(vocab, arena, text, false, true, out, err);
+    if (rc || !vocab->asks_eos || vocab->add_eos || vocab->eos == AS_TOKEN_NONE) return rc;
+    uint32_t *ids = AS_NEW_ARRAY(arena, uint32_t, out->count + 1);
+    if (out->count) memcpy(ids, out->ids, out->count * sizeof *ids);
+    ids[out->count] = vocab->eos;
+    *out = (as_tokens){ids, out->count + 1};
+    return AS_OK;
+}
+
+// Takes row `at` of a text of `count` into out[width], which was zero before the first.
+static void pool(const as_embedder *e, const float *row, size_t at, size_t count, float *out) {
+    bool wanted = e->pooling == AS_POOLING_MEAN ||
+                  (e->pooling == AS_POOLING_FIRST ? at == 0 : at + 1 == count);
+    if (wanted) e->model->kernels->add(out, row, e->model->info.width);
+}
+
+// To length 1, which makes a mean of a sum too. A vector that is no number stays as it is.
+static void to_length_1(const as_embedder *e, float *out) {
+    size_t n = e->model->info.width;
+    float length = sqrtf(e->model->kernels->dot(out, out, n));
+    for (size_t i = 0; length > 0.0f && i < n; i++) out[i] /= length;
+}
+
+static void run_encoder(as_embedder *e, const as_tokens *texts, size_t count, float *out) {
+    size_t width = e->model->info.width;
+    for (size_t done = 0, next; done < count; done = next) {
+        size_t rows = texts[done].count;
+        for (next = done + 1; next < count && rows + texts[next].count <= BATCH_ROWS; next++)
+            rows += texts[next].count;
+        const float *x = as_encoder_run(e->encoder, texts + done, next - done);
+        for (size_t i = done; i < next; i++)
+            for (size_t m = 0; m < texts[i].count; m++, x += width)
+                pool(e, x, m, texts[i].count, out + i * width);
+    }
+}
+
+static void run_decoder(as_embedder *e, as_tokens text, float *out) {
+    const as_model *model = e->model;
+    size_t width = model->info.width;
+    for (size_t done = 0, n; done < text.count; done += n) {
+        n = text.count - done < AS_CHUNK ? text.count - done : AS_CHUNK;
+        for (size_t m = 0; m < n; m++)
+            e->rows[m] = (as_row){text.ids[done + m], m ? (uint32_t)m - 1 : AS_ROW_BASE};
+        as_forward_run(e->forward, e->rows, n, done, true);
+        for (size_t m = 0; m < n; m++) {
+            model->kernels->rms_norm(e->row, e->forward->x + m * width, model->weights.output_norm,
+                                     width, model->hparams.norm_epsilon);
+            pool(e, e->row, done + m, text.count, out);
+        }
+    }
+}
+
+as_eval_status as_embedder_run(as_embedder *embedder, const as_tokens *texts, size_t count,
+                               float *out) {
+    size_t width = embedder->model->info.width;
+    for (size_t i = 0; i < count; i++)
+        if (!texts[i].count || texts[i].count > embedder->context) return AS_EVAL_TOO_LONG;
+    for (size_t i = 0; i < count * width; i++) out[i] = 0.0f;
+    if (embedder->encoder) run_encoder(embedder, texts, count, out);
+    for (size_t i = 0; !embedder->encoder && i < count; i++)
+        run_decoder(embedder, texts[i], out + i * width);
+    for (size_t i = 0; i < count; i++) to_length_1(embedder, out + i * width);
+    return AS_EVAL_OK;
+}
