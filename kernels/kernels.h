@@ -163,10 +163,8 @@ bool as_wtype_quantized(as_wtype type);           // products go through as_qrow
 // `src` needs no alignment.
 void as_wtype_decode(as_wtype type, const void *src, size_t n, float *x);
 
-// The opposite, for the types that as_wtype_encodes: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, F16 and BF16
-// with the bytes of the format's reference quantizers, Q4_K, Q5_K and Q6_K by least squares. False,
-// and `out` of no use, when a value is not finite or too large for the type.
-bool as_wtype_encodes(as_wtype type);
+// The opposite, with the bytes of the format's reference quantizers (without weights of
+// importance). False, and `out` of no use, when a value is not finite or too large for the type.
 bool as_wtype_encode(as_wtype type, const float *x, size_t n, void *out);
 
 // Bytes that pack() needs for values and for scales (0 unless quantized).

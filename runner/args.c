@@ -73,6 +73,8 @@ const as_option as_options[] = {
     {"no-color", 0, AS_OPT_FLAG, AT(no_color), "*", NULL, "no colours (as NO_COLOR=1 does)"},
     {"offline", 0, AS_OPT_FLAG, AT(offline), "*", NULL,
      "open no connection, whatever asks for one"},
+    {"allow-host", 0, AS_OPT_LIST, AT(allow_hosts), "*", "HOST[:PORT]",
+     "reach only hosts named so (*.DOMAIN: all below it); repeat for several"},
     {"version", 0, AS_OPT_FLAG, AT(version), "*", NULL, "print the version"},
     {"help", 'h', AS_OPT_FLAG, AT(help), "*", NULL, "print help"},
     {NULL, 0, AS_OPT_FLAG, 0, NULL, NULL, NULL},

@@ -17,6 +17,7 @@ typedef struct as_args {
     as_args_list operands; // what is no option
     // global
     as_str store, format;
+    as_args_list allow_hosts;
     as_str listen, token_file; // serve
     bool json, quiet, verbose, no_color, version, help;
     // run, gate, compare, report, history

@@ -393,7 +393,7 @@ static as_rc check_scoring(const run *r, as_err *err) {
     if (!scores || r->ops->scores_texts) return AS_OK;
     return as_fail(err, AS_INVALID,
                    "target '%.*s' gives no log-probability of a given text, which task '%s' needs; "
-                   "gguf: and replay: do",
+                   "gguf:, replay:, tgi: and openai:URL#MODEL+completions do",
                    AS_STR_ARG(r->uri), task == AS_TASK_ROLLING ? "rolling" : "loglikelihood");
 }
 

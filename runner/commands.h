@@ -27,6 +27,7 @@ int as_cmd_bench(const as_args *args);
 int as_cmd_init(const as_args *args);
 int as_cmd_serve(const as_args *args);
 int as_cmd_alert(const as_args *args);
+int as_cmd_targets(const as_args *args);
 int as_cmd_help(const as_args *args);
 
 // Says the error on stderr and returns its exit code.

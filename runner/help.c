@@ -120,8 +120,10 @@ const as_command as_commands[] = {
      "written. Prints its address; SIGINT and SIGTERM let answers under way finish.\n"},
     {"model", as_cmd_model, "VERB", "inspect FILE, quantize IN OUT TYPE, perplexity, bench, pull",
      "  inspect FILE           what a GGUF file holds: architecture, shape, tokenizer, types\n"
-     "  quantize IN OUT TYPE   the same model with its weights brought to f32, f16, bf16, q8_0,\n"
-     "                         q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k\n"
+     "  quantize IN OUT TYPE   the same model with its weights brought to TYPE: f32, f16, bf16,\n"
+     "                         q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k_s, q3_k_m, q3_k_l, "
+     "q4_k_s,\n"
+     "                         q4_k_m, q5_k_s, q5_k_m, q6_k, iq4_nl, iq4_xs or mxfp4\n"
      "  perplexity MODEL FILE  of a text, in windows of 512 tokens (?ctx=N): the second half of\n"
      "                         each is scored\n"
      "  bench MODEL            tokens per second of prompt and decoding, beside what this machine\n"
@@ -136,10 +138,19 @@ const as_command as_commands[] = {
      "MODEL is a file or a target: gguf:PATH?quant=q4_0&threads=2. With ?quant=TYPE weights are\n"
      "brought to TYPE at load, with the same results as the quantized file.\n"
      "\n"
-     "Norms, biases, routers and position tables keep their type. The output matrix gets q6_k\n"
-     "(q8_0 where rows are no multiple of 256), unless TYPE is q8_0 or not quantized. Rows that\n"
-     "are no multiple of 256 fall back from q4_k to q5_0, q5_k to q5_1, q6_k to q8_0; rows that\n"
-     "are no multiple of 32 to f16.\n"},
+     "TYPE means what it means to llama-quantize without a matrix of importance, and gives the\n"
+     "same tensors: norms, biases, routers and position tables stay; the output matrix gets q6_k;\n"
+     "_s, _m and _l, q2_k and iq4_* give more bits to the layers that need them; mxfp4 is for\n"
+     "experts and the rest gets q8_0. q3_k, q4_k and q5_k are short for their _m. Rows that are "
+     "no\n"
+     "multiple of 256 fall back: q2_k and q3_k to q4_0, q4_k to q5_0, q5_k to q5_1, q6_k to q8_0,\n"
+     "iq4_xs to iq4_nl; rows that are no multiple of 32 to f16. A model in parts becomes one "
+     "file.\n"},
+    {"targets", as_cmd_targets, "[NAME]", "the presets: vendors, clouds, servers and frameworks",
+     "Without NAME: every preset with its adapter, the variable of its key, and what it was\n"
+     "checked against. With NAME: its file. A file presets/NAME.yaml beside the suite comes "
+     "before\n"
+     "the one in the program; preset:FILE.yaml#MODEL is any other.\n"},
     {"help", as_cmd_help, "[TOPIC]",
      "this, a command, a metric, or: metrics, targets, gates, alerts, store, exit-codes", ""},
     {NULL, NULL, NULL, NULL, NULL},
@@ -183,7 +194,10 @@ static void put_targets(as_buf *out) {
     for (size_t i = 0; as_targets[i]; i++) as_buff(out, "  %s\n", as_targets[i]->syntax);
     as_buf_text(
         out,
-        "\nkeys of every target behind HTTP (openai, ollama, tgi, kserve, http):\n"
+        "\npresets (assay targets): NAME:MODEL, or NAME:URL#MODEL for another address, with the "
+        "keys of\n"
+        "  its adapter and ?base=URL: groq:MODEL, anthropic:MODEL, vllm:http://gpu1:8000/v1#MODEL\n"
+        "\nkeys of every target behind HTTP (openai, ollama, tgi, kserve, http, presets):\n"
         "  timeout=S      for one attempt (120)      connect=S     for the connection (10)\n"
         "  first_byte=S   until an answer begins     retries=N     after the first attempt (3)\n"
         "  max_wait=S     longest Retry-After that is waited for (120)\n"
@@ -196,13 +210,18 @@ static void put_targets(as_buf *out) {
         "  Retried: refused and broken connections, timeouts, streams that were cut, 408 409 425\n"
         "  429 5xx. Not: other 4xx, answers that are not understood. 401 402 403 404 end the run.\n"
         "\n"
-        "choice: openai's +completions and tgi score the choices by log-probability, kserve takes\n"
-        "  numbers for scores. Elsewhere the answer is generated and matched: exactly, then "
-        "without\n"
-        "  quotes and case, then as the only choice that stands in the text; none or several is "
-        "no\n"
-        "  prediction. Unless all choices stand in the prompt they are listed at its end\n"
-        "  (choice=bare: never).\n"
+        "choice: openai's +completions and tgi score the choices by log-probability (and the "
+        "texts\n"
+        "  of loglikelihood and rolling), kserve takes numbers for scores. Elsewhere the answer "
+        "is\n"
+        "  generated and matched: exactly, then without quotes and case, then as the only choice\n"
+        "  that stands in the text; none or several is no prediction. Unless all choices stand in\n"
+        "  the prompt they are listed at its end (choice=bare: never).\n"
+        "\n"
+        "openai: extra=FILE is an object whose members go into every request (tools,\n"
+        "  response_format, ..); logprobs=yes keeps the log-probability of what was generated.\n"
+        "kserve: datatype=FP32 takes the prompt as a list of numbers, binary=yes sends tensors as\n"
+        "  bytes, classification=yes asks Triton for its classes.\n"
         "\n"
         "embed: texts into vectors by gguf: (encoders; decoders whose file, or ?pooling=mean, cls "
         "or\n"
@@ -217,16 +236,29 @@ static void put_targets(as_buf *out) {
         "texts.\n"
         "\n"
         "http:FILE.yaml\n"
-        "  url: https://host/v1/answer          templates: url, body. They see prompt, messages,\n"
-        "  method: POST                         choices, max_tokens, temperature, seed, stop, id,\n"
-        "  model: ours                          model\n"
-        "  headers: {X-Tenant: acme}\n"
-        "  auth: bearer                         bearer, basic (key is user:password), header:NAME\n"
-        "  key_env: OUR_KEY                     or key_file\n"
+        "  url: https://host/v1/answer          templates: url, query, body. They see prompt,\n"
+        "  query: {version: 2}                  messages, system, turns (the other messages), "
+        "choices,\n"
+        "  method: POST                         max_tokens, temperature, top_p, top_k, min_p, "
+        "seed,\n"
+        "  model: ours                          stop, id, model\n"
+        "  headers: {X-Tenant: acme, X-Id: {env: NAME}}\n"
+        "  auth: bearer                         bearer, basic (key is user:password), "
+        "header:NAME,\n"
+        "  key_env: OUR_KEY                     none; or key_file\n"
+        "  auth: {command: CMD, keep: 300}      a command that prints a token, or an object with\n"
+        "                                       access_token and expires_in\n"
+        "  auth: {aws: bedrock, region: R}      AWS Signature V4, keys from AWS_ACCESS_KEY_ID, ..\n"
         "  body: '{\"text\": {{ prompt | tojson }}, \"max\": {{ max_tokens }}}'\n"
         "  stream: sse                          sse, lines, no\n"
         "  response: {text: choices.0.text, tokens_in: usage.in, tokens_out: usage.out}\n"
-        "                                       also reasoning, scores, finish, error\n"
+        "                                       also reasoning, scores, finish, error, refused. "
+        "Paths:\n"
+        "                                       a.0.b, a.-1.b (last), a.*.b (all, joined), a | b "
+        "(the\n"
+        "                                       first that is there), $ (the body)\n"
+        "  poll: {url: 'https://host/jobs/{{ response.id }}', status: status, done: [ok],\n"
+        "         failed: [failed], every: 1, most: 600}      asked by GET until it is done\n"
         "\n"
         "cmd:COMMAND reads {\"id\", \"task\", \"prompt\", \"messages\", \"choices\", "
         "\"max_tokens\",\n"
@@ -285,18 +317,21 @@ static const struct topic {
 static as_rc put_topic(as_buf *out, as_str name, as_err *err) {
     const char *names[320];
     size_t count = 0;
+    bool found = false;
     for (const as_command *c = as_commands; c->name; c++) {
         names[count++] = c->name;
         if (!as_str_is(name, c->name)) continue;
         put_command(out, c);
-        return AS_OK;
+        found = true;
     }
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
         names[count++] = topics[i].name;
         if (!as_str_is(name, topics[i].name)) continue;
+        if (found) as_buf_text(out, "\nthe targets:\n"); // a command and a topic in one
         topics[i].put(out);
-        return AS_OK;
+        found = true;
     }
+    if (found) return AS_OK;
     if (as_metric_help_one(out, name)) return AS_OK;
     for (const char *const *m = as_metric_names(); *m; m++) names[count++] = *m;
     names[count] = NULL;

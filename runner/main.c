@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "harness/base/log.h"
+#include "harness/net/allow.h"
 #include "harness/net/http.h"
 #include "runner/commands.h"
 #include "runner/evaluate.h"
@@ -62,6 +63,8 @@ int main(int argc, char **argv) {
     if (as_args_parse(argc, argv, &args, &err)) return as_command_fail(&err);
     as_log_limit(args.quiet ? AS_LOG_ERROR : args.verbose ? AS_LOG_DEBUG : AS_LOG_INFO);
     if (args.offline) as_http_go_offline();
+    for (size_t i = 0; i < args.allow_hosts.count; i++)
+        if (as_allow_add(args.allow_hosts.items[i], &err)) return as_command_fail(&err);
     if (args.version) {
         if (as_outputs_print(AS_STR("assay " ASSAY_VERSION "\n"), &err))
             return as_command_fail(&err);

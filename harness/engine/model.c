@@ -99,9 +99,9 @@ as_rc as_model_read(const char *path, const as_mapped *map, const as_model_optio
 // The model's file as if it had been quantized before; `bytes` holds what *out points into.
 static as_rc quantize(const as_gguf *file, const char *type_name, as_gguf *out, as_buf *bytes,
                       as_err *err) {
-    as_wtype type = AS_W_F32;
-    as_rc rc = as_quantize_type(as_str_of(type_name), &type, err);
-    if (!rc) rc = as_quantize_file(file, type, bytes, err);
+    const as_recipe *recipe = NULL;
+    as_rc rc = as_recipe_find(as_str_of(type_name), &recipe, err);
+    if (!rc) rc = as_quantize_file(file, recipe, bytes, err);
     if (rc) return rc;
     return as_gguf_read(out, file->path, (const unsigned char *)bytes->ptr, bytes->len, err);
 }

@@ -89,6 +89,24 @@ static void load_vector(loader *l, const float **out, const char *name, size_t n
     load_values(l, out, name, n, 0, n, required);
 }
 
+// Rows of a type that is only decoded, panel by panel.
+static void pack_coded(const as_matrix *w, uint32_t type, const unsigned char *from,
+                       size_t row_size) {
+    size_t held = as_wtype_size(w->type, w->cols);
+    unsigned char *rows = as_mem_new(AS_PANEL * held);
+    for (size_t row = 0; row < w->rows; row += AS_PANEL) {
+        as_matrix panel = *w;
+        panel.rows = w->rows - row < AS_PANEL ? w->rows - row : AS_PANEL;
+        panel.values = (char *)w->values + as_matrix_values_size(w->type, row, w->cols);
+        if (w->scales)
+            panel.scales = (char *)w->scales + as_matrix_scales_size(w->type, row, w->cols);
+        for (size_t r = 0; r < panel.rows; r++)
+            as_tensor_recode(type, from + (row + r) * row_size, w->cols, rows + r * held);
+        as_matrix_pack(&panel, rows);
+    }
+    free(rows);
+}
+
 // `rows` rows from `first` on of a tensor, whatever its shape: rows lie one after the other.
 static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t first, size_t rows,
                  size_t cols) {
@@ -102,7 +120,11 @@ static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t
     size_t scales_size = as_matrix_scales_size(type, rows, cols);
     if (scales_size) out->scales = reserve(l, scales_size);
     size_t row_size = tensor->size / (size_t)(tensor->elements / cols);
-    if (l->memory) as_matrix_pack(out, tensor->bytes + first * row_size);
+    const unsigned char *from = tensor->bytes + first * row_size;
+    if (l->memory && as_tensor_is_coded(tensor->type))
+        pack_coded(out, tensor->type, from, row_size);
+    else if (l->memory)
+        as_matrix_pack(out, from);
     return true;
 }
 

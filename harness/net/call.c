@@ -23,6 +23,7 @@ static bool may_succeed_later(const as_http_reply *reply) {
     case AS_HTTP_BROKEN:
     case AS_HTTP_TIMEOUT:
     case AS_HTTP_OFFLINE:
+    case AS_HTTP_DENIED:
     case AS_HTTP_CANCELLED:
         return true;
     case AS_HTTP_TOO_LARGE:
@@ -57,7 +58,8 @@ as_call_result as_call(as_http *http, const as_http_request *request,
         result.attempts++;
         result.later = may_succeed_later(reply);
         bool again = result.later && reply->end != AS_HTTP_OFFLINE &&
-                     result.attempts < policy->attempts && (!policy->once || had_no_effect(reply));
+                     reply->end != AS_HTTP_DENIED && result.attempts < policy->attempts &&
+                     (!policy->once || had_no_effect(reply));
         if (as_call_succeeded(reply) || !again) return result;
         int64_t asked_ms = as_retry_after_ms(as_buf_view(&reply->retry_after),
                                              as_buf_view(&reply->date), as_clock_wall_ms());

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "harness/base/clock.h"
+#include "harness/net/allow.h"
 #include "harness/net/url.h"
 
 enum { HOPS_MAX = 5, EVENTS = 64, BODY_KEPT = 256 * 1024, HEADERS_MAX = 64 * 1024 };
@@ -33,7 +34,8 @@ typedef struct exchange {
     CURL *easy;
     struct curl_slist *headers;
     as_http_request request;
-    as_buf url; // as asked now: redirects change it
+    as_buf url;  // as asked now: redirects change it
+    as_buf auth; // header lines for it
     char curl_error[CURL_ERROR_SIZE];
     bool too_large, late, get; // get: a redirect made it a GET
     unsigned hops;
@@ -164,6 +166,11 @@ static void put_headers(exchange *x, bool with_secrets) {
         as_buff(&line, "%.*s: %.*s", AS_STR_ARG(h->name), AS_STR_ARG(h->value));
         x->headers = curl_slist_append(x->headers, line.ptr);
     }
+    for (as_str lines = as_buf_view(&x->auth); with_secrets && lines.len;) {
+        as_buf_clear(&line);
+        as_buf_str(&line, as_str_cut(&lines, '\n'));
+        x->headers = curl_slist_append(x->headers, line.ptr);
+    }
     // Without it libcurl would ask before it sends a large body, and wait for an answer that few
     // servers give.
     x->headers = curl_slist_append(x->headers, "Expect:");
@@ -270,7 +277,34 @@ static void deactivate(exchange *x) {
     http->active_count--;
 }
 
+// False: no header can be made, or the host is not to be reached.
+static bool prepare(exchange *x, bool with_secrets) {
+    as_url url;
+    as_err err = {0};
+    as_buf_clear(&x->auth);
+    as_str asked = as_buf_view(&x->url), content_type = AS_STR("");
+    if (!as_url_parse(asked, &url, &err) && !as_allow_has(&url))
+        as_fail(&err, AS_UNMEASURED, "'%.*s' port %u is not among the hosts of --allow-host",
+                AS_STR_ARG(url.host), url.port);
+    for (size_t i = 0; i < x->request.header_count; i++)
+        if (header_is(x->request.headers[i].name, "content-type"))
+            content_type = x->request.headers[i].value;
+    if (!err.rc && x->request.auth && with_secrets) {
+        as_str method = x->get ? AS_STR("GET") : x->request.method;
+        as_str body = x->get ? AS_STR("") : x->request.body;
+        as_rc rc =
+            as_auth_headers(x->request.auth, method, asked, content_type, body, &x->auth, &err);
+        (void)rc; // err has it
+    }
+    if (err.rc) fail(x, AS_HTTP_DENIED, err.text);
+    return !err.rc;
+}
+
 static void launch(exchange *x, bool with_secrets) {
+    if (!prepare(x, with_secrets)) {
+        push_done(x);
+        return;
+    }
     put_options(x);
     put_headers(x, with_secrets);
     activate(x);
@@ -505,7 +539,7 @@ static void free_list(exchange *x) {
         curl_slist_free_all(x->headers);
         as_buf *const buffers[] = {
             &x->reply.body,     &x->reply.retry_after, &x->reply.date, &x->reply.content_type,
-            &x->reply.location, &x->reply.headers,     &x->url};
+            &x->reply.location, &x->reply.headers,     &x->url,        &x->auth};
         for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) as_buf_free(buffers[i]);
         free(x);
         x = next;

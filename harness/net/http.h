@@ -5,12 +5,12 @@
 // An engine belongs to one thread; only as_http_wake may be called from others. Proxies come from
 // the environment (http_proxy, https_proxy, NO_PROXY). Certificates are verified, always.
 // Redirects are followed within the origin (at most 5); to another host only for a GET without
-// body, and without the headers that are marked secret. HTTP knows nothing of models: retries,
-// limits and parsing are the business of others.
+// body, and without the headers that are marked secret and those of `auth`. HTTP knows nothing of
+// models: retries, limits and parsing are the business of others.
 #ifndef AS_HTTP_H
 #define AS_HTTP_H
 
-#include "harness/base/str.h"
+#include "harness/net/auth.h"
 
 // From now on no engine opens a socket: every request ends with AS_HTTP_OFFLINE. Process-wide.
 void as_http_go_offline(void);
@@ -25,6 +25,7 @@ typedef enum as_http_end {
     AS_HTTP_REDIRECT,  // sent to another host, or in circles
     AS_HTTP_INVALID,   // no URL that can be asked
     AS_HTTP_OFFLINE,
+    AS_HTTP_DENIED, // the host is not on the list (allow.h), or there is no token for it (auth.h)
     AS_HTTP_CANCELLED,
 } as_http_end;
 
@@ -47,6 +48,7 @@ typedef struct as_http_request {
     size_t header_count;
     as_str body; // sent when its ptr is not NULL
     as_http_limits limits;
+    as_auth *auth; // NULL: none
     // Called with each piece of the body as it comes, if not NULL; the reply has the status.
     void (*on_piece)(void *context, const as_http_reply *reply, as_str piece);
     void *context;

@@ -8,6 +8,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/file.h"
 #include "harness/base/log.h"
+#include "harness/net/allow.h"
 #include "harness/net/retry.h"
 #include "harness/net/sse.h"
 #include "harness/net/url.h"
@@ -15,7 +16,7 @@
 #include "harness/target/recall.h"
 #include "harness/target/reply.h"
 
-enum { WORKERS = 16, KEYS_MAX = 40 };
+enum { WORKERS = 16, KEYS_MAX = 64 };
 static as_recall cache; // dir NULL: none
 static const uint64_t MS = 1000000, REFUSED_NS = 1200000000;
 
@@ -41,8 +42,9 @@ typedef struct asked {
     as_wire_call wire_call;
     as_wire_take take;
     as_sse sse;
-    bool streams;
-    char key[65]; // in the cache
+    bool streams, renewed; // renewed: its token was refused once
+    unsigned auth_serial;  // of the token that it was sent with
+    char key[65];          // in the cache
     double token_guess;
     uint64_t due_ns, at_ns; // intended start or 0; not before
     uint64_t first_ns, last_ns;
@@ -113,14 +115,28 @@ static void warn_plain_key(const as_target *t) {
                        AS_STR_ARG(t->setup.key_hint), AS_STR_ARG(url.host));
 }
 
+// The list of allowed hosts is read before anything is asked: exit code 2.
+static as_rc check_allowed(const as_target *t, as_err *err) {
+    as_url url;
+    if (as_url_parse(t->setup.endpoint, &url, NULL) || as_allow_has(&url)) return AS_OK;
+    return as_fail(err, AS_INVALID, "target '%.*s': '%.*s' is not among the hosts of --allow-host",
+                   AS_STR_ARG(t->setup.uri), AS_STR_ARG(url.host));
+}
+
 as_rc as_remote_open(const as_wire_ops *ops, as_str uri, as_str base_dir, as_target **out,
                      as_err *err) {
+    return as_remote_open_preset(ops, &(as_remote_preset){0}, uri, base_dir, out, err);
+}
+
+as_rc as_remote_open_preset(const as_wire_ops *ops, const as_remote_preset *preset, as_str uri,
+                            as_str base_dir, as_target **out, as_err *err) {
     as_target *t = as_mem_new(sizeof *t);
     const char *allowed[KEYS_MAX] = {0};
     size_t count = 0;
     for (size_t i = 0; i < sizeof common_keys / sizeof *common_keys; i++)
         allowed[count++] = common_keys[i];
     for (size_t i = 0; ops->keys && ops->keys[i]; i++) allowed[count++] = ops->keys[i];
+    for (size_t i = 0; preset->keys && preset->keys[i]; i++) allowed[count++] = preset->keys[i];
     t->ops = ops;
     as_rc rc = as_target_uri_parse(&t->arena, uri, allowed, &t->parsed, err);
     if (!rc) rc = read_common(t, uri, base_dir, err);
@@ -129,7 +145,9 @@ as_rc as_remote_open(const as_wire_ops *ops, as_str uri, as_str base_dir, as_tar
                                .base_dir = as_str_copy(&t->arena, base_dir),
                                .parsed = &t->parsed};
     as_wire_header(&t->setup, AS_STR("Content-Type"), AS_STR("application/json"), false);
+    if (!rc && preset->prepare) rc = preset->prepare(&t->setup, err);
     if (!rc) rc = ops->open(&t->setup, err);
+    if (!rc) rc = check_allowed(t, err);
     if (rc) {
         as_remote_close(t);
         return rc;
@@ -161,6 +179,7 @@ as_rc as_remote_accepts(const as_target *t, const as_request *request, as_err *e
 }
 
 void as_remote_close(as_target *t) {
+    if (t->setup.auth) as_auth_free(t->setup.auth);
     as_arena_free(&t->arena);
     free(t);
 }
@@ -259,6 +278,8 @@ static void reset_take(asked *a) {
                         .choice_logprobs = t->choice_logprobs,
                         .vectors = t->vectors,
                         .vector_width = t->vector_width,
+                        .again_url = t->again_url,
+                        .again_count = t->again_count,
                         .outcome = AS_OUT_OK,
                         .error = AS_STR("")};
     a->streams = false;
@@ -437,6 +458,28 @@ static void keep_response(const asked *a, const as_http_reply *r) {
     as_recall_put(&cache, a->key, &kept);
 }
 
+// Asks once more for what was not done yet.
+static void ask_again(asked *a) {
+    as_url from, to;
+    as_err err = {0};
+    if (as_url_parse(a->wire_call.url, &from, &err) || as_url_parse(a->take.again_url, &to, &err) ||
+        !as_url_keeps_origin(&from, &to)) {
+        fail_case(a, AS_OUT_BAD_RESPONSE,
+                  as_strf(a->arena, "sent to another host for its answer, '%.*s': not asked",
+                          AS_STR_ARG(a->take.again_url)));
+        return;
+    }
+    a->wire_call = (as_wire_call){.method = AS_STR("GET"), .url = a->take.again_url};
+    a->attempt = 0;
+    a->token_guess = 0;
+    a->take.again_count++;
+    a->answer->latency_ms += (double)a->take.again_ms;
+    if (a->worker->given_up.len)
+        cancel_case(a);
+    else
+        wait_until(a, as_clock_ns() + a->take.again_ms * MS);
+}
+
 // One call is answered: the next one, or the case is done.
 static void take_answer(asked *a) {
     const as_target *t = a->worker->target;
@@ -445,7 +488,8 @@ static void take_answer(asked *a) {
     out->tokens_out += a->take.has_usage ? a->take.tokens_out : a->take.pieces;
     if (!a->take.has_usage && a->take.pieces) out->estimated = true;
     if (++a->call < a->calls) {
-        a->attempt = 0;
+        a->attempt = a->take.again_count = 0;
+        a->take.again_url = (as_str){0};
         build_call(a);
         wait_until(a, 0);
         return;
@@ -481,6 +525,7 @@ static void retry(asked *a, as_reply j) {
 
 static void take_reply(as_target_worker *w, as_http_reply *r) {
     asked *a = r->context;
+    const as_target *t = w->target;
     w->out_count--;
     if (r->status) w->reached = true;
     as_reply j = judge(a, r);
@@ -491,22 +536,31 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
         if (a->take.has_usage)
             as_pace_correct(&w->pace,
                             (double)(a->take.tokens_in + a->take.tokens_out) - a->token_guess);
-        if (cache.dir) keep_response(a, r);
-        take_answer(a);
+        if (a->take.again_ms) {
+            ask_again(a);
+        } else {
+            if (cache.dir) keep_response(a, r);
+            take_answer(a);
+        }
+    } else if (r->status == 401 && !a->renewed && !w->given_up.len && t->setup.auth &&
+               as_auth_forget(t->setup.auth, a->auth_serial)) {
+        a->renewed = true; // the token may have ended early: once more with a new one
+        a->answer->attempts++;
+        wait_until(a, now);
     } else {
         bool refused = r->end == AS_HTTP_REFUSED && !w->reached;
         // While a server that worked restarts, knocking at its door costs no case its retries:
         // patience ends that.
         bool knocking = r->end == AS_HTTP_REFUSED && w->pace.open && w->pace.succeeded;
-        bool last = j.what == AS_REPLY_RETRY && a->attempt >= (unsigned)w->target->retries &&
-                    !(knocking && w->target->retries);
+        bool last = j.what == AS_REPLY_RETRY && a->attempt >= (unsigned)t->retries &&
+                    !(knocking && t->retries);
         if (j.what == AS_REPLY_RETRY && j.targets_fault && !refused &&
             as_pace_failed(&w->pace, now, w->out_count))
             give_up(w,
                     as_strf(a->arena, "no request succeeds any more: %.*s", AS_STR_ARG(j.error)));
         if (refused && (last || now - w->first_ns > REFUSED_NS))
             give_up(w, as_strf(a->arena, "nothing answers at %.*s: %.*s",
-                               AS_STR_ARG(w->target->setup.endpoint), AS_STR_ARG(j.error)));
+                               AS_STR_ARG(t->setup.endpoint), AS_STR_ARG(j.error)));
         if (j.what == AS_REPLY_FATAL) give_up(w, j.error);
         if (j.what == AS_REPLY_RETRY && !last && !w->given_up.len) {
             retry(a, j);
@@ -526,7 +580,7 @@ static bool answer_from_cache(asked *a) {
     if (!as_recall_get(&cache, a->arena, a->key, &kept)) return false;
     reset_take(a);
     if (expects_events(a, kept.content_type)) as_sse_feed(&a->sse, kept.body, take_event, a);
-    if (judge_body(a, kept.body).what != AS_REPLY_ANSWERED) return false;
+    if (judge_body(a, kept.body).what != AS_REPLY_ANSWERED || a->take.again_ms) return false;
     as_answer *out = a->answer;
     out->latency_ms += kept.latency_ms;
     if (!a->call) out->ttft_ms = kept.ttft_ms;
@@ -535,15 +589,37 @@ static bool answer_from_cache(asked *a) {
     return true;
 }
 
+// The setup's headers but those that the call has itself, and the call's.
+static const as_http_header *gather_headers(const asked *a, size_t *count_out) {
+    const as_wire_setup *setup = &a->worker->target->setup;
+    const as_wire_call *call = &a->wire_call;
+    size_t count = 0;
+    as_http_header *out =
+        AS_NEW_ARRAY(a->arena, as_http_header, setup->header_count + call->header_count);
+    for (size_t i = 0; i < setup->header_count; i++) {
+        bool own = false;
+        for (size_t j = 0; j < call->header_count; j++)
+            own = own || as_str_eq(call->headers[j].name, setup->headers[i].name);
+        if (!own) out[count++] = setup->headers[i];
+    }
+    for (size_t j = 0; j < call->header_count; j++) out[count++] = call->headers[j];
+    *count_out = count;
+    return out;
+}
+
 static void send(asked *a) {
     as_target_worker *w = a->worker;
     const as_target *t = w->target;
+    const as_http_header *headers = t->setup.headers;
+    size_t header_count = t->setup.header_count;
+    if (a->wire_call.header_count) headers = gather_headers(a, &header_count);
     reset_take(a);
     as_http_request request = {
         .method = a->wire_call.method.len ? a->wire_call.method : AS_STR("POST"),
         .url = a->wire_call.url,
-        .headers = t->setup.headers,
-        .header_count = t->setup.header_count,
+        .headers = headers,
+        .header_count = header_count,
+        .auth = t->setup.auth,
         .body = a->wire_call.body,
         .limits = {.connect_ms = (uint64_t)t->connect_s * 1000,
                    .first_byte_ms = (uint64_t)t->first_byte_s * 1000,
@@ -559,6 +635,7 @@ static void send(asked *a) {
     as_pace_sent(&w->pace, a->token_guess);
     w->out_count++;
     as_http_start(w->http, &request);
+    if (t->setup.auth) a->auth_serial = t->setup.auth->serial;
 }
 
 // Sends what is due. Returns when to look again.
@@ -569,7 +646,8 @@ static uint64_t send_due(as_target_worker *w) {
         if (ready > at) at = ready;
         if (at > now) return at;
         asked *a = take_waiting(w);
-        if (!cache.dir || !answer_from_cache(a)) send(a);
+        bool kept = cache.dir && !a->take.again_count;
+        if (!kept || !answer_from_cache(a)) send(a);
     }
     return UINT64_MAX;
 }

@@ -22,6 +22,15 @@ as_rc as_remote_cache(const char *dir, as_err *err) AS_MUST_USE;
 
 as_rc as_remote_open(const as_wire_ops *wire, as_str uri, as_str base_dir, as_target **out,
                      as_err *err) AS_MUST_USE;
+
+// The same through a preset: more keys of the URI than the wire's own (NULL-terminated; read
+// during the call only), and `prepare` on the setup before the wire opens.
+typedef struct as_remote_preset {
+    const char *const *keys;
+    as_rc (*prepare)(as_wire_setup *setup, as_err *err);
+} as_remote_preset;
+as_rc as_remote_open_preset(const as_wire_ops *wire, const as_remote_preset *preset, as_str uri,
+                            as_str base_dir, as_target **out, as_err *err) AS_MUST_USE;
 const as_target_info *as_remote_info(const as_target *target);
 as_rc as_remote_worker_new(as_target *target, as_target_worker **out, as_err *err) AS_MUST_USE;
 void as_remote_begin(as_target_worker *worker, as_arena *arena, const as_request *request,
@@ -34,10 +43,13 @@ void as_remote_close(as_target *target);
 as_rc as_remote_accepts(const as_target *target, const as_request *request,
                         as_err *err) AS_MUST_USE;
 
-#define AS_REMOTE(SCHEME, SYNTAX, OPEN)                                                            \
+// AS_REMOTE_SCORES where it can do LOGLIKELIHOOD and ROLLING, at least with some of its keys.
+#define AS_REMOTE(SCHEME, SYNTAX, OPEN) AS_REMOTE_TABLE(SCHEME, SYNTAX, OPEN, false)
+#define AS_REMOTE_SCORES(SCHEME, SYNTAX, OPEN) AS_REMOTE_TABLE(SCHEME, SYNTAX, OPEN, true)
+#define AS_REMOTE_TABLE(SCHEME, SYNTAX, OPEN, SCORES)                                              \
     {                                                                                              \
-        .scheme = (SCHEME), .syntax = (SYNTAX), .embeds = true, .open = (OPEN),                    \
-        .info = as_remote_info, .worker_new = as_remote_worker_new,                                \
+        .scheme = (SCHEME), .scores_texts = (SCORES), .embeds = true, .syntax = (SYNTAX),          \
+        .open = (OPEN), .info = as_remote_info, .worker_new = as_remote_worker_new,                \
         .worker_free = as_remote_worker_free, .close = as_remote_close, .begin = as_remote_begin,  \
         .next = as_remote_next, .wake = as_remote_wake, .cancel = as_remote_cancel,                \
         .accepts = as_remote_accepts                                                               \

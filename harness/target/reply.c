@@ -7,7 +7,8 @@
 as_reply as_reply_broken(as_arena *arena, const as_http_reply *r) {
     bool retry = r->end == AS_HTTP_REFUSED || r->end == AS_HTTP_BROKEN || r->end == AS_HTTP_TIMEOUT;
     // Offline is no reason to give up: other cases may be in the cache.
-    bool fatal = r->end == AS_HTTP_TLS || r->end == AS_HTTP_REDIRECT || r->end == AS_HTTP_INVALID;
+    bool fatal = r->end == AS_HTTP_TLS || r->end == AS_HTTP_REDIRECT || r->end == AS_HTTP_INVALID ||
+                 r->end == AS_HTTP_DENIED;
     as_outcome outcome = r->end == AS_HTTP_TIMEOUT     ? AS_OUT_TIMEOUT
                          : r->end == AS_HTTP_TOO_LARGE ? AS_OUT_BAD_RESPONSE
                          : r->end == AS_HTTP_CANCELLED ? AS_OUT_CANCELLED

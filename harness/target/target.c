@@ -2,11 +2,20 @@
 #include "harness/target/target.h"
 
 #include "harness/base/sha256.h"
+#include "harness/target/presets/preset.h"
 
-const as_target_ops *const as_targets[] = {
-    &as_target_gguf, &as_target_openai, &as_target_ollama, &as_target_tgi,  &as_target_kserve,
-    &as_target_http, &as_target_cmd,    &as_target_replay, &as_target_mock, NULL};
-enum { TARGET_COUNT = sizeof as_targets / sizeof *as_targets - 1 };
+const as_target_ops *const as_targets[] = {&as_target_gguf,
+                                           &as_target_openai,
+                                           &as_target_ollama,
+                                           &as_target_tgi,
+                                           &as_target_kserve,
+                                           &as_target_http,
+                                           &as_target_preset,
+                                           &as_target_cmd,
+                                           &as_target_replay,
+                                           &as_target_mock,
+                                           NULL};
+enum { TARGET_COUNT = sizeof as_targets / sizeof *as_targets - 1, PRESETS_MAX = 200 };
 
 as_rc as_target_can_embed(const as_target_ops *ops, const as_target *target, as_err *err) {
     as_request request = {.task = AS_TASK_EMBED};
@@ -42,7 +51,11 @@ uint64_t as_target_seed(const as_request *request) {
 
 as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) {
     as_str rest = uri, scheme = as_str_cut(&rest, ':'), variant = scheme;
-    const char *names[TARGET_COUNT + 1] = {0};
+    const char *names[TARGET_COUNT + PRESETS_MAX + 1] = {0};
+    if (rest.ptr && as_preset_known(scheme)) { // with its '+', if it had one
+        *out = &as_target_preset;
+        return AS_OK;
+    }
     scheme = as_str_cut(&variant, '+'); // "openai+completions"
     for (size_t i = 0; i < TARGET_COUNT; i++) {
         names[i] = as_targets[i]->scheme;
@@ -55,12 +68,16 @@ as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) {
         *out = as_targets[i];
         return AS_OK;
     }
+    size_t count = TARGET_COUNT;
+    for (const as_preset_file *f = as_preset_files; f->name && count < TARGET_COUNT + PRESETS_MAX;
+         f++)
+        names[count++] = f->name;
     const char *near = rest.ptr ? as_str_nearest(scheme, names) : NULL;
     as_buf all = {0};
     for (size_t i = 0; i < TARGET_COUNT; i++) as_buff(&all, "%s%s:", i ? ", " : "", names[i]);
     as_fail(err, AS_INVALID,
-            "target '%.*s' is no URI that assay knows%s%s%s; there are %s (see: assay help "
-            "targets)",
+            "target '%.*s' is no URI that assay knows%s%s%s; there are %s and presets (see: "
+            "assay targets)",
             AS_STR_ARG(uri), near ? " (did you mean '" : "", near ? near : "", near ? ":'?)" : "",
             all.ptr);
     as_buf_free(&all);
@@ -85,6 +102,9 @@ static as_rc parse_pair(as_str uri, as_str pair, const char *const *allowed, as_
         if (as_str_eq(out->keys[i], key))
             return as_fail(err, AS_INVALID, "target '%.*s': key '%.*s' stands twice",
                            AS_STR_ARG(uri), AS_STR_ARG(key));
+    if (out->count == AS_TARGET_KEYS_MAX)
+        return as_fail(err, AS_INVALID, "target '%.*s': more than %d keys", AS_STR_ARG(uri),
+                       AS_TARGET_KEYS_MAX);
     out->keys[out->count] = key;
     out->values[out->count++] = value;
     return AS_OK;

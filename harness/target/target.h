@@ -127,9 +127,10 @@ as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) AS_M
 
 // Parsed "scheme:rest?key=value&key=value"; keys not in `allowed` (NULL-terminated) are errors
 // that name the nearest one.
+enum { AS_TARGET_KEYS_MAX = 32 };
 typedef struct as_target_uri {
     as_str rest;
-    as_str keys[32], values[32];
+    as_str keys[AS_TARGET_KEYS_MAX + 8], values[AS_TARGET_KEYS_MAX + 8]; // a preset adds some
     size_t count;
 } as_target_uri;
 as_rc as_target_uri_parse(as_arena *arena, as_str uri, const char *const *allowed,
@@ -141,7 +142,8 @@ as_rc as_target_uri_count(as_str uri, const as_target_uri *parsed, const char *k
                           int64_t most, int64_t *out, as_err *err) AS_MUST_USE;
 
 extern const as_target_ops as_target_gguf, as_target_replay, as_target_mock, as_target_openai,
-    as_target_ollama, as_target_tgi, as_target_kserve, as_target_http, as_target_cmd;
+    as_target_ollama, as_target_tgi, as_target_kserve, as_target_http, as_target_cmd,
+    as_target_preset;
 
 // All of them, in the order of the help. Ends with NULL.
 extern const as_target_ops *const as_targets[];

@@ -1,102 +1,122 @@
 // SPDX-License-Identifier: Apache-2.0
 // http:FILE.yaml - any endpoint, by a file that says how it is asked and where its answer stands:
 //
-//   url: https://host/v1/summarize          # a template, as body is
+//   url: https://host/v1/summarize          # a template, as query and body are
+//   query: {version: "2"}                   # percent-encoded and joined to the URL
 //   method: POST
 //   model: our-summarizer                   # a name, for reports
-//   headers: {X-Tenant: acme}
+//   headers: {X-Tenant: acme, X-Id: {env: TENANT_ID}}         # from the environment: secret
 //   auth: bearer                            # bearer | basic (key is user:password) | header:NAME
 //   key_env: SUMMARIZER_KEY                 # or key_file
+//   auth: {command: gcloud auth print-access-token, keep: 300}    # or its expires_in; auth.h
+//   auth: {aws: bedrock, region: us-east-1}                   # Signature V4
 //   body: '{"text": {{ prompt | tojson }}, "max": {{ max_tokens }}}'
 //   stream: sse                             # or lines; without it one JSON object
-//   response:                               # paths: choices.0.text
-//     text: result.text
+//   response:                               # paths: choices.0.text; content.*.text joins them all;
+//     text: result.text | result            # the first that is there; $ is the body, JSON or not
 //     reasoning, tokens_in, tokens_out: ..  # where there are any
 //     scores: result.scores                 # choice: log-probabilities in the suite's order
-//     finish: stop_reason                   # "length" or "max_tokens": cut off
-//     error: error.message                  # there and not null: the server failed
+//     finish: stop_reason                   # "length", "max_tokens": cut off; "refusal",
+//     "SAFETY".. error: error.message                  # there and not null: the server failed
+//     refused: block_reason                 # there and not null: withheld or refused
 //   done: "[DONE]"                          # stream: data that ends it
+//   poll:                                   # asked again by GET until it is done
+//     url: https://host/jobs/{{ response.id }}    # `response`: what came first; the same origin
+//     status: status                        # path
+//     done: [succeeded]
+//     failed: [failed, canceled]
+//     every: 1                              # s
+//     most: 600                             # times; then it is a timeout
 //
-// Templates see prompt (the messages joined by newlines), messages, choices, max_tokens,
-// temperature, top_p, top_k, min_p, seed, stop, id, model. What data holds is a value in them,
-// never a template; the key is no variable.
+// Templates see prompt (the messages joined by newlines), messages, system (what system messages
+// say), turns (the others), choices, max_tokens, temperature, top_p, top_k, min_p, seed, stop, id,
+// model. What data holds is a value in them, never a template; the key is no variable.
 #include <math.h>
 
+#include <string.h>
+#include <strings.h>
+
 #include "harness/base/file.h"
-#include "harness/base/jinja.h"
 #include "harness/base/sha256.h"
-#include "harness/base/yaml.h"
-#include "harness/net/secret.h"
+#include "harness/base/utf8.h"
 #include "harness/net/url.h"
+#include "harness/target/presets/preset.h"
 #include "harness/target/remote.h"
 
-enum { FILE_MAX = 1 << 20, HEADERS_MAX = 16 };
+enum { FILE_MAX = 1 << 20, QUERY_MAX = 16 };
 
-static const char *const keys[] = {NULL};
+static const char *const keys[] = {"choice", NULL};
 
 typedef enum stream_kind { STREAM_NO, STREAM_SSE, STREAM_LINES } stream_kind;
 
 struct as_wire {
-    const char *path; // of the file
+    const char *path;    // of the file
+    const as_json *with; // a preset's parameters, or NULL
     as_str method, model, done;
     const as_jinja *url, *body;
+    struct {
+        as_str name;
+        const as_jinja *value;
+    } query[QUERY_MAX];
+    size_t query_count;
+    bool bare; // choices are never listed
     stream_kind stream;
-    as_str text, reasoning, tokens_in, tokens_out, scores, finish, error; // paths
+    as_str text, reasoning, tokens_in, tokens_out, scores, finish, error, refused; // paths
+    struct {
+        const as_jinja *url; // NULL: no polling
+        as_str status;
+        const as_yaml *done, *failed; // lists
+        double every_s;
+        int64_t most;
+    } poll;
 };
 
-static as_rc wrong(const as_wire *w, const as_yaml *at, as_err *err, const char *what) {
-    return as_fail(err, AS_INVALID, "%s:%zu:%zu: %s", w->path, at->line, at->column, what);
-}
-
-static as_rc check_keys(const as_wire *w, const as_yaml *map, const char *const *known,
-                        as_err *err) {
-    if (map->kind != AS_YAML_MAP) return wrong(w, map, err, "expected a map");
-    for (const as_yaml *m = map->child; m; m = m->next) {
-        bool found = false;
-        for (size_t i = 0; known[i]; i++) found = found || as_str_is(m->key, known[i]);
-        if (found) continue;
-        const char *near = as_str_nearest(m->key, known);
-        return as_fail(err, AS_INVALID, "%s:%zu:%zu: unknown key '%.*s'%s%s%s", w->path,
-                       m->key_line, m->key_column, AS_STR_ARG(m->key),
-                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+static as_json *message_list(as_arena *arena, const as_message *messages, size_t count, bool system,
+                             bool others) {
+    as_json *list = as_json_new(arena, AS_JSON_ARRAY);
+    for (size_t i = 0; i < count; i++) {
+        if (as_str_is(messages[i].role, "system") ? !system : !others) continue;
+        as_json *m = as_json_new(arena, AS_JSON_OBJECT);
+        as_json_set(arena, m, "role", as_json_new_str(arena, messages[i].role));
+        as_json_set(arena, m, "content", as_json_new_str(arena, messages[i].content));
+        as_json_append(list, m);
     }
-    return AS_OK;
+    return list;
 }
 
-static as_rc text_of(const as_wire *w, const as_yaml *map, const char *key, as_str otherwise,
-                     as_str *out, as_err *err) {
-    const as_yaml *value = as_yaml_get(map, key);
-    *out = otherwise;
-    if (!value) return AS_OK;
-    if (value->kind != AS_YAML_STRING && value->kind != AS_YAML_NUMBER)
-        return as_fail(err, AS_INVALID, "%s:%zu:%zu: %s must be a text, found %s", w->path,
-                       value->line, value->column, key, as_yaml_kind_name(value->kind));
-    *out = value->text;
-    return AS_OK;
+static as_str system_text(as_arena *arena, const as_message *messages, size_t count) {
+    as_str text = AS_STR("");
+    for (size_t i = 0; i < count; i++)
+        if (as_str_is(messages[i].role, "system"))
+            text = as_strf(arena, "%.*s%s%.*s", AS_STR_ARG(text), text.len ? "\n" : "",
+                           AS_STR_ARG(messages[i].content));
+    return text;
 }
 
 static as_json *variables(as_arena *arena, const as_wire *w, const as_request *request) {
-    as_json *v = as_json_new(arena, AS_JSON_OBJECT);
-    as_json *messages = as_json_new(arena, AS_JSON_ARRAY), *choices, *stops;
-    for (size_t i = 0; i < request->message_count; i++) {
-        as_json *m = as_json_new(arena, AS_JSON_OBJECT);
-        as_json_set(arena, m, "role", as_json_new_str(arena, request->messages[i].role));
-        as_json_set(arena, m, "content", as_json_new_str(arena, request->messages[i].content));
-        as_json_append(messages, m);
-    }
+    as_json *v = as_json_new(arena, AS_JSON_OBJECT), *choices, *stops;
+    as_request asked = *request;
+    as_str sha;
+    asked.messages = as_wire_messages(arena, request, w->bare || w->scores.len, &sha);
+    size_t count = asked.message_count;
+    for (const as_json *m = w->with ? w->with->child : NULL; m; m = m->next)
+        as_json_set(arena, v, m->key.ptr, as_json_new_str(arena, m->text));
     choices = as_json_new(arena, AS_JSON_ARRAY);
     for (size_t i = 0; i < request->choice_count; i++)
         as_json_append(choices, as_json_new_str(arena, request->choices[i]));
     stops = as_json_new(arena, AS_JSON_ARRAY);
     for (size_t i = 0; i < request->stop_count; i++)
         as_json_append(stops, as_json_new_str(arena, request->stops[i]));
-    as_json_set(arena, v, "prompt", as_json_new_str(arena, as_wire_prompt(arena, request)));
-    as_json_set(arena, v, "messages", messages);
+    as_json_set(arena, v, "prompt", as_json_new_str(arena, as_wire_prompt(arena, &asked)));
+    as_json_set(arena, v, "messages", message_list(arena, asked.messages, count, true, true));
+    as_json_set(arena, v, "turns", message_list(arena, asked.messages, count, false, true));
+    as_json_set(arena, v, "system",
+                as_json_new_str(arena, system_text(arena, asked.messages, count)));
     as_json_set(arena, v, "choices", choices);
     as_json_set(arena, v, "stop", stops);
     as_json_set(arena, v, "id", as_json_new_str(arena, request->id));
-    as_json_set(arena, v, "model", as_json_new_str(arena, w->model));
-    as_json_set(arena, v, "max_tokens", as_json_new_f64(arena, (double)request->max_tokens));
+    if (!w->with) as_json_set(arena, v, "model", as_json_new_str(arena, w->model));
+    as_json_set(arena, v, "max_tokens", as_json_new_f64(arena, (double)as_wire_room(request)));
     as_json_set(arena, v, "temperature", as_json_new_f64(arena, request->temperature));
     as_json_set(arena, v, "top_p", as_json_new_f64(arena, request->top_p));
     as_json_set(arena, v, "top_k", as_json_new_f64(arena, (double)request->top_k));
@@ -108,42 +128,77 @@ static as_json *variables(as_arena *arena, const as_wire *w, const as_request *r
 static as_rc compile(as_arena *arena, const as_wire *w, const as_yaml *file, const char *key,
                      const as_jinja **out, as_err *err) {
     as_str text;
-    as_rc rc = text_of(w, file, key, (as_str){0}, &text, err);
+    as_rc rc = as_template_text(w->path, file, key, (as_str){0}, &text, err);
     if (rc || !text.ptr) return rc;
     rc = as_jinja_parse(arena, text, out, err);
     if (rc) as_err_prefix(err, "%s: %s", w->path, key);
     return rc;
 }
 
-static as_rc render(const as_wire *w, as_arena *arena, const as_request *request,
-                    const as_jinja *template_, as_str *out, as_err *err) {
+static as_rc render(as_arena *arena, const as_json *with, const as_jinja *template_, as_str *out,
+                    as_err *err) {
     as_buf text = {0};
-    as_rc rc = as_jinja_render(template_, arena, variables(arena, w, request), &text, err);
+    as_rc rc = as_jinja_render(template_, arena, with, &text, err);
     if (!rc) *out = as_str_copy(arena, as_buf_view(&text));
     as_buf_free(&text);
     return rc;
 }
 
-// Renders both templates once with a prompt that breaks JSON if it is not escaped.
+static void put_percent(as_buf *out, as_str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+                     (c && strchr("-_.~", c));
+        as_buff(out, plain ? "%c" : "%%%02X", c);
+    }
+}
+
+// The URL with its query.
+static as_rc render_url(const as_wire *w, as_arena *arena, const as_json *with, as_str *out,
+                        as_err *err) {
+    as_buf url = {0};
+    as_str text;
+    as_rc rc = render(arena, with, w->url, &text, err);
+    if (!rc) as_buf_str(&url, as_str_trim(text));
+    bool has = !rc && as_str_find(text, AS_STR("?"), 0) != SIZE_MAX;
+    for (size_t i = 0; !rc && i < w->query_count; i++) {
+        rc = render(arena, with, w->query[i].value, &text, err);
+        as_buf_char(&url, has || i ? '&' : '?');
+        put_percent(&url, w->query[i].name);
+        as_buf_char(&url, '=');
+        if (!rc) put_percent(&url, text);
+    }
+    if (!rc) *out = as_str_copy(arena, as_buf_view(&url));
+    as_buf_free(&url);
+    return rc;
+}
+
+// Renders all templates once with a prompt that breaks JSON if it is not escaped.
 static as_rc rehearse(const as_wire *w, as_arena *arena, as_str *url_text, as_err *err) {
     static const as_message hard = {{"user", 4}, {"a \"quoted\"\nline", 15}};
-    static const as_str choices[] = {{"a", 1}, {"b", 1}};
+    static const as_str choices[] = {{"a", 1}, {"b", 1}}, stop = {"\n", 1};
     as_request request = {.messages = &hard,
                           .message_count = 1,
                           .choices = choices,
                           .choice_count = 2,
+                          .stops = &stop,
+                          .stop_count = 1,
                           .id = {"c-1", 3},
+                          .temperature = 0.5,
+                          .top_p = 0.5,
+                          .top_k = 5,
                           .max_tokens = 8};
     as_url url;
     as_str text = {0};
-    as_rc rc = render(w, arena, &request, w->url, url_text, err);
+    const as_json *with = variables(arena, w, &request);
+    as_rc rc = render_url(w, arena, with, url_text, err);
     if (!rc) rc = as_url_parse(*url_text, &url, err);
     if (rc) {
         as_err_prefix(err, "%s: url", w->path);
         return rc;
     }
     if (!w->body) return AS_OK;
-    rc = render(w, arena, &request, w->body, &text, err);
+    rc = render(arena, with, w->body, &text, err);
     const as_json *json;
     as_str start = as_str_trim(text);
     if (!rc && start.len && (start.ptr[0] == '{' || start.ptr[0] == '['))
@@ -152,116 +207,132 @@ static as_rc rehearse(const as_wire *w, as_arena *arena, as_str *url_text, as_er
     return rc;
 }
 
-static as_rc read_headers(as_wire_setup *s, const as_wire *w, const as_yaml *file, as_err *err) {
-    const as_yaml *headers = as_yaml_get(file, "headers");
-    if (!headers) return AS_OK;
-    if (headers->kind != AS_YAML_MAP || headers->count > HEADERS_MAX)
-        return wrong(w, headers, err, "headers must be a map of at most 16");
-    for (const as_yaml *h = headers->child; h; h = h->next) {
-        bool plain = h->kind == AS_YAML_STRING || h->kind == AS_YAML_NUMBER;
-        for (size_t i = 0; plain && i < h->text.len; i++)
-            plain = (unsigned char)h->text.ptr[i] >= ' ';
-        for (size_t i = 0; plain && i < h->key.len; i++)
-            plain = (unsigned char)h->key.ptr[i] > ' ' && h->key.ptr[i] != ':';
-        if (!plain) return wrong(w, h, err, "a header is a name and a line of text");
-        if (as_str_is(h->key, "Authorization") || as_str_is(h->key, "authorization"))
-            return wrong(w, h, err, "keys are not written into files like this: use auth, key_env");
-        as_wire_header(s, h->key, h->text, false);
+static as_rc read_query(as_arena *arena, as_wire *w, const as_yaml *file, as_err *err) {
+    const as_yaml *query = as_yaml_get(file, "query");
+    if (!query) return AS_OK;
+    if (query->kind != AS_YAML_MAP || query->count > QUERY_MAX)
+        return as_template_wrong(w->path, query, err, "query must be a map of at most %d",
+                                 QUERY_MAX);
+    as_rc rc = AS_OK;
+    for (const as_yaml *q = query->child; !rc && q; q = q->next) {
+        if (q->kind != AS_YAML_STRING && q->kind != AS_YAML_NUMBER)
+            return as_template_wrong(w->path, q, err, "a value of query is a text");
+        w->query[w->query_count].name = q->key;
+        rc = as_jinja_parse(arena, q->text, &w->query[w->query_count++].value, err);
+        if (rc) as_err_prefix(err, "%s: query", w->path);
     }
+    return rc;
+}
+
+static as_rc read_words(const as_wire *w, const as_yaml *poll, const char *key, const as_yaml **out,
+                        as_err *err) {
+    const as_yaml *list = as_yaml_get(poll, key);
+    bool texts = list && list->kind == AS_YAML_LIST;
+    for (const as_yaml *v = texts ? list->child : NULL; v; v = v->next)
+        texts = texts && v->kind == AS_YAML_STRING;
+    if (!texts)
+        return as_template_wrong(w->path, poll, err, "poll.%s must be a list of texts", key);
+    *out = list;
     return AS_OK;
 }
 
-// The file's key_env and key_file count where the URI has none.
-static as_rc read_auth(as_wire_setup *s, const as_wire *w, const as_yaml *file, as_err *err) {
-    as_str auth, env, path, key;
-    as_rc rc = text_of(w, file, "auth", AS_STR("bearer"), &auth, err);
-    if (!rc) rc = text_of(w, file, "key_env", AS_STR(""), &env, err);
-    if (!rc) rc = text_of(w, file, "key_file", AS_STR(""), &path, err);
-    if (rc) return rc;
-    as_target_uri merged = *s->parsed;
-    const as_target_uri *given = s->parsed;
-    bool in_uri = as_target_uri_value(given, "key_env", (as_str){0}).ptr ||
-                  as_target_uri_value(given, "key_file", (as_str){0}).ptr;
-    as_str name = env.len ? env : AS_STR("none");
-    if (!in_uri) {
-        merged.keys[merged.count] = path.len ? AS_STR("key_file") : AS_STR("key_env");
-        merged.values[merged.count++] = path.len ? path : name;
-    }
-    s->parsed = &merged;
-    rc = as_wire_key(s, "", &key, err);
-    s->parsed = given;
-    if (rc || !key.ptr) return rc;
-    as_str rest = auth, kind = as_str_cut(&rest, ':');
-    if (as_str_is(auth, "bearer")) {
-        as_wire_header(s, AS_STR("Authorization"),
-                       as_strf(s->arena, "Bearer %.*s", AS_STR_ARG(key)), true);
-    } else if (as_str_is(auth, "basic")) {
-        as_str coded = as_secret_base64(s->arena, key);
-        as_wire_header(s, AS_STR("Authorization"),
-                       as_strf(s->arena, "Basic %.*s", AS_STR_ARG(coded)), true);
-    } else if (as_str_is(kind, "header") && rest.len) {
-        as_wire_header(s, rest, key, true);
-    } else {
-        return wrong(w, as_yaml_get(file, "auth"), err, "auth is bearer, basic or header:NAME");
-    }
-    return AS_OK;
+static as_rc read_poll(as_arena *arena, as_wire *w, const as_yaml *file, as_err *err) {
+    static const char *const known[] = {"url", "status", "done", "failed", "every", "most", NULL};
+    const as_yaml *poll = as_yaml_get(file, "poll");
+    if (!poll) return AS_OK;
+    w->poll.every_s = 1;
+    w->poll.most = 600;
+    as_rc rc = as_template_keys(w->path, poll, known, err);
+    if (!rc && w->stream) rc = as_template_wrong(w->path, poll, err, "a stream is not polled");
+    if (!rc) rc = as_template_text(w->path, poll, "status", AS_STR(""), &w->poll.status, err);
+    if (!rc) rc = read_words(w, poll, "done", &w->poll.done, err);
+    if (!rc) rc = read_words(w, poll, "failed", &w->poll.failed, err);
+    if (!rc) rc = as_template_count(w->path, poll, "most", 1, 1000000, &w->poll.most, err);
+    const as_yaml *every = rc ? NULL : as_yaml_get(poll, "every");
+    if (every) w->poll.every_s = every->kind == AS_YAML_NUMBER ? every->number : 0;
+    if (!rc && !(w->poll.every_s >= 0.01 && w->poll.every_s <= 3600))
+        rc = as_template_wrong(w->path, every, err,
+                               "poll.every is a number of seconds, 0.01 to 3600");
+    if (!rc) rc = compile(arena, w, poll, "url", &w->poll.url, err);
+    if (!rc && (!w->poll.url || !w->poll.status.len))
+        rc = as_template_wrong(w->path, poll, err, "poll needs url and status");
+    return rc;
 }
 
 static as_rc read_response(as_wire *w, const as_yaml *file, as_err *err) {
-    static const char *const known[] = {"text",   "reasoning", "tokens_in", "tokens_out",
-                                        "scores", "finish",    "error",     NULL};
+    static const char *const known[] = {"text",   "reasoning", "tokens_in", "tokens_out", "scores",
+                                        "finish", "error",     "refused",   NULL};
     as_str *const into[] = {&w->text,   &w->reasoning, &w->tokens_in, &w->tokens_out,
-                            &w->scores, &w->finish,    &w->error};
+                            &w->scores, &w->finish,    &w->error,     &w->refused};
     const as_yaml *response = as_yaml_get(file, "response");
     if (!response)
-        return wrong(w, file, err, "'response' is missing: it says where the text stands");
-    as_rc rc = check_keys(w, response, known, err);
+        return as_template_wrong(w->path, file, err,
+                                 "'response' is missing: it says where the text stands");
+    as_rc rc = as_template_keys(w->path, response, known, err);
     for (size_t i = 0; !rc && known[i]; i++)
-        rc = text_of(w, response, known[i], AS_STR(""), into[i], err);
+        rc = as_template_text(w->path, response, known[i], AS_STR(""), into[i], err);
     if (!rc && !w->text.len && !w->scores.len)
-        rc = wrong(w, response, err, "response needs 'text' or 'scores'");
+        rc = as_template_wrong(w->path, response, err, "response needs 'text' or 'scores'");
     return rc;
 }
 
 static as_rc read_file(as_wire_setup *s, as_wire *w, const as_yaml *file, as_err *err) {
-    static const char *const known[] = {"url",    "method",   "model",    "headers",
-                                        "auth",   "key_env",  "key_file", "body",
-                                        "stream", "response", "done",     NULL};
+    static const char *const known[] = {"url",      "query",   "method",   "model", "headers",
+                                        "auth",     "key_env", "key_file", "body",  "stream",
+                                        "response", "done",    "poll",     NULL};
+    static const char *const streams[] = {"no", "sse", "lines"};
+    static const char *const methods[] = {"GET", "POST", "PUT", "PATCH"};
     as_str stream;
-    as_rc rc = check_keys(w, file, known, err);
-    if (!rc) rc = text_of(w, file, "method", AS_STR("POST"), &w->method, err);
-    if (!rc) rc = text_of(w, file, "model", s->parsed->rest, &w->model, err);
-    if (!rc) rc = text_of(w, file, "done", AS_STR("[DONE]"), &w->done, err);
-    if (!rc) rc = text_of(w, file, "stream", AS_STR("no"), &stream, err);
+    const char *path = w->path;
+    as_rc rc = s->preset ? AS_OK : as_template_keys(path, file, known, err);
+    if (!rc) rc = as_template_text(path, file, "method", AS_STR("POST"), &w->method, err);
+    if (!rc) rc = as_template_text(path, file, "model", s->parsed->rest, &w->model, err);
+    if (!rc) rc = as_template_text(path, file, "done", AS_STR("[DONE]"), &w->done, err);
+    if (!rc) rc = as_template_text(path, file, "stream", AS_STR("no"), &stream, err);
     if (!rc) rc = read_response(w, file, err);
     if (!rc) rc = compile(s->arena, w, file, "url", &w->url, err);
     if (!rc) rc = compile(s->arena, w, file, "body", &w->body, err);
+    if (!rc) rc = read_query(s->arena, w, file, err);
     if (rc) return rc;
-    static const char *const methods[] = {"GET", "POST", "PUT", "PATCH"};
+    if (w->with) w->model = as_json_str(w->with, "model", AS_STR(""));
     bool method = false;
     for (size_t i = 0; i < 4; i++) method = method || as_str_is(w->method, methods[i]);
     if (!method)
-        return wrong(w, as_yaml_get(file, "method"), err, "method is GET, POST, PUT or PATCH");
-    if (!w->url) return wrong(w, file, err, "'url' is missing");
-    w->stream = as_str_is(stream, "sse")     ? STREAM_SSE
-                : as_str_is(stream, "lines") ? STREAM_LINES
-                                             : STREAM_NO;
-    if (!w->stream && !as_str_is(stream, "no"))
-        return wrong(w, as_yaml_get(file, "stream"), err, "stream is sse, lines or no");
+        return as_template_wrong(path, as_yaml_get(file, "method"), err,
+                                 "method is GET, POST, PUT or PATCH");
+    if (!w->url) return as_template_wrong(path, file, err, "'url' is missing");
+    size_t kind = 0;
+    while (kind < 3 && !as_str_is(stream, streams[kind])) kind++;
+    if (kind == 3)
+        return as_template_wrong(path, as_yaml_get(file, "stream"), err,
+                                 "stream is sse, lines or no");
+    w->stream = (stream_kind)kind;
     if (w->stream && !w->text.len)
-        return wrong(w, as_yaml_get(file, "stream"), err, "a stream needs response.text");
-    rc = read_headers(s, w, file, err);
-    if (!rc) rc = read_auth(s, w, file, err);
+        return as_template_wrong(path, as_yaml_get(file, "stream"), err,
+                                 "a stream needs response.text");
+    rc = read_poll(s->arena, w, file, err);
+    if (!rc) rc = as_template_headers(s, path, file, w->with, err);
+    if (!rc && !s->preset) rc = as_template_auth(s, path, file, NULL, err);
     return rc;
 }
 
 static as_rc http_open(as_wire_setup *s, as_err *err) {
+    static const char *const words[] = {"list", "bare", NULL};
     as_wire *w = s->wire = AS_NEW(s->arena, as_wire);
     as_str text;
-    const as_yaml *file;
-    w->path = as_path_join(s->arena, s->base_dir, s->parsed->rest).ptr;
-    as_rc rc = as_file_read(s->arena, w->path, FILE_MAX, &text, err);
-    if (!rc) rc = as_yaml_parse(s->arena, text, w->path, &file, err);
+    const as_yaml *file = NULL;
+    size_t bare;
+    as_rc rc = as_wire_word(s, "choice", words, 0, &bare, err);
+    w->bare = bare == 1;
+    if (s->preset) {
+        w->path = s->preset->path;
+        w->with = s->preset->with;
+        file = s->preset->file;
+    } else if (!rc) {
+        w->path = as_path_join(s->arena, s->base_dir, s->parsed->rest).ptr;
+        rc = as_file_read(s->arena, w->path, FILE_MAX, &text, err);
+        if (!rc) rc = as_yaml_parse(s->arena, text, w->path, &file, err);
+    }
     if (!rc) rc = read_file(s, w, file, err);
     if (!rc) rc = rehearse(w, s->arena, &s->endpoint, err);
     s->model_name = w->model;
@@ -272,7 +343,7 @@ static as_rc http_accepts(const as_wire *w, const as_request *request, as_err *e
     if (request->task == AS_TASK_GENERATE && !w->text.len)
         return as_fail(err, AS_INVALID, "response.text is missing: '%s' gives scores alone",
                        w->path);
-    return AS_OK;
+    return as_wire_no_scoring(request, err);
 }
 
 static void http_build(const as_wire *w, as_arena *arena, const as_request *request, size_t call,
@@ -282,8 +353,9 @@ static void http_build(const as_wire *w, as_arena *arena, const as_request *requ
     *out = (as_wire_call){
         .method = w->method, .stream = w->stream == STREAM_SSE, .lines = w->stream == STREAM_LINES};
     *sha256 = as_sha256_of(arena, as_wire_prompt(arena, request));
-    as_rc rc = render(w, arena, request, w->url, &out->url, &err);
-    if (!rc && w->body) rc = render(w, arena, request, w->body, &out->body, &err);
+    const as_json *with = variables(arena, w, request);
+    as_rc rc = render_url(w, arena, with, &out->url, &err);
+    if (!rc && w->body) rc = render(arena, with, w->body, &out->body, &err);
     if (rc) out->error = as_strf(arena, "the request cannot be built: %s", err.text);
 }
 
@@ -294,18 +366,71 @@ static uint64_t count_at(const as_json *object, as_str path) {
     return count ? (uint64_t)value->number : 0;
 }
 
+static bool is_word(as_str text, const char *const *words) {
+    for (; *words; words++)
+        if (text.len == strlen(*words) && !strncasecmp(text.ptr, *words, text.len)) return true;
+    return false;
+}
+
+// The texts at one path, in which "*" stands for every member of a list. Returns how many.
+static size_t gather_one(const as_json *at, as_str path, as_buf *to) {
+    size_t star = as_str_find(path, AS_STR("*"), 0);
+    if (star == SIZE_MAX) {
+        const as_json *value = as_wire_at(at, path);
+        if (!value || value->kind != AS_JSON_STRING) return 0;
+        as_buf_str(to, value->text);
+        return 1;
+    }
+    const as_json *list = as_wire_at(at, as_str_sub(path, 0, star));
+    as_str rest = as_str_sub(path, star + 1, path.len);
+    if (!list || list->kind != AS_JSON_ARRAY) return list ? gather_one(list, rest, to) : 0;
+    size_t count = 0;
+    for (const as_json *one = list->child; one; one = one->next) count += gather_one(one, rest, to);
+    return count;
+}
+
+// Those of the first path, of several between bars, that has any.
+static size_t gather(const as_json *object, as_str paths, as_buf *to) {
+    size_t count = 0;
+    while (paths.ptr && !count)
+        count = gather_one(object, as_str_trim(as_str_cut(&paths, '|')), to);
+    return count;
+}
+
+// The same for a whole answer, where what is no text is written as JSON. False: there is none.
+static bool take_text(const as_wire *w, as_wire_take *take, const as_json *object) {
+    for (as_str paths = w->text; paths.ptr;) {
+        as_str path = as_str_trim(as_str_cut(&paths, '|'));
+        if (gather_one(object, path, &take->text)) return true;
+        bool star = as_str_find(path, AS_STR("*"), 0) != SIZE_MAX;
+        const as_json *value = star ? NULL : as_wire_at(object, path);
+        if (!value || value->kind == AS_JSON_STRING) continue;
+        if (value->kind != AS_JSON_NULL)
+            as_buf_str(&take->text, as_json_plain(take->scratch, value));
+        return true;
+    }
+    return false;
+}
+
 static void take_rest(const as_wire *w, as_wire_take *take, const as_json *object) {
+    static const char *const length[] = {"length", "max_tokens", "limit", NULL};
+    static const char *const filter[] = {
+        "content_filter", "content_filtered", "refusal",   "guardrail_intervened",
+        "SAFETY",         "RECITATION",       "BLOCKLIST", "PROHIBITED_CONTENT",
+        "SPII",           "ERROR_TOXIC",      NULL};
     uint64_t in = count_at(object, w->tokens_in), out = count_at(object, w->tokens_out);
     if (in) take->tokens_in = in;
     if (out) take->tokens_out = out;
     take->has_usage = take->has_usage || out;
-    const as_json *value = w->reasoning.len ? as_wire_at(object, w->reasoning) : NULL;
-    if (value && value->kind == AS_JSON_STRING) as_buf_str(&take->reasoning, value->text);
-    value = w->finish.len ? as_wire_at(object, w->finish) : NULL;
-    if (!value || value->kind != AS_JSON_STRING) return;
-    bool length = as_str_is(value->text, "length") || as_str_is(value->text, "max_tokens");
-    bool filter = as_str_is(value->text, "content_filter") || as_str_is(value->text, "refusal");
-    take->finish = length ? AS_WIRE_LENGTH : filter ? AS_WIRE_FILTER : AS_WIRE_STOP;
+    if (w->reasoning.len && gather(object, w->reasoning, &take->reasoning)) take->piece = true;
+    const as_json *refused = w->refused.len ? as_wire_at(object, w->refused) : NULL;
+    if (refused && refused->kind != AS_JSON_NULL) take->finish = AS_WIRE_FILTER;
+    if (take->finish == AS_WIRE_FILTER) return;
+    const as_json *value = w->finish.len ? as_wire_at(object, w->finish) : NULL;
+    if (!value || value->kind != AS_JSON_STRING || !value->text.len) return;
+    take->finish = is_word(value->text, length)   ? AS_WIRE_LENGTH
+                   : is_word(value->text, filter) ? AS_WIRE_FILTER
+                                                  : AS_WIRE_STOP;
 }
 
 static const as_json *take_object(const as_wire *w, as_wire_take *take, as_str text) {
@@ -327,19 +452,18 @@ static const as_json *take_object(const as_wire *w, as_wire_take *take, as_str t
 
 static void http_event(const as_wire *w, as_wire_take *take, as_str event, as_str data) {
     (void)event;
+    if (take->ended) return;
     if (as_str_eq(as_str_trim(data), w->done)) {
         take->ended = true;
         return;
     }
     const as_json *object = take_object(w, take, data);
     if (!object) return;
-    const as_json *text = as_wire_at(object, w->text);
-    if (text && text->kind == AS_JSON_STRING && text->text.len) {
-        as_buf_str(&take->text, text->text);
-        take->piece = true;
-    }
-    // A stream of unknown make may end without a word.
-    if (take->finish == AS_WIRE_OPEN) take->finish = AS_WIRE_STOP;
+    size_t before = take->text.len;
+    gather(object, w->text, &take->text);
+    if (take->text.len > before) take->piece = true;
+    // Where nothing says how an answer ends, a stream may end without a word.
+    if (take->finish == AS_WIRE_OPEN && !w->finish.len) take->finish = AS_WIRE_STOP;
     take_rest(w, take, object);
 }
 
@@ -358,9 +482,75 @@ static void take_scores(const as_wire *w, as_wire_take *take, const as_json *lis
     take->choice_logprobs = scores;
 }
 
+static bool among(as_str text, const as_yaml *list) {
+    for (const as_yaml *v = list->child; v; v = v->next)
+        if (as_str_eq(text, v->text)) return true;
+    return false;
+}
+
+static bool find_poll(const as_wire *w, as_wire_take *take, const as_json *object) {
+    as_err err = {0};
+    as_json *with = variables(take->arena, w, take->request);
+    as_json *response = as_json_new(take->arena, AS_JSON_OBJECT);
+    *response = *object; // shares the members, and is done with before they are
+    response->next = NULL;
+    as_json_set(take->arena, with, "response", response);
+    if (render(take->arena, with, w->poll.url, &take->again_url, &err)) {
+        as_wire_bad(take, "poll.url: %s", err.text);
+        return false;
+    }
+    take->again_url = as_str_trim(take->again_url);
+    return true;
+}
+
+// Whether the answer is there; else it is asked for again, or the case has failed.
+static bool polled(const as_wire *w, as_wire_take *take, const as_json *object) {
+    // The first response may be nothing but where to ask.
+    static const as_json pending = {.kind = AS_JSON_STRING, .text = {"pending", 7}};
+    const as_json *status = as_wire_at(object, w->poll.status);
+    if (!status && !take->again_count) status = &pending;
+    if (!status || status->kind != AS_JSON_STRING) {
+        as_wire_bad(take, "the response has no '%.*s'", AS_STR_ARG(w->poll.status));
+        return false;
+    }
+    if (among(status->text, w->poll.done)) return true;
+    if (among(status->text, w->poll.failed)) {
+        take->outcome = AS_OUT_HTTP_ERROR;
+        take->error =
+            as_strf(take->arena, "the server says that it is '%.*s'", AS_STR_ARG(status->text));
+        return false;
+    }
+    if (take->again_count >= (unsigned)w->poll.most) {
+        take->outcome = AS_OUT_TIMEOUT;
+        take->error = as_strf(take->arena, "still '%.*s' when asked %u times",
+                              AS_STR_ARG(status->text), take->again_count);
+        return false;
+    }
+    // Where to ask is said once, by the first response.
+    if (!take->again_url.len && !find_poll(w, take, object)) return false;
+    take->again_ms = (uint64_t)(w->poll.every_s * 1000);
+    take->finish = AS_WIRE_STOP;
+    return false;
+}
+
+// A body that is a text and not JSON, where the path "$" says so.
+static bool take_plain(const as_wire *w, as_wire_take *take, as_str body) {
+    const as_json *object;
+    as_err err;
+    as_str paths = w->text;
+    bool whole = false;
+    while (paths.ptr) whole = whole || as_str_is(as_str_trim(as_str_cut(&paths, '|')), "$");
+    if (!whole || !as_json_parse(take->scratch, body, &object, &err)) return false;
+    as_buf_str(&take->text, as_utf8_clean(take->scratch, body));
+    take->finish = AS_WIRE_STOP;
+    take->ended = true;
+    return true;
+}
+
 static void http_body(const as_wire *w, as_wire_take *take, as_str body) {
+    if (take_plain(w, take, body)) return;
     const as_json *object = take_object(w, take, body);
-    if (!object) return;
+    if (!object || (w->poll.url && !polled(w, take, object))) return;
     take->finish = AS_WIRE_STOP;
     take->ended = true;
     take_rest(w, take, object);
@@ -368,11 +558,9 @@ static void http_body(const as_wire *w, as_wire_take *take, as_str body) {
         take_scores(w, take, as_wire_at(object, w->scores));
         return;
     }
-    const as_json *text = as_wire_at(object, w->text);
-    if (!text)
+    // No text at all is none, but where the model was kept from saying one.
+    if (!take_text(w, take, object) && take->finish == AS_WIRE_STOP)
         as_wire_bad(take, "the response has no '%.*s'", AS_STR_ARG(w->text));
-    else if (text->kind != AS_JSON_NULL)
-        as_buf_str(&take->text, as_json_plain(take->arena, text));
 }
 
 const as_wire_ops as_wire_http = {.keys = keys,

@@ -10,10 +10,12 @@
 #include "harness/target/remote.h"
 #include "harness/target/wire_embed.h"
 
-static const char *const keys[] = {"stream", "choice", "num_ctx", "think", "keep_alive", NULL};
+static const char *const keys[] = {"stream",     "choice", "num_ctx", "think",
+                                   "keep_alive", "extra",  NULL};
 
 struct as_wire {
     as_str base, model, keep_alive;
+    const as_json *extra; // an object; NULL: none
     bool bare, no_stream;
     size_t think; // 0: not said, 1: yes, 2: no
     int64_t num_ctx;
@@ -68,6 +70,7 @@ static as_rc ollama_open(as_wire_setup *s, as_err *err) {
     if (!rc) rc = as_wire_word(s, "choice", choice, 0, &bare, err);
     if (!rc) rc = as_wire_word(s, "think", think, 0, &w->think, err);
     if (!rc) rc = as_target_uri_count(s->uri, s->parsed, "num_ctx", 1, 1 << 24, &w->num_ctx, err);
+    if (!rc) rc = as_wire_extra(s, &w->extra, err);
     if (!rc) rc = as_wire_key(s, "OLLAMA_API_KEY", &key, err);
     if (rc) return rc;
     w->no_stream = no_stream == 1;
@@ -81,10 +84,13 @@ static as_rc ollama_open(as_wire_setup *s, as_err *err) {
     return AS_OK;
 }
 
+static as_rc ollama_accepts(const as_wire *w, const as_request *request, as_err *err) {
+    (void)w;
+    return as_wire_no_scoring(request, err);
+}
+
 static void put_options(const as_wire *w, as_json_out *jo, const as_request *request) {
-    size_t most = request->max_tokens;
-    for (size_t i = 0; i < request->choice_count; i++)
-        if (request->choices[i].len + 16 > most) most = request->choices[i].len + 16;
+    size_t most = as_wire_room(request);
     as_jo_key(jo, "options");
     as_jo_open(jo, '{');
     as_jo_key(jo, "temperature"), as_jo_f64(jo, request->temperature);
@@ -131,6 +137,7 @@ static void ollama_build(const as_wire *w, as_arena *arena, const as_request *re
     if (w->think) as_jo_key(&jo, "think"), as_jo_bool(&jo, w->think == 1);
     if (w->keep_alive.len) as_jo_key(&jo, "keep_alive"), as_jo_str(&jo, w->keep_alive);
     put_options(w, &jo, request);
+    as_wire_put_extra(&jo, w->extra);
     as_jo_close(&jo, '}');
     *out = (as_wire_call){
         .url =
@@ -154,6 +161,7 @@ static void take_object(as_wire_take *take, as_str text, bool whole) {
     as_str thought = as_json_str(message ? message : object, "thinking", AS_STR(""));
     as_buf_str(&take->text, words->text);
     as_buf_str(&take->reasoning, thought);
+    as_wire_add_tools(take, as_json_get(message, "tool_calls"));
     if (words->text.len || thought.len) take->piece = true;
     if (!as_json_bool(object, "done", whole)) return;
     take->ended = take->has_usage = true;
@@ -186,6 +194,7 @@ const as_wire_ops as_wire_ollama = {.embeds = true,
                                     .calls = ollama_calls,
                                     .keys = keys,
                                     .open = ollama_open,
+                                    .accepts = ollama_accepts,
                                     .build = ollama_build,
                                     .event = ollama_event,
                                     .body = ollama_body};
@@ -196,5 +205,6 @@ static as_rc open_target(as_str uri, as_str base_dir, as_target **out, as_err *e
 
 const as_target_ops as_target_ollama = AS_REMOTE(
     "ollama",
-    "ollama:[HOST/]MODEL[?stream=yes|no&choice=list|bare&num_ctx=N&think=yes|no&keep_alive=T&...]",
+    "ollama:[HOST/]MODEL[?stream=yes|no&choice=list|bare&num_ctx=N&think=yes|no&keep_alive=T&"
+    "extra=FILE&...]",
     open_target);

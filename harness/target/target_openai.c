@@ -3,25 +3,33 @@
 // llama.cpp, TGI, SGLang, LM Studio, LocalAI, TensorRT-LLM, Ray, KServe, Together, Groq, ...).
 // BASE_URL is what the vendor's clients call base_url; without a path "/v1" is added.
 //
-// `#MODEL+completions` uses the text endpoint: `choice` by log-probabilities of the prompt with
-// each choice after it (echo). At the chat endpoint a choice is generated and matched (pick.h); the
-// choices are listed at the end of the last message unless they all stand in the prompt already
-// (choice=bare never lists them).
+// `#MODEL+completions` uses the text endpoint: `choice`, `loglikelihood` and `rolling` by
+// log-probabilities of the prompt with what follows after it (echo, or score=prompt_logprobs at
+// vLLM), where the server has them. Of a rolling text the very first token is predicted only where
+// the server puts a beginning token before it. logprobs=yes keeps the log-probability of generated
+// answers. extra=FILE is an object of JSON or YAML whose members go into every request as they
+// are: tools, response_format, reasoning_effort, provider. At the chat endpoint a choice is
+// generated and matched (pick.h); the choices are listed at the end of the last message unless they
+// all stand in the prompt already (choice=bare never lists them).
 #include <math.h>
 #include <string.h>
 
 #include "harness/base/sha256.h"
+#include "harness/base/utf8.h"
 #include "harness/net/url.h"
 #include "harness/target/remote.h"
 #include "harness/target/wire_embed.h"
 #include "harness/target/wire_openai.h"
 
-static const char *const keys[] = {"stream", "choice", "api_version", "limit", "sampling", NULL};
+static const char *const keys[] = {"stream",   "choice", "api_version", "limit", "sampling",
+                                   "logprobs", "score",  "extra",       "seed",  NULL};
 
 struct as_wire {
     as_str url, embeddings_url, model;
-    bool completions, bare, no_sampling;
+    bool completions, bare, no_sampling, logprobs, prompt_logprobs;
+    const as_json *extra; // an object; NULL: none
     as_wire_stream stream;
+    as_str seed;  // the name of the seed's field; empty: not sent
     as_str limit; // the name of the token limit's field; empty: not sent
 };
 
@@ -55,16 +63,26 @@ static as_rc read_keys(as_wire_setup *s, as_wire *w, as_err *err) {
     static const char *const choice[] = {"list", "bare", NULL};
     static const char *const limit[] = {"max_tokens", "max_completion_tokens", "none", NULL};
     static const char *const sampling[] = {"yes", "no", NULL};
-    size_t at[4];
+    static const char *const no_yes[] = {"no", "yes", NULL};
+    static const char *const score[] = {"echo", "prompt_logprobs", NULL};
+    static const char *const seed[] = {"seed", "random_seed", "none", NULL};
+    size_t at[7];
     as_rc rc = as_wire_word(s, "stream", stream, 0, &at[0], err);
     if (!rc) rc = as_wire_word(s, "choice", choice, 0, &at[1], err);
     if (!rc) rc = as_wire_word(s, "limit", limit, 0, &at[2], err);
     if (!rc) rc = as_wire_word(s, "sampling", sampling, 0, &at[3], err);
+    if (!rc) rc = as_wire_word(s, "logprobs", no_yes, 0, &at[4], err);
+    if (!rc) rc = as_wire_word(s, "score", score, 0, &at[5], err);
+    if (!rc) rc = as_wire_word(s, "seed", seed, 0, &at[6], err);
+    if (!rc) rc = as_wire_extra(s, &w->extra, err);
     if (rc) return rc;
     w->stream = (as_wire_stream)at[0];
     w->bare = at[1] == 1;
     w->limit = as_str_of(at[2] == 2 ? "" : limit[at[2]]);
+    w->seed = as_str_of(at[6] == 2 ? "" : seed[at[6]]);
     w->no_sampling = at[3] == 1;
+    w->logprobs = at[4] == 1;
+    w->prompt_logprobs = at[5] == 1;
     return AS_OK;
 }
 
@@ -107,25 +125,22 @@ static as_rc openai_accepts(const as_wire *w, const as_request *request, as_err 
                        "the chat endpoint always applies the model's template, so it cannot do "
                        "'chat: raw'; use the text endpoint: #%.*s+completions",
                        AS_STR_ARG(w->model));
+    if (!w->completions &&
+        (request->task == AS_TASK_LOGLIKELIHOOD || request->task == AS_TASK_ROLLING))
+        return as_fail(err, AS_INVALID,
+                       "the chat endpoint gives no log-probability of a given text; the text "
+                       "endpoint of a server with echo does: #%.*s+completions",
+                       AS_STR_ARG(w->model));
     return AS_OK;
 }
 
 static bool by_echo(const as_wire *w, const as_request *request) {
-    return w->completions && request->task == AS_TASK_CHOICE;
+    return w->completions && request->task != AS_TASK_GENERATE;
 }
 
 static size_t openai_calls(const as_wire *w, const as_request *request) {
     if (request->task == AS_TASK_EMBED) return as_wire_embed_calls(request);
-    return by_echo(w, request) ? request->choice_count : 1;
-}
-
-// A choice needs room for its text, and for a model to think first.
-static size_t token_limit(const as_request *request) {
-    size_t most = request->max_tokens;
-    if (request->task != AS_TASK_CHOICE) return most;
-    for (size_t i = 0; i < request->choice_count; i++)
-        if (request->choices[i].len + 16 > most) most = request->choices[i].len + 16;
-    return most;
+    return by_echo(w, request) && request->task == AS_TASK_CHOICE ? request->choice_count : 1;
 }
 
 static void put_sampling(const as_wire *w, as_json_out *out, const as_request *request) {
@@ -133,7 +148,8 @@ static void put_sampling(const as_wire *w, as_json_out *out, const as_request *r
         as_jo_key(out, "temperature"), as_jo_f64(out, request->temperature);
         // At temperature 0 it changes nothing, and some servers refuse what they do not know.
         if (request->temperature > 0) {
-            as_jo_key(out, "seed"), as_jo_i64(out, (int64_t)as_target_seed(request));
+            if (w->seed.len)
+                as_jo_keys(out, w->seed), as_jo_i64(out, (int64_t)as_target_seed(request));
             as_target_put_filters(out, request);
         }
     }
@@ -144,10 +160,19 @@ static void put_sampling(const as_wire *w, as_json_out *out, const as_request *r
     as_jo_close(out, ']');
 }
 
-static as_str choice_text(as_arena *arena, as_str prompt, as_str choice) {
+// What is sent for the log-probability of the call's text, and from where on it counts.
+static as_str text_after(as_arena *arena, as_str prompt, as_str choice) {
     bool space = prompt.len && prompt.ptr[prompt.len - 1] != ' ' &&
                  prompt.ptr[prompt.len - 1] != '\n' && choice.len && choice.ptr[0] != ' ';
     return as_strf(arena, "%.*s%s%.*s", AS_STR_ARG(prompt), space ? " " : "", AS_STR_ARG(choice));
+}
+
+static as_str scored_text(as_arena *arena, const as_request *request, size_t call, size_t *from) {
+    as_str prompt = as_wire_prompt(arena, request);
+    *from = request->task == AS_TASK_ROLLING ? 0 : as_utf8_count(prompt);
+    if (request->task == AS_TASK_ROLLING) return prompt;
+    bool choice = request->task == AS_TASK_CHOICE;
+    return text_after(arena, prompt, choice ? request->choices[call] : request->continuation);
 }
 
 static void put_prompt(const as_wire *w, as_arena *arena, const as_request *request, size_t call,
@@ -161,8 +186,8 @@ static void put_prompt(const as_wire *w, as_arena *arena, const as_request *requ
     as_str prompt = as_wire_prompt(arena, request);
     *sha256 = as_sha256_of(arena, prompt);
     as_jo_key(out, "prompt");
-    as_jo_str(out,
-              by_echo(w, request) ? choice_text(arena, prompt, request->choices[call]) : prompt);
+    size_t from;
+    as_jo_str(out, by_echo(w, request) ? scored_text(arena, request, call, &from) : prompt);
 }
 
 static void openai_build(const as_wire *w, as_arena *arena, const as_request *request, size_t call,
@@ -181,14 +206,21 @@ static void openai_build(const as_wire *w, as_arena *arena, const as_request *re
     bool stream = w->stream != AS_WIRE_STREAM_NO && request->task == AS_TASK_GENERATE;
     if (by_echo(w, request)) {
         // One token is generated and dropped: servers differ in what 0 means.
-        as_jo_key(&jo, "echo"), as_jo_bool(&jo, true);
-        as_jo_key(&jo, "logprobs"), as_jo_i64(&jo, 1);
+        if (w->prompt_logprobs) {
+            as_jo_key(&jo, "prompt_logprobs"), as_jo_i64(&jo, 1);
+        } else {
+            as_jo_key(&jo, "echo"), as_jo_bool(&jo, true);
+            as_jo_key(&jo, "logprobs"), as_jo_i64(&jo, 1);
+        }
         as_jo_key(&jo, "max_tokens"), as_jo_i64(&jo, 1);
         as_jo_key(&jo, "temperature"), as_jo_f64(&jo, 0);
     } else {
-        if (w->limit.len) as_jo_keys(&jo, w->limit), as_jo_i64(&jo, (int64_t)token_limit(request));
+        if (w->limit.len) as_jo_keys(&jo, w->limit), as_jo_i64(&jo, (int64_t)as_wire_room(request));
         put_sampling(w, &jo, request);
+        if (w->logprobs && w->completions) as_jo_key(&jo, "logprobs"), as_jo_i64(&jo, 1);
+        if (w->logprobs && !w->completions) as_jo_key(&jo, "logprobs"), as_jo_bool(&jo, true);
     }
+    as_wire_put_extra(&jo, w->extra);
     if (stream) as_jo_key(&jo, "stream"), as_jo_bool(&jo, true);
     if (stream && w->stream == AS_WIRE_STREAM_USAGE) {
         as_jo_key(&jo, "stream_options");
@@ -215,12 +247,23 @@ static void openai_body(const as_wire *w, as_wire_take *take, as_str body) {
         as_openai_body(take, w->completions, body);
         return;
     }
-    as_str prompt = as_wire_prompt(take->arena, take->request);
-    as_str choice = take->request->choices[take->call];
-    as_str full = choice_text(take->arena, prompt, choice);
-    if (!take->choice_logprobs)
-        take->choice_logprobs = AS_NEW_ARRAY(take->arena, double, take->request->choice_count);
-    take->choice_logprobs[take->call] = as_openai_echo(take, body, prompt, full);
+    const as_request *request = take->request;
+    as_openai_scored scored = {.logprob = NAN};
+    size_t from;
+    as_str full = scored_text(take->arena, request, take->call, &from);
+    bool rolling = request->task == AS_TASK_ROLLING;
+    bool known = as_openai_echo(take, body, from, full, rolling, &scored);
+    if (request->task == AS_TASK_CHOICE) {
+        if (!take->choice_logprobs)
+            take->choice_logprobs = AS_NEW_ARRAY(take->arena, double, request->choice_count);
+        take->choice_logprobs[take->call] = scored.logprob;
+    } else if (known) {
+        take->has_logprob = true;
+        take->logprob = scored.logprob;
+        take->logprob_tokens = scored.tokens;
+        take->greedy = scored.greedy;
+        as_buf_str(&take->text, rolling ? full : request->continuation);
+    }
 }
 
 const as_wire_ops as_wire_openai = {.embeds = true,
@@ -236,8 +279,9 @@ static as_rc open_target(as_str uri, as_str base_dir, as_target **out, as_err *e
     return as_remote_open(&as_wire_openai, uri, base_dir, out, err);
 }
 
-const as_target_ops as_target_openai =
-    AS_REMOTE("openai",
-              "openai:BASE_URL#MODEL[+completions][?stream=yes|no|plain&choice=list|bare&"
-              "limit=max_tokens|max_completion_tokens|none&sampling=yes|no&api_version=V&...]",
-              open_target);
+const as_target_ops as_target_openai = AS_REMOTE_SCORES(
+    "openai",
+    "openai:BASE_URL#MODEL[+completions][?stream=yes|no|plain&choice=list|bare&"
+    "limit=max_tokens|max_completion_tokens|none&sampling=yes|no&logprobs=yes&"
+    "score=echo|prompt_logprobs&seed=seed|random_seed|none&extra=FILE&api_version=V&...]",
+    open_target);

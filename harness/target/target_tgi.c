@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // tgi:URL - Hugging Face Text Generation Inference, its native endpoints. The prompt goes as it is:
 // the messages joined by newlines, no template (the server's own chat endpoint is
-// openai:URL/v1#tgi). Embeddings are those of Text Embeddings Inference at /embed. A choice is
-// scored: the log-probability of prompt and choice minus that of the prompt
-// (decoder_input_details), one call for the prompt and one a choice.
+// openai:URL/v1#tgi). Embeddings are those of Text Embeddings Inference at /embed. A choice or a
+// given text is scored: the log-probability of prompt and text minus that of the prompt
+// (decoder_input_details), one call for the prompt and one a text. Which token would have been the
+// likeliest is not said: a text scored is never counted as predicted.
 #include <math.h>
 
 #include "harness/base/sha256.h"
@@ -39,7 +40,9 @@ static as_rc tgi_open(as_wire_setup *s, as_err *err) {
 static size_t tgi_calls(const as_wire *w, const as_request *request) {
     (void)w;
     if (request->task == AS_TASK_EMBED) return as_wire_embed_calls(request);
-    return request->task == AS_TASK_CHOICE ? request->choice_count + 1 : 1;
+    return request->task == AS_TASK_CHOICE          ? request->choice_count + 1
+           : request->task == AS_TASK_LOGLIKELIHOOD ? 2
+                                                    : 1;
 }
 
 static void put_parameters(as_json_out *jo, const as_request *request) {
@@ -65,12 +68,13 @@ static void tgi_build(const as_wire *w, as_arena *arena, const as_request *reque
         out->url = as_url_join(arena, w->base, AS_STR("embed"));
         return;
     }
-    bool choice = request->task == AS_TASK_CHOICE, stream = !choice && !w->no_stream;
+    bool choice = request->task != AS_TASK_GENERATE, stream = !choice && !w->no_stream;
     as_str prompt = as_wire_prompt(arena, request), input = prompt;
     *sha256 = as_sha256_of(arena, prompt);
+    bool one = request->task == AS_TASK_LOGLIKELIHOOD;
     if (call)
-        input =
-            as_strf(arena, "%.*s %.*s", AS_STR_ARG(prompt), AS_STR_ARG(request->choices[call - 1]));
+        input = as_strf(arena, "%.*s %.*s", AS_STR_ARG(prompt),
+                        AS_STR_ARG(one ? request->continuation : request->choices[call - 1]));
     as_buf body = {0};
     as_json_out jo = {.buf = &body};
     as_jo_open(&jo, '{');
@@ -131,7 +135,7 @@ static void tgi_event(const as_wire *w, as_wire_take *take, as_str event, as_str
 }
 
 // Sum over the prompt's tokens; the first has no log-probability.
-static double prefill_sum(as_wire_take *take, const as_json *details) {
+static double prefill_sum(as_wire_take *take, const as_json *details, uint64_t *tokens) {
     const as_json *prefill = as_json_get(details, "prefill");
     if (!prefill || prefill->kind != AS_JSON_ARRAY || !prefill->count) {
         as_wire_bad(take, "the server gives no log-probabilities of the prompt "
@@ -139,8 +143,33 @@ static double prefill_sum(as_wire_take *take, const as_json *details) {
         return NAN;
     }
     double sum = 0;
-    for (const as_json *t = prefill->child; t; t = t->next) sum += as_json_f64(t, "logprob", 0);
+    for (const as_json *t = prefill->child; t; t = t->next) {
+        const as_json *logprob = as_json_get(t, "logprob");
+        if (!logprob || logprob->kind != AS_JSON_NUMBER) continue;
+        sum += logprob->number;
+        ++*tokens;
+    }
     return sum;
+}
+
+// A rolling text has one call, a continuation two: the prompt alone waits, negative, in a place
+// that is kept from call to call.
+static void take_text(as_wire_take *take, double sum, uint64_t tokens) {
+    const as_request *request = take->request;
+    bool rolling = request->task == AS_TASK_ROLLING;
+    if (take->outcome != AS_OUT_OK) return;
+    if (!take->choice_logprobs) take->choice_logprobs = AS_NEW_ARRAY(take->arena, double, 2);
+    if (!rolling && !take->call) {
+        take->choice_logprobs[0] = sum;
+        take->choice_logprobs[1] = (double)tokens;
+        return;
+    }
+    take->has_logprob = true;
+    take->logprob = sum - take->choice_logprobs[0];
+    uint64_t before = (uint64_t)take->choice_logprobs[1];
+    take->logprob_tokens = tokens > before ? tokens - before : 0;
+    as_buf_str(&take->text,
+               rolling ? as_wire_prompt(take->scratch, request) : request->continuation);
 }
 
 static void tgi_body(const as_wire *w, as_wire_take *take, as_str body) {
@@ -161,12 +190,17 @@ static void tgi_body(const as_wire *w, as_wire_take *take, as_str body) {
     take->ended = true;
     take_details(take, details);
     const as_request *request = take->request;
-    if (request->task != AS_TASK_CHOICE) {
+    if (request->task == AS_TASK_GENERATE) {
         as_buf_str(&take->text, text->text);
         return;
     }
     take->finish = AS_WIRE_STOP; // the one token that is dropped is no answer cut off
-    double sum = prefill_sum(take, details);
+    uint64_t tokens = 0;
+    double sum = prefill_sum(take, details, &tokens);
+    if (request->task != AS_TASK_CHOICE) {
+        take_text(take, sum, tokens);
+        return;
+    }
     if (!take->choice_logprobs)
         take->choice_logprobs = AS_NEW_ARRAY(take->arena, double, request->choice_count);
     // The first call is the prompt alone: it waits in every place.
@@ -207,4 +241,5 @@ static as_rc open_target(as_str uri, as_str base_dir, as_target **out, as_err *e
     return as_remote_open(&as_wire_tgi, uri, base_dir, out, err);
 }
 
-const as_target_ops as_target_tgi = AS_REMOTE("tgi", "tgi:URL[?stream=yes|no&...]", open_target);
+const as_target_ops as_target_tgi =
+    AS_REMOTE_SCORES("tgi", "tgi:URL[?stream=yes|no&...]", open_target);

@@ -2,15 +2,17 @@
 #include "harness/target/wire.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "harness/base/file.h"
 #include "harness/base/sha256.h"
 #include "harness/base/utf8.h"
+#include "harness/base/yaml.h"
 #include "harness/net/secret.h"
 #include "harness/net/url.h"
 #include "harness/target/pick.h"
 
-enum { ERROR_TEXT_MAX = 400 };
+enum { ERROR_TEXT_MAX = 400, EXTRA_MAX = 1 << 20 };
 
 void as_wire_bad(as_wire_take *take, const char *format, ...) {
     if (take->outcome != AS_OUT_OK) return; // the first reason is the one to tell
@@ -40,12 +42,15 @@ const as_json *as_wire_at(const as_json *at, as_str path) {
         path = as_str_sub(path, end, path.len);
         int64_t index;
         const as_json *child = at->child;
-        if (at->kind == AS_JSON_ARRAY && as_str_to_i64(name, &index) && index >= 0)
+        if (at->kind == AS_JSON_ARRAY && as_str_to_i64(name, &index)) {
+            if (index < 0) index += (int64_t)at->count;
+            if (index < 0) child = NULL;
             while (child && index--) child = child->next;
-        else if (at->kind == AS_JSON_OBJECT)
+        } else if (at->kind == AS_JSON_OBJECT) {
             while (child && !as_str_eq(child->key, name)) child = child->next;
-        else
+        } else {
             child = NULL;
+        }
         at = child;
     }
     return at;
@@ -150,6 +155,10 @@ void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *ou
     if (!text.len && take->tools.len) text = as_buf_view(&take->tools);
     out->output = as_str_copy(take->arena, text);
     out->reasoning = as_str_copy(take->arena, as_buf_view(&take->reasoning));
+    out->has_logprob = take->has_logprob;
+    out->logprob = take->logprob;
+    out->logprob_tokens = take->logprob_tokens;
+    out->greedy = take->greedy;
     if (take->finish == AS_WIRE_LENGTH) {
         out->outcome = AS_OUT_TRUNCATED;
         out->error = AS_STR("cut off before the answer ended (max_tokens)");
@@ -166,6 +175,7 @@ as_rc as_wire_key(as_wire_setup *setup, const char *env, as_str *key, as_err *er
     as_str name = as_target_uri_value(setup->parsed, "key_env", as_str_of(env));
     as_str file = as_target_uri_value(setup->parsed, "key_file", AS_STR(""));
     *key = (as_str){0};
+    if (setup->auth_said) return AS_OK;
     setup->key_hint = AS_STR("");
     if (file.len) {
         file = as_path_join(setup->arena, setup->base_dir, file);
@@ -186,6 +196,12 @@ as_rc as_wire_key(as_wire_setup *setup, const char *env, as_str *key, as_err *er
 }
 
 void as_wire_header(as_wire_setup *setup, as_str name, as_str value, bool secret) {
+    for (size_t i = 0; i < setup->header_count; i++) {
+        as_http_header *h = &setup->headers[i];
+        if (h->name.len != name.len || strncasecmp(h->name.ptr, name.ptr, name.len)) continue;
+        *h = (as_http_header){name, value, secret};
+        return;
+    }
     if (setup->header_count < AS_WIRE_HEADERS_MAX)
         setup->headers[setup->header_count++] = (as_http_header){name, value, secret};
 }
@@ -290,4 +306,70 @@ as_str as_wire_prompt(as_arena *arena, const as_request *request) {
     as_str prompt = as_str_copy(arena, as_buf_view(&text));
     as_buf_free(&text);
     return prompt;
+}
+
+size_t as_wire_room(const as_request *request) {
+    size_t most = request->max_tokens;
+    if (request->task != AS_TASK_CHOICE) return most;
+    for (size_t i = 0; i < request->choice_count; i++)
+        if (request->choices[i].len + 16 > most) most = request->choices[i].len + 16;
+    return most;
+}
+
+as_rc as_wire_extra(as_wire_setup *setup, const as_json **out, as_err *err) {
+    as_str file = as_target_uri_value(setup->parsed, "extra", (as_str){0}), text;
+    const as_yaml *yaml;
+    *out = NULL;
+    if (!file.ptr) return AS_OK;
+    file = as_path_join(setup->arena, setup->base_dir, file);
+    as_rc rc = as_file_read(setup->arena, file.ptr, EXTRA_MAX, &text, err);
+    if (!rc) rc = as_yaml_parse(setup->arena, text, file.ptr, &yaml, err);
+    if (!rc && yaml->kind != AS_YAML_MAP)
+        rc = as_fail(err, AS_INVALID,
+                     "%s: expected an object of what goes into each request, "
+                     "found %s",
+                     file.ptr, as_yaml_kind_name(yaml->kind));
+    if (!rc) rc = as_json_parse(setup->arena, as_yaml_json(setup->arena, yaml), out, err);
+    return rc;
+}
+
+void as_wire_put_extra(as_json_out *out, const as_json *extra) {
+    for (const as_json *m = extra ? extra->child : NULL; m; m = m->next)
+        as_jo_keys(out, m->key), as_jo_json(out, m);
+}
+
+as_rc as_wire_no_scoring(const as_request *request, as_err *err) {
+    if (request->task != AS_TASK_LOGLIKELIHOOD && request->task != AS_TASK_ROLLING) return AS_OK;
+    return as_fail(err, AS_INVALID,
+                   "it gives no log-probability of a given text; gguf:, replay:, tgi: and "
+                   "#MODEL+completions of a server with echo do");
+}
+
+// Built as text: a stream brings arguments in pieces.
+void as_wire_add_tools(as_wire_take *take, const as_json *calls) {
+    if (!calls || calls->kind != AS_JSON_ARRAY) return;
+    as_buf piece = {0};
+    for (const as_json *c = calls->child; c; c = c->next) {
+        const as_json *function = as_json_get(c, "function");
+        as_str name = as_json_str(function, "name", AS_STR(""));
+        const as_json *given = as_json_get(function, "arguments");
+        bool whole = given && given->kind == AS_JSON_OBJECT; // Ollama
+        as_str arguments = given && (whole || given->kind == AS_JSON_STRING)
+                               ? as_json_plain(take->scratch, given)
+                               : AS_STR("");
+        if (!name.len && !take->tools.len) continue; // arguments of nothing
+        if (name.len) {
+            if (take->tools.len) take->tools.len -= 3; // "}]" and the quote before
+            as_buf_text(&take->tools, take->tools.len ? "\"},{\"name\":" : "[{\"name\":");
+            as_json_write_str(&take->tools, name);
+            as_buf_text(&take->tools, ",\"arguments\":\"\"}]");
+        }
+        as_buf_clear(&piece);
+        as_json_write_str(&piece, arguments);
+        take->tools.len -= 3;
+        as_buf_add(&take->tools, piece.ptr + 1, piece.len - 2);
+        as_buf_text(&take->tools, "\"}]");
+        take->piece = true;
+    }
+    as_buf_free(&piece);
 }

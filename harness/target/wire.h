@@ -7,7 +7,8 @@
 #include "harness/net/http.h"
 #include "harness/target/target.h"
 
-typedef struct as_wire as_wire; // one endpoint, set up; immutable: memory of the target's arena
+typedef struct as_preset as_preset; // presets/preset.h
+typedef struct as_wire as_wire;     // one endpoint, set up; immutable: memory of the target's arena
 
 enum { AS_WIRE_HEADERS_MAX = 24 };
 
@@ -23,12 +24,17 @@ typedef struct as_wire_setup {
     bool has_key;
     as_http_header headers[AS_WIRE_HEADERS_MAX]; // of every request
     size_t header_count;
+    as_auth *auth;           // NULL: none but the headers
+    bool auth_said;          // by the preset: as_wire_key finds no key then
+    const as_preset *preset; // NULL: none
 } as_wire_setup;
 
 // One HTTP request.
 typedef struct as_wire_call {
     as_str method; // empty: POST
     as_str url, body;
+    as_http_header headers[2]; // instead of the setup's of the same name
+    size_t header_count;
     bool stream;  // asks for server-sent events...
     bool lines;   // ...or for lines of JSON
     as_str error; // not empty: the request cannot be built, and why
@@ -57,6 +63,15 @@ typedef struct as_wire_take {
     double *choice_logprobs; // [choice_count] for choice tasks
     float *vectors;          // [input_count][vector_width] for embeddings
     size_t vector_width;
+    bool has_logprob; // of the text scored or generated: as in as_answer
+    double logprob;
+    uint64_t logprob_tokens;
+    bool greedy;
+    // Set by `body`, kept by the engine from call to call: not done yet, ask this URL (of the same
+    // origin) by GET after so long, and give what it says to `body` again.
+    as_str again_url;
+    uint64_t again_ms;
+    unsigned again_count; // how often that was
     // AS_OUT_OK, or why this is no answer: BAD_RESPONSE (not understood), HTTP_ERROR (the server
     // says that it failed), REFUSED, TRUNCATED.
     as_outcome outcome;
@@ -93,10 +108,13 @@ void as_wire_bad(as_wire_take *take, const char *format, ...) AS_PRINTF(2, 3);
 const as_json *as_wire_json(as_wire_take *take, as_str text);
 
 // The value at a path: names and list indexes joined by dots ("choices.0.message.content"); a
-// leading "$." and "[0]" for an index are understood too. NULL when there is none.
+// leading "$." and "[0]" for an index are understood too; -1 is the last. NULL when there is none.
 const as_json *as_wire_at(const as_json *object, as_str path);
 
 uint64_t as_wire_count(const as_json *object, const char *key); // 0 unless it is a count
+
+// A message's tool_calls onto take->tools, which is [{"name": .., "arguments": ".."}, ..].
+void as_wire_add_tools(as_wire_take *take, const as_json *calls);
 
 // What an error body says, whatever its shape; the start of the text if it is no JSON. *kind gets
 // the code or type in it, or is empty.
@@ -105,6 +123,7 @@ as_str as_wire_error(as_arena *arena, as_str body, as_str *kind);
 // The key of the URI's key_env or key_file, else of `env`; ptr NULL without one. `key_env=none`
 // sends none. Fills key_hint and has_key.
 as_rc as_wire_key(as_wire_setup *setup, const char *env, as_str *key, as_err *err) AS_MUST_USE;
+// One of the same name is replaced.
 void as_wire_header(as_wire_setup *setup, as_str name, as_str value, bool secret);
 
 // The URI's rest "URL#MODEL"; the URL checked. `need_model`: a missing one is refused.
@@ -115,11 +134,22 @@ as_rc as_wire_url_model(const as_wire_setup *setup, bool need_model, as_str *url
 as_rc as_wire_word(const as_wire_setup *setup, const char *key, const char *const *words,
                    size_t otherwise, size_t *out, as_err *err) AS_MUST_USE;
 
+// The object in the file of the URI's key `extra` (JSON or YAML); NULL without. And its members,
+// put into an open object.
+as_rc as_wire_extra(as_wire_setup *setup, const as_json **out, as_err *err) AS_MUST_USE;
+void as_wire_put_extra(as_json_out *out, const as_json *extra);
+
+// Refuses the tasks that score a given text: for wires that cannot.
+as_rc as_wire_no_scoring(const as_request *request, as_err *err) AS_MUST_USE;
+
 // The messages with, for a choice task, a sentence after the last one that lists the choices,
 // unless `bare` or each of them stands in the prompt already. And their hash.
 const as_message *as_wire_messages(as_arena *arena, const as_request *request, bool bare,
                                    as_str *prompt_sha256);
 void as_wire_put_messages(as_json_out *out, const as_message *messages, size_t count);
+
+// The limit on tokens: a choice needs room for its text, and for a model to think first.
+size_t as_wire_room(const as_request *request);
 
 // The contents joined by newlines, as a model without a template sees them.
 as_str as_wire_prompt(as_arena *arena, const as_request *request);

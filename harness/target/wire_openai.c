@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/target/wire_openai.h"
 
-#include <math.h>
-
 #include "harness/base/utf8.h"
 
 static void take_usage(as_wire_take *take, const as_json *object) {
@@ -34,31 +32,6 @@ static bool add_content(as_buf *to, const as_json *content) {
     return true;
 }
 
-// [{"name": .., "arguments": ".."}, ..] is built as text: a stream brings arguments in pieces.
-static void add_tool_calls(as_wire_take *take, const as_json *calls) {
-    if (!calls || calls->kind != AS_JSON_ARRAY) return;
-    as_buf piece = {0};
-    for (const as_json *c = calls->child; c; c = c->next) {
-        const as_json *function = as_json_get(c, "function");
-        as_str name = as_json_str(function, "name", AS_STR(""));
-        as_str arguments = as_json_str(function, "arguments", AS_STR(""));
-        if (!name.len && !take->tools.len) continue; // arguments of nothing
-        if (name.len) {
-            if (take->tools.len) take->tools.len -= 3; // "}]" and the quote before
-            as_buf_text(&take->tools, take->tools.len ? "\"},{\"name\":" : "[{\"name\":");
-            as_json_write_str(&take->tools, name);
-            as_buf_text(&take->tools, ",\"arguments\":\"\"}]");
-        }
-        as_buf_clear(&piece);
-        as_json_write_str(&piece, arguments);
-        take->tools.len -= 3;
-        as_buf_add(&take->tools, piece.ptr + 1, piece.len - 2);
-        as_buf_text(&take->tools, "\"}]");
-        take->piece = true;
-    }
-    as_buf_free(&piece);
-}
-
 static void add_message(as_wire_take *take, const as_json *message, const char *where) {
     size_t before = take->text.len, thought = take->reasoning.len;
     if (!add_content(&take->text, as_json_get(message, "content"))) {
@@ -76,8 +49,23 @@ static void add_message(as_wire_take *take, const as_json *message, const char *
         reasoning = as_json_get(message, "reasoning");
     if (reasoning && reasoning->kind == AS_JSON_STRING)
         as_buf_str(&take->reasoning, reasoning->text);
-    add_tool_calls(take, as_json_get(message, "tool_calls"));
+    as_wire_add_tools(take, as_json_get(message, "tool_calls"));
     if (take->text.len > before || take->reasoning.len > thought) take->piece = true;
+}
+
+// Of the answer: chat has logprobs.content, the text endpoint token_logprobs.
+static void take_logprobs(as_wire_take *take, const as_json *choice) {
+    const as_json *logprobs = as_json_get(choice, "logprobs");
+    const as_json *content = as_json_get(logprobs, "content");
+    const as_json *values = content ? content : as_json_get(logprobs, "token_logprobs");
+    if (!values || values->kind != AS_JSON_ARRAY) return;
+    for (const as_json *v = values->child; v; v = v->next) {
+        const as_json *value = content ? as_json_get(v, "logprob") : v;
+        if (!value || value->kind != AS_JSON_NUMBER) continue;
+        take->has_logprob = true;
+        take->logprob += value->number;
+        take->logprob_tokens++;
+    }
 }
 
 static const as_json *first_choice(const as_json *object) {
@@ -96,6 +84,7 @@ void as_openai_body(as_wire_take *take, bool text, as_str body) {
     }
     take_finish(take, choice);
     take_usage(take, object);
+    take_logprobs(take, choice);
     if (text) {
         const as_json *words = as_json_get(choice, "text");
         if (!words || words->kind != AS_JSON_STRING)
@@ -116,6 +105,7 @@ void as_openai_body(as_wire_take *take, bool text, as_str body) {
 void as_openai_event(as_wire_take *take, bool text, as_str event, as_str data) {
     (void)event;
     data = as_str_trim(data);
+    if (take->ended) return; // what a server says after its last word is no part of the answer
     if (as_str_is(data, "[DONE]")) {
         take->ended = true;
         return;
@@ -132,36 +122,101 @@ void as_openai_event(as_wire_take *take, bool text, as_str event, as_str data) {
     } else {
         add_message(take, as_json_get(choice, "delta"), "choices[0].delta");
     }
+    take_logprobs(take, choice);
     take_finish(take, choice);
 }
 
-double as_openai_echo(as_wire_take *take, as_str body, as_str prompt, as_str full) {
-    const as_json *object = as_wire_json(take, body);
-    if (!object) return NAN;
-    const as_json *logprobs = as_json_get(first_choice(object), "logprobs");
+// The sum over one token, which stands in [begin, end), counted in code points.
+typedef struct fold {
+    as_wire_take *take;
+    double from, to;
+    bool first_free, missing;
+    as_openai_scored sum;
+} fold;
+
+static void add_token(fold *f, double begin, double end, const as_json *logprob, bool first,
+                      bool likeliest) {
+    if (begin >= f->to || end <= f->from) return;
+    if (!logprob || logprob->kind != AS_JSON_NUMBER) {
+        f->missing = f->missing || !(first && f->first_free);
+        return;
+    }
+    f->sum.logprob += logprob->number;
+    f->sum.greedy = f->sum.greedy && likeliest;
+    f->sum.tokens++;
+}
+
+// {" the": -1.5, ..}: whether none is likelier than the token's own.
+static bool is_likeliest(const as_json *top, double own) {
+    if (!top || top->kind != AS_JSON_OBJECT) return false;
+    for (const as_json *t = top->child; t; t = t->next)
+        if (t->kind == AS_JSON_NUMBER && t->number > own) return false;
+    return true;
+}
+
+static bool fold_echo(fold *f, const as_json *logprobs) {
     const as_json *values = as_json_get(logprobs, "token_logprobs");
     const as_json *offsets = as_json_get(logprobs, "text_offset");
+    const as_json *tops = as_json_get(logprobs, "top_logprobs");
     if (!values || values->kind != AS_JSON_ARRAY || !offsets || offsets->kind != AS_JSON_ARRAY ||
-        values->count != offsets->count) {
-        as_wire_bad(take, "the server gives no log-probabilities of the prompt (echo, logprobs)");
-        return NAN;
-    }
-    double from = (double)as_utf8_count(prompt), to = (double)as_utf8_count(full), sum = 0;
-    size_t used = 0;
+        values->count != offsets->count)
+        return false;
     const as_json *value = values->child, *offset = offsets->child;
+    const as_json *top = tops && tops->kind == AS_JSON_ARRAY ? tops->child : NULL;
     for (; value; value = value->next, offset = offset->next) {
-        double end = offset->next ? offset->next->number : to + 1;
-        if (offset->number >= to || end <= from) continue;
-        if (value->kind != AS_JSON_NUMBER) {
-            as_wire_bad(take, "a token of the choice has no log-probability");
-            return NAN;
-        }
-        sum += value->number;
-        used++;
+        double end = offset->next ? offset->next->number : f->to + 1;
+        add_token(f, offset->number, end, value, value == values->child,
+                  is_likeliest(top, value->number));
+        if (top) top = top->next;
     }
-    if (!used) as_wire_bad(take, "no token of the choice was found by its text_offset");
+    return true;
+}
+
+// [null, {"262": {"logprob": -1.5, "rank": 1, "decoded_token": " the"}, ..}, ..]: the token's own
+// is the first of each. A token that holds part of a character is decoded as U+FFFD.
+static bool fold_prompt(fold *f, const as_json *list, as_str full) {
+    if (!list || list->kind != AS_JSON_ARRAY || !list->count) return false;
+    double total = 0, at = 0;
+    for (const as_json *t = list->child; t; t = t->next)
+        total += (double)as_utf8_count(as_json_str(t->child, "decoded_token", AS_STR("")));
+    // What the first token holds is not said: the beginning token, or what the others leave.
+    at = (double)as_utf8_count(full) - total;
+    if (at < 0) at = 0;
+    bool first = true;
+    for (const as_json *t = list->child; t; t = t->next, first = false) {
+        if (first && t->kind != AS_JSON_OBJECT) {
+            add_token(f, 0, at, NULL, true, true);
+            continue;
+        }
+        double end = at + (double)as_utf8_count(as_json_str(t->child, "decoded_token", AS_STR("")));
+        add_token(f, at, end, as_json_get(t->child, "logprob"), first,
+                  as_json_f64(t->child, "rank", 0) <= 1);
+        at = end;
+    }
+    return true;
+}
+
+bool as_openai_echo(as_wire_take *take, as_str body, size_t from, as_str full, bool first_free,
+                    as_openai_scored *out) {
+    const as_json *object = as_wire_json(take, body);
+    if (!object) return false;
+    const as_json *choice = first_choice(object);
+    fold f = {.take = take,
+              .from = (double)from,
+              .to = (double)as_utf8_count(full),
+              .first_free = first_free,
+              .sum = {.greedy = true}};
+    if (!fold_prompt(&f, as_json_get(choice, "prompt_logprobs"), full) &&
+        !fold_echo(&f, as_json_get(choice, "logprobs")))
+        as_wire_bad(take, "the server gives no log-probabilities of the prompt (echo, logprobs)");
+    else if (f.missing)
+        as_wire_bad(take, "a token of the text has no log-probability");
+    else if (!f.sum.tokens && !first_free)
+        as_wire_bad(take, "no token of the text was found by its text_offset");
+    if (take->outcome != AS_OUT_OK) return false;
     take_usage(take, object);
     take->finish = AS_WIRE_STOP;
     take->ended = true;
-    return used ? sum : NAN;
+    *out = f.sum;
+    return true;
 }

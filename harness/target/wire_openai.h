@@ -16,9 +16,19 @@ typedef enum as_wire_stream {
 void as_openai_body(as_wire_take *take, bool text, as_str body);
 void as_openai_event(as_wire_take *take, bool text, as_str event, as_str data);
 
-// Log-probability of what follows `prompt` in `full` (both were sent, full as the prompt with
-// echo): the sum over the tokens that end behind the prompt and begin before the end of full.
-// NaN, and refused, when the server gave none.
-double as_openai_echo(as_wire_take *take, as_str body, as_str prompt, as_str full);
+// What the model thinks of a text that it was given.
+typedef struct as_openai_scored {
+    double logprob;  // natural logarithm, summed
+    uint64_t tokens; // that were predicted
+    bool greedy;     // each was the likeliest one, as far as the server says which that is
+} as_openai_scored;
+
+// Of what stands in `full`, which was sent as the prompt, from the code point `from` on: the tokens
+// that end behind it and begin before the end of full. By `echo` (logprobs.token_logprobs and
+// text_offset) or by vLLM's prompt_logprobs, whichever the response has. The first token of all has
+// no log-probability: it is left out where `first_free`, else it is missing. False, and refused,
+// when something is.
+bool as_openai_echo(as_wire_take *take, as_str body, size_t from, as_str full, bool first_free,
+                    as_openai_scored *out);
 
 #endif

@@ -11,6 +11,8 @@
 #include "harness/engine/engine.h"
 #include "harness/engine/ollama_store.h"
 #include "harness/engine/quantize.h"
+#include "harness/engine/shards.h"
+#include "harness/engine/tensor_type.h"
 #include "harness/target/target.h"
 #include "runner/commands.h"
 #include "runner/model/model_bench.h"
@@ -129,6 +131,13 @@ static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
     put_text(o, out, "chat_template_sha256", chat.len ? as_sha256_of(o->arena, chat) : chat);
 }
 
+// What the weights of a type that is only decoded are in memory.
+static as_str held_as(uint32_t type) {
+    as_wtype held;
+    if (!as_tensor_wtype(type, &held)) return AS_STR("");
+    return as_str_of(as_gguf_tensor_type_name(as_tensor_type_of(held)));
+}
+
 // What the file's tensors are stored as, in the order in which the types first occur.
 static void put_types(order *o, as_json *out, const as_gguf *file) {
     as_json *types = as_json_new(o->arena, AS_JSON_OBJECT);
@@ -150,6 +159,7 @@ static void put_types(order *o, as_json *out, const as_gguf *file) {
         put_number(o, one, "tensors", count);
         put_number(o, one, "parameters", elements);
         put_number(o, one, "bytes", size);
+        if (as_tensor_is_coded(type)) put_text(o, one, "held_as", held_as(type));
         as_json_set(o->arena, types, as_gguf_tensor_type_name(type), one);
     }
     put_number(o, out, "parameters", (double)parameters);
@@ -199,26 +209,23 @@ static as_rc inspect(order *o, as_err *err) {
 static as_rc quantize(order *o, as_err *err) {
     const char *path = as_str_copy(o->arena, o->words[0]).ptr;
     const char *to = as_str_copy(o->arena, o->words[1]).ptr;
-    as_wtype type = AS_W_F32;
-    as_mapped map = {0};
-    as_gguf file = {0};
+    const as_recipe *recipe = NULL;
+    as_shards parts = {0};
     as_buf bytes = {0};
-    as_rc rc = as_quantize_type(o->words[2], &type, err);
-    if (!rc) rc = as_file_map(path, &map, err);
-    if (!rc) rc = as_gguf_read(&file, path, map.bytes, map.size, err);
-    if (!rc) rc = as_quantize_file(&file, type, &bytes, err);
+    as_rc rc = as_recipe_find(o->words[2], &recipe, err);
+    if (!rc) rc = as_shards_open(&parts, path, err);
+    if (!rc) rc = as_quantize_file(&parts.file, recipe, &bytes, err);
     if (!rc) rc = as_file_replace(to, as_buf_view(&bytes), err);
     if (!rc) {
         as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
         put_text(o, out, "file", o->words[1]);
         put_text(o, out, "sha256", as_sha256_of(o->arena, as_buf_view(&bytes)));
         put_number(o, out, "size", (double)bytes.len);
-        put_number(o, out, "size_before", (double)map.size);
+        put_number(o, out, "size_before", (double)parts.file.file_size);
         rc = print(o, out, err);
     }
     as_buf_free(&bytes);
-    as_gguf_free(&file);
-    as_file_unmap(&map);
+    as_shards_close(&parts);
     return rc;
 }
 

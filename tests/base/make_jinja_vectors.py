@@ -368,6 +368,7 @@ Hello {{ name }}!
 {{ 1 is eq 1 }} {{ 1 is ne 1 }} {{ 1 is lt 2 }} {{ 2 is ge(2) }} {{ 'a' is equalto 'a' }} {{ 'ab' is lower }} {{ 'AB' is upper }} {{ 'Ab' is lower }} {{ none is sameas none }}
 {{ '  x y ' | trim }}| {{ '--x--' | trim('-') }} {{ text | trim }} {{ name | upper }} {{ name | lower }} {{ uni | upper }} {{ uni | lower }} {{ 'hello wORLD-foo (bar)' | title }} {{ 'hELLO wORLD' | capitalize }}
 {{ 'aXbXc' | replace('X', '-') }} {{ 'aXbXc' | replace('X', '-', 1) }} {{ 'abc' | replace('', '.') }} {{ 12 | replace(1, 'x') }}
+{{ 'a b/ü~-_.:@&=+%' | urlencode }} {{ 12 | urlencode }} {{ '' | urlencode }}
 {{ xs | join }} {{ xs | join(', ') }} {{ people | join(',', attribute='name') }} {{ 'abc' | join('-') }} {{ d | join(' ') }} {{ [1, none, 'x'] | join('/') }}
 {{ xs | length }} {{ name | length }} {{ uni | length }} {{ d | length }} {{ d | count }} {{ empty | length }}
 {{ xs | first }} {{ xs | last }} {{ 'abc' | first }} {{ 'abc' | last }} {{ empty | first is defined }} {{ empty | last | default('none') }}

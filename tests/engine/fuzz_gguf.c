@@ -30,8 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         !as_weights_load(&weights, &file, NULL, &hparams, vocab.count, &err))
         as_weights_free(&weights);
     as_buf quantized = {0};
-    as_wtype type = size % 2 ? AS_W_Q4_K : AS_W_Q5_1;
-    if (!as_quantize_file(&file, type, &quantized, &err)) {
+    static const char *const names[] = {"q2_k", "q3_k_m", "q4_k_m", "q5_1", "iq4_xs", "mxfp4"};
+    const as_recipe *recipe = NULL;
+    as_rc found = as_recipe_find(as_str_of(names[size % 6]), &recipe, &err);
+    assert(!found);
+    if (!as_quantize_file(&file, recipe, &quantized, &err)) {
         as_gguf again = {0};
         const unsigned char *out = (const unsigned char *)quantized.ptr;
         as_rc rc = as_gguf_read(&again, "quantized", out, quantized.len, &err);

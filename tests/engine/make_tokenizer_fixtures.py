@@ -87,6 +87,18 @@ UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 CASED = (r"[^\r\n\p{L}\p{N}]?" + UPPER + "*" + LOWER + r"+%s|[^\r\n\p{L}\p{N}]?" + UPPER + "+"
          + LOWER + r"*%s|%s| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 SUFFIX = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+LETTERS = (
+    "41-5a 61-7a b5 c0-d6 d8-f6 f8-1ba 1bc-1bf 1c4-293 295-2af 370-373 376 377 37b-37d "
+    "37f 386 388-38a 38c 38e-3a1 3a3-3f5 3f7-481 48a-52f 531-556 10a0-10c5 13a0-13f5 "
+    "13f8-13fd 1c90-1cba 1cbd-1cbf 1d00-1d2b 1d6b-1d77 1d79-1d9a 1e00-1f15 1f18-1f1d "
+    "1f20-1f45 1f48-1f4d 1f50-1f57 1f59 1f5b 1f5d 1f5f-1f7d 1f80-1fb4 1fb6-1fbc 1fbe "
+    "1fc2-1fc4 1fc6-1fcc 1fd0-1fd3 1fd6-1fdb 1fe0-1fec 1ff2-1ff4 1ff6-1ffc 2102 2107 "
+    "210a-2113 2115 2119-211d 2124 2126 2128 212a-212d 212f-2134 2139 213c-213f 2145-2149 "
+    "214e 2183 2184 2c00-2c7b 2c7e-2ce4 2ceb-2cee 2cf2 2cf3 a640-a66d a680-a69b a722-a76f "
+    "a771-a787 a78b-a78e ab70-abbf fb00-fb06 fb13-fb17 ff21-ff3a ff41-ff5a 10400-1044f "
+    "104b0-104d3 104d8-104fb 10c80-10cb2 10cc0-10cf2 118a0-118df 1e900-1e943 ")
+LETTERS = "".join("-".join(rf"\x{{{point}}}" for point in part.split("-"))
+                  for part in LETTERS.split())
 BLOOM = r" ?[^(\s|.,!?…。，、।۔،)]+"
 SPLITS = {
     "llama-bpe": [LLAMA3 % r"\p{N}{1,3}"],
@@ -98,6 +110,16 @@ SPLITS = {
                     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"
                     r"|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
                     r"|\s*[\r\n]+|\s+(?!\S)|\s+"],
+    "deepseek-llm": [r"[\r\n]", rf"\s?[{LETTERS}]+",
+                     r"\s?[!-/:-~！-／：-～‘-‟\x{3000}-。]+", r"\s+$", "[一-龥ࠀ-一가-퟿]+", r"\p{N}+"],
+    "qwen35": [(LLAMA3 % r"\p{N}").replace(r"?\p{L}+", r"?[\p{L}\p{M}]+")
+               .replace(r"[^\s\p{L}\p{N}]+[", r"[^\s\p{L}\p{M}\p{N}]+[")],
+    "seed-coder": [(LLAMA3 % r"\p{N}").replace(r"[^\s\p{L}\p{N}]+[\r\n]*",
+                                               r"[^\s\p{L}\p{N}\r\n]+")],
+    "jais-2": [(LLAMA3 % r"\p{N}{1,3}").replace(
+        r"\s+(?!\S)|\s+", "".join(rf"\s{{{n}}}(?!\S)|" for n in (512, 256, 128, 64, 32, 16, 8, 4))
+        + r"\s{1,2}(?!\S)|\s{1}")],
+    "minicpm5": [r"\p{N}{1,3}", LLAMA3 % r"\p{N}+"],
     "bloom": [BLOOM],
     "viking": [BLOOM, r"\p{N}"],
 }
@@ -105,12 +127,16 @@ SPLITS = {
 
 def bpe_tokenizer(pre, seed):
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
-    tokenizer = Tokenizer(models.BPE(ignore_merges=pre in ["llama-bpe", "tekken"]))
+    tokenizer = Tokenizer(models.BPE(ignore_merges=pre in ["llama-bpe", "tekken", "minicpm5"]))
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     plain = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     if pre in SPLITS:
         splits = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in SPLITS[pre]]
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*splits, plain])
+    elif pre == "falcon":
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Punctuation("contiguous"), level,
+             pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), "isolated")])
     elif pre == "smollm":
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), level])
@@ -259,6 +285,11 @@ def wordpiece_fixture(seed):
 
 
 def main():
+    for seed, pre in enumerate(["deepseek-llm", "qwen35", "seed-coder", "jais-2", "minicpm5",
+                                "falcon"]):
+        save("bpe_" + pre.replace("-", ""), bpe_fixture(pre, 70 + seed))
+    if "--bpe" in sys.argv:
+        return
     save("unigram", unigram_fixture(60))
     save("wordpiece", wordpiece_fixture(61))
     for seed, pre in enumerate(["tekken", "gpt-4o", "deepseek-coder", "deepseek-v3", "bloom",

@@ -110,10 +110,10 @@ static void use(const as_model *model) {
 
 static void random_changes_do_no_harm(void **state) {
     (void)state;
-    enum { MUTATIONS = 16000, MODELS = 13 };
-    static const char *const models[MODELS] = {"f32",     "f16",   "odd",      "q8",    "gemma2",
-                                               "gemma3",  "phi3",  "qwen2moe", "qwen2", "blocks",
-                                               "kquants", "nomic", "bert_q8"};
+    enum { MUTATIONS = 16000, MODELS = 15 };
+    static const char *const models[MODELS] = {
+        "f32",   "f16",    "odd",     "q8",    "gemma2",  "gemma3",     "phi3",      "qwen2moe",
+        "qwen2", "blocks", "kquants", "nomic", "bert_q8", "type_IQ1_M", "type_IQ3_S"};
     as_rng rng = as_rng_of(2024, 3);
     size_t opened = 0;
     as_arena arena = {0};

@@ -12,6 +12,7 @@
 #include "harness/base/rng.h"
 #include "harness/engine/model.h"
 #include "harness/engine/quantize.h"
+#include "harness/engine/shards.h"
 #include "harness/engine/tensor_type.h"
 #include "tests/engine/gguf_writer.h"
 
@@ -34,14 +35,21 @@ static as_mapped view_of(const as_buf *bytes) {
     return (as_mapped){(const unsigned char *)bytes->ptr, bytes->len};
 }
 
+static const as_recipe *recipe(const char *name) {
+    const as_recipe *found = NULL;
+    as_err err;
+    if (as_recipe_find(as_str_of(name), &found, &err)) fail_msg("%s", err.text);
+    return found;
+}
+
 // The file of a test model in another type.
-static as_buf quantized(const char *name, as_wtype type) {
+static as_buf quantized(const char *name, const char *recipe_name) {
     as_mapped map;
     as_err err;
     as_buf out = {0};
     if (as_file_map(path_of(name), &map, &err)) fail_msg("%s", err.text);
     as_gguf file = read_file(&map);
-    if (as_quantize_file(&file, type, &out, &err)) fail_msg("%s", err.text);
+    if (as_quantize_file(&file, recipe(recipe_name), &out, &err)) fail_msg("%s", err.text);
     as_gguf_free(&file);
     as_file_unmap(&map);
     return out;
@@ -87,21 +95,22 @@ static void every_type_makes_a_model(void **state) {
         double limit; // of the relative error of a tensor
         uint32_t file_type, matrix, output;
     } cases[] = {
-        {"f32", "kquants", 0.0, 0, F32, F32},      {"F16", "kquants", 0.001, 1, F16, F16},
-        {"bf16", "kquants", 0.004, 32, 30, 30},    {"q8_0", "kquants", 0.01, 7, Q8_0, Q8_0},
-        {"q4_0", "kquants", 0.2, 2, Q4_0, Q6_K},   {"q4_1", "kquants", 0.2, 3, 3, Q6_K},
-        {"q5_0", "kquants", 0.1, 8, Q5_0, Q6_K},   {"q5_1", "kquants", 0.1, 9, Q5_1, Q6_K},
-        {"Q4_K", "kquants", 0.2, 14, Q4_K, Q6_K},  {"q5_k", "kquants", 0.1, 16, Q5_K, Q6_K},
-        {"q6_k", "kquants", 0.05, 18, Q6_K, Q6_K}, {"q4_k", "q8", 0.1, 14, Q5_0, Q8_0},
-        {"q5_k", "q8", 0.1, 16, Q5_1, Q8_0},       {"q6_k", "q8", 0.01, 18, Q8_0, Q8_0},
-        {"q8_0", "odd", 0.001, 7, F16, F16},       {"q4_0", "f32", 0.1, 2, Q4_0, Q8_0},
+        {"f32", "kquants", 0.0, 0, F32, F32},       {"F16", "kquants", 0.001, 1, F16, F16},
+        {"bf16", "kquants", 0.004, 32, 30, 30},     {"q8_0", "kquants", 0.01, 7, Q8_0, Q8_0},
+        {"q4_0", "kquants", 0.2, 2, Q4_0, Q6_K},    {"q4_1", "kquants", 0.2, 3, 3, Q6_K},
+        {"q5_0", "kquants", 0.1, 8, Q5_0, Q6_K},    {"q5_1", "kquants", 0.1, 9, Q5_1, Q6_K},
+        {"Q4_K", "kquants", 0.2, 15, Q4_K, Q6_K},   {"q5_k", "kquants", 0.1, 17, Q5_K, Q6_K},
+        {"q2_k", "kquants", 0.5, 10, 10, Q6_K},     {"q3_K_m", "kquants", 0.3, 12, 11, Q6_K},
+        {"iq4_nl", "kquants", 0.2, 25, 20, Q6_K},   {"iq4_xs", "kquants", 0.2, 30, 23, Q6_K},
+        {"mxfp4", "kquants", 0.01, 38, Q8_0, Q8_0}, {"q6_k", "kquants", 0.05, 18, Q6_K, Q6_K},
+        {"q4_k", "q8", 0.1, 15, Q5_0, Q8_0},        {"q5_k", "q8", 0.1, 17, Q5_1, Q8_0},
+        {"q6_k", "q8", 0.01, 18, Q8_0, Q8_0},       {"q8_0", "odd", 0.001, 7, F16, F16},
+        {"q4_0", "f32", 0.1, 2, Q4_0, Q8_0},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        as_wtype type;
         as_err err;
         as_model *model;
-        if (as_quantize_type(as_str_of(cases[c].name), &type, &err)) fail_msg("%s", err.text);
-        as_buf bytes = quantized(cases[c].model, type);
+        as_buf bytes = quantized(cases[c].model, cases[c].name);
         as_mapped map, new = view_of(&bytes);
         if (as_file_map(path_of(cases[c].model), &map, &err)) fail_msg("%s", err.text);
         as_gguf before = read_file(&map), after = read_file(&new);
@@ -126,11 +135,11 @@ static void every_type_makes_a_model(void **state) {
 // Doing it again changes nothing, down to the last byte.
 static void quantizing_twice_is_once(void **state) {
     (void)state;
-    as_buf once = quantized("kquants", AS_W_Q4_K), twice = {0};
+    as_buf once = quantized("q8", "q4_0"), twice = {0};
     as_mapped map = view_of(&once);
     as_gguf file = read_file(&map);
     as_err err;
-    if (as_quantize_file(&file, AS_W_Q4_K, &twice, &err)) fail_msg("%s", err.text);
+    if (as_quantize_file(&file, recipe("q4_0"), &twice, &err)) fail_msg("%s", err.text);
     assert_int_equal(once.len, twice.len);
     assert_memory_equal(once.ptr, twice.ptr, once.len);
     as_gguf_free(&file);
@@ -141,7 +150,7 @@ static void quantizing_twice_is_once(void **state) {
 // A tied output is the embedding: it is the one that gets more bits.
 static void tied_embeddings_count_as_output(void **state) {
     (void)state;
-    as_buf bytes = quantized("q8_tied", AS_W_Q4_0);
+    as_buf bytes = quantized("q8_tied", "q4_0");
     as_mapped map = view_of(&bytes);
     as_gguf file = read_file(&map);
     assert_int_equal(type_in(&file, "token_embd.weight"), Q8_0);
@@ -163,15 +172,13 @@ static void logits_of(as_model *model, float *out, size_t count) {
 // ?quant= at load is the quantized file: same hash, same bits, with every table of kernels.
 static void at_load_is_the_same(void **state) {
     (void)state;
-    static const char *const types[] = {"q4_0", "q4_k", "q6_k", "bf16"};
+    static const char *const types[] = {"q4_0", "q4_k_m", "q2_k", "bf16"};
     const as_kernels *tables[8];
     size_t table_count = as_kernels_available(tables);
     for (size_t i = 0; i < 4; i++) {
-        as_wtype type;
         as_err err;
         as_model *file, *loaded;
-        if (as_quantize_type(as_str_of(types[i]), &type, &err)) fail_msg("%s", err.text);
-        as_buf bytes = quantized("kquants", type);
+        as_buf bytes = quantized("kquants", types[i]);
         as_mapped map = view_of(&bytes);
         if (as_model_read("x.gguf", &map, NULL, &file, &err)) fail_msg("%s", err.text);
         size_t n = 4 * as_model_facts(file)->vocabulary;
@@ -192,12 +199,34 @@ static void at_load_is_the_same(void **state) {
     }
 }
 
+// Of a model in parts one file is made: its keys and all tensors, without split.*.
+static void parts_become_one(void **state) {
+    (void)state;
+    as_shards parts;
+    as_buf whole = {0};
+    as_err err;
+    as_model *model;
+    if (as_shards_open(&parts, path_of("parts-00001-of-00003"), &err)) fail_msg("%s", err.text);
+    if (as_quantize_file(&parts.file, recipe("f16"), &whole, &err)) fail_msg("%s", err.text);
+    as_mapped map = view_of(&whole);
+    as_gguf file = read_file(&map);
+    assert_int_equal(file.tensor_count, parts.file.tensor_count);
+    assert_int_equal(file.value_count, parts.file.value_count - 3 + 2);
+    assert_non_null(as_gguf_find(&parts.file, "split.count"));
+    assert_null(as_gguf_find(&file, "split.count"));
+    if (as_model_read("x.gguf", &map, NULL, &model, &err)) fail_msg("%s", err.text);
+    as_model_close(model);
+    as_gguf_free(&file);
+    as_shards_close(&parts);
+    as_buf_free(&whole);
+}
+
 static void check_refused(as_buf *b, const char *message) {
     as_mapped map = view_of(b);
     as_gguf file = read_file(&map);
     as_buf out = {0};
     as_err err;
-    assert_int_equal(as_quantize_file(&file, AS_W_Q8_0, &out, &err), AS_INVALID);
+    assert_int_equal(as_quantize_file(&file, recipe("q8_0"), &out, &err), AS_INVALID);
     if (!strstr(err.text, message)) fail_msg("'%s', expected '%s'", err.text, message);
     as_gguf_free(&file);
     as_buf_free(&out);
@@ -214,18 +243,16 @@ static void put_small(as_buf *b, const char *key, uint32_t value, uint32_t type,
 
 static void what_cannot_be_is_refused(void **state) {
     (void)state;
-    as_wtype type;
+    const as_recipe *found;
     as_err err;
     as_buf b = {0};
-    assert_int_equal(as_quantize_type(AS_STR("q4_2"), &type, &err), AS_INVALID);
+    assert_int_equal(as_recipe_find(AS_STR("q4_2"), &found, &err), AS_INVALID);
     assert_non_null(strstr(err.text, "to 'q4_2' (did you mean 'q4_0'?); there are f32, "));
-    assert_int_equal(as_quantize_type(AS_STR(""), &type, &err), AS_INVALID);
-    assert_int_equal(as_quantize_type(AS_STR("q4_kq4_kq4_kq4_kq4_kq4_k"), &type, &err), AS_INVALID);
+    assert_int_equal(as_recipe_find(AS_STR(""), &found, &err), AS_INVALID);
+    assert_int_equal(as_recipe_find(AS_STR("q4_kq4_kq4_kq4_kq4_kq4_k"), &found, &err), AS_INVALID);
 
-    put_small(&b, "split.count", 3, F32, 2048);
-    check_refused(&b, "it is one of 3 parts of a model ('split.count')");
-    put_small(&b, "x", 1, 16, 132);
-    check_refused(&b, "tensor 'a.weight' is IQ2_XXS, which cannot be read, only F32, ");
+    put_small(&b, "x", 1, 24, 512);
+    check_refused(&b, "tensor 'a.weight' is I8, which cannot be read, only F32, ");
     as_put_header(&b, 3, 0, 1);
     as_put_u32(&b, "x", 1);
     check_refused(&b, "it has no tensors");
@@ -254,7 +281,7 @@ static void damage_does_no_harm(void **state) {
         as_gguf file, again;
         as_buf out = {0};
         if (as_gguf_read(&file, "x", bytes, map.size, &err)) continue;
-        if (!as_quantize_file(&file, i % 2 ? AS_W_Q5_K : AS_W_Q4_1, &out, &err)) {
+        if (!as_quantize_file(&file, recipe(i % 2 ? "q5_k_s" : "q2_k"), &out, &err)) {
             written++;
             if (as_gguf_read(&again, "x", (unsigned char *)out.ptr, out.len, &err))
                 fail_msg("%s", err.text);
@@ -275,6 +302,7 @@ int main(void) {
         cmocka_unit_test(quantizing_twice_is_once),
         cmocka_unit_test(tied_embeddings_count_as_output),
         cmocka_unit_test(at_load_is_the_same),
+        cmocka_unit_test(parts_become_one),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(damage_does_no_harm),
     };

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "kernels/kernels.h"
+#include "kernels/coded.h"
 #include "tests/kernels/kernel_inputs.h"
 
 static const char *const names[AS_WTYPES] = {
@@ -62,10 +62,29 @@ static void check_decode(const char *what, as_wtype type, const char *bytes, con
     }
 }
 
+static void check_coded(const char *name, const char *bytes, const char *wanted) {
+    static const char *const coded_names[AS_CODED_TYPES] = {"IQ1_S", "IQ1_M",   "IQ2_XXS", "IQ2_XS",
+                                                            "IQ2_S", "IQ3_XXS", "IQ3_S",   "TQ1_0",
+                                                            "TQ2_0", "NVFP4"};
+    unsigned char raw[256], held[1024];
+    float x[256], back[256];
+    int type = 0;
+    while (strcmp(coded_names[type], name) != 0) assert_true(++type < AS_CODED_TYPES);
+    size_t n = as_coded_block((as_coded)type);
+    assert_int_equal(from_hex(bytes, raw, sizeof raw), as_coded_size((as_coded)type));
+    as_coded_decode((as_coded)type, raw, n, x);
+    if (crc_of(x, n * sizeof *x) != strtoul(wanted, NULL, 16))
+        fail_msg("%s: block %s is read wrongly", name, bytes);
+    as_coded_recode((as_coded)type, raw, n, held);
+    as_wtype_decode(as_coded_held((as_coded)type), held, n, back);
+    for (size_t i = 0; i < n; i++) assert_true(x[i] == back[i]);
+}
+
 static void check_encode(as_wtype type, const char *floats, const char *wanted) {
-    unsigned char raw[256], out[256];
-    float x[64];
-    size_t n = from_hex(floats, raw, sizeof raw) / sizeof *x;
+    static unsigned char raw[1024], out[1024];
+    static size_t n;
+    float x[256];
+    if (strcmp(floats, "=") != 0) n = from_hex(floats, raw, sizeof raw) / sizeof *x;
     memcpy(x, raw, n * sizeof *x);
     assert_true(as_wtype_encode(type, x, n, out));
     if (crc_of(out, as_wtype_size(type, n)) != strtoul(wanted, NULL, 16))
@@ -77,11 +96,16 @@ static void blocks_are_those_of_the_reference(void **state) {
     FILE *file = fopen("tests/kernels/block_vectors.tsv", "r");
     assert_non_null(file);
     static char line[4096];
-    size_t decoded = 0, encoded = 0;
+    size_t decoded = 0, coded = 0, encoded = 0;
     while (fgets(line, sizeof line, file)) {
         char *part[4] = {strtok(line, "\t\n")};
         for (size_t i = 1; i < 4; i++) part[i] = strtok(NULL, "\t\n");
         assert_non_null(part[3]);
+        if (!strcmp(part[0], "coded")) {
+            check_coded(part[1], part[2], part[3]);
+            coded++;
+            continue;
+        }
         as_wtype type = type_of(part[1]);
         if (!strcmp(part[0], "encode")) {
             check_encode(type, part[2], part[3]);
@@ -92,7 +116,7 @@ static void blocks_are_those_of_the_reference(void **state) {
         }
     }
     fclose(file);
-    assert_true(decoded == 98 && encoded == 36);
+    assert_true(decoded == 98 && coded == 60 && encoded == 100);
 }
 
 // Normal values (sums of uniform ones) around a small mean.
@@ -111,16 +135,16 @@ static void encoding_keeps_what_its_bits_allow(void **state) {
     static const struct {
         as_wtype type;
         double limit;
-    } cases[] = {{AS_W_F32, 0.0},     {AS_W_F16, 0.0003},  {AS_W_BF16, 0.002}, {AS_W_Q8_0, 0.006},
-                 {AS_W_Q5_0, 0.045},  {AS_W_Q5_1, 0.045},  {AS_W_Q4_0, 0.09},  {AS_W_Q4_1, 0.09},
-                 {AS_W_Q4_K, 0.0760}, {AS_W_Q5_K, 0.0390}, {AS_W_Q6_K, 0.0190}};
+    } cases[] = {{AS_W_F32, 0.0},     {AS_W_F16, 0.0003},  {AS_W_BF16, 0.002},  {AS_W_Q8_0, 0.006},
+                 {AS_W_Q5_0, 0.045},  {AS_W_Q5_1, 0.045},  {AS_W_Q4_0, 0.09},   {AS_W_Q4_1, 0.09},
+                 {AS_W_Q4_K, 0.0760}, {AS_W_Q5_K, 0.0390}, {AS_W_Q6_K, 0.0190}, {AS_W_Q2_K, 0.30},
+                 {AS_W_Q3_K, 0.16},   {AS_W_IQ4_NL, 0.08}, {AS_W_IQ4_XS, 0.08}, {AS_W_MXFP4, 0.12}};
     float *x = malloc(N * sizeof *x), *back = malloc(N * sizeof *back);
     unsigned char *raw = malloc(N * sizeof *x);
     assert_true(x && back && raw);
     fill_weights(x, N);
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         double error = 0, size = 0;
-        assert_true(as_wtype_encodes(cases[c].type));
         assert_true(as_wtype_encode(cases[c].type, x, N, raw));
         as_wtype_decode(cases[c].type, raw, N, back);
         for (size_t i = 0; i < N; i++) {
@@ -160,9 +184,7 @@ static void encoding_refuses_what_does_not_fit(void **state) {
     unsigned char raw[1024];
     for (int type = 0; type < AS_WTYPES; type++) {
         float x[256] = {0};
-        bool encodes = as_wtype_encodes((as_wtype)type);
-        assert_true(as_wtype_encode((as_wtype)type, x, 256, raw) == encodes);
-        if (!encodes) continue;
+        assert_true(as_wtype_encode((as_wtype)type, x, 256, raw));
         float back[256];
         as_wtype_decode((as_wtype)type, raw, 256, back);
         for (size_t i = 0; i < 256; i++) assert_true(back[i] == 0.0f);
@@ -171,7 +193,7 @@ static void encoding_refuses_what_does_not_fit(void **state) {
         x[77] = -HUGE_VALF;
         assert_false(as_wtype_encode((as_wtype)type, x, 256, raw));
         x[77] = 3e38f;
-        bool wide = type == AS_W_F32 || type == AS_W_BF16;
+        bool wide = type == AS_W_F32 || type == AS_W_BF16 || type == AS_W_MXFP4;
         assert_true(as_wtype_encode((as_wtype)type, x, 256, raw) == wide);
         for (int i = 0; i < 300; i++) { // anything finite: an answer, whatever it is
             fill(x, 256, i % MODES);

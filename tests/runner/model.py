@@ -50,6 +50,15 @@ class Model(e2e.Case):
         self.assertTrue(facts["runs"])
         self.assertIn("IQ4_XS", self.assay("model", "inspect", path).stdout)
 
+    def test_types_that_are_only_decoded(self):
+        for kind, held in (("IQ2_S", "F32"), ("IQ3_S", "Q6_K"), ("TQ1_0", "Q4_0"), ("NVFP4", "F16"), ("Q4_K", None)):
+            facts = self.result("inspect", MODELS / f"type_{kind}.gguf")
+            self.assertTrue(facts["runs"])
+            self.assertEqual(facts["types"][kind].get("held_as"), held)
+        done = self.result("quantize", MODELS / "type_IQ3_S.gguf", "new.gguf", "q8_0")
+        self.assertEqual(set(self.result("inspect", "new.gguf")["types"]), {"F32", "Q8_0"})
+        self.assertEqual(done["size_before"], (MODELS / "type_IQ3_S.gguf").stat().st_size)
+
     def test_inspect_says_why_a_file_does_not_run(self):
         raw = (MODELS / "f32.gguf").read_bytes()
         self.write("other.gguf", raw.replace(b"\5\0\0\0\0\0\0\0llama", b"\5\0\0\0\0\0\0\0xlama", 1))
@@ -96,6 +105,14 @@ class Model(e2e.Case):
         self.write("short.txt", "the cat")
         self.refused("model", "perplexity", source, "short.txt", says=["fewer than a window of 256"])
 
+    def test_perplexity_is_that_of_llama_perplexity(self):
+        cases = (e2e.TOP / "golden/support/cases.jsonl").read_text().splitlines()[:150]
+        self.write("cases.txt", "".join(json.loads(line)["text"] + "\n" for line in cases))
+        found = self.result("perplexity", f"{e2e.MODEL}?ctx=128", "cases.txt")
+        # llama-perplexity -c 128 -ctk f32 -ctv f32 (ggml 0.25.3): 3998.59 +- 356.34 over 41
+        self.assertEqual(found["windows"], 41)
+        self.assertLess(abs(found["perplexity"] / 3998.5854 - 1.0), 0.002)
+
     def test_bench(self):
         speed = self.result("bench", f"{MODELS / 'q8.gguf'}?ctx=64")
         self.assertEqual((speed["prompt_tokens"], speed["decode_tokens"]), (55, 8))
@@ -117,13 +134,14 @@ class Model(e2e.Case):
         cut = source.read_bytes()[:20000]
         self.write("cut.gguf", cut)
         self.refused("model", "quantize", "cut.gguf", "new.gguf", "q4_0", says=["cut.gguf"])
-        # A tensor that no kernel reads: IQ2_XXS (16) where F32 (0) stood.
+        # A tensor that no kernel reads: I8 (24) where F32 (0) stood.
         raw = bytearray(source.read_bytes())
         at = raw.index(b"blk.0.attn_q.weight") + len(b"blk.0.attn_q.weight") + 4 + 16
         self.assertEqual(raw[at:at + 4], struct.pack("<I", 0))
-        raw[at:at + 4] = struct.pack("<I", 16)
-        self.write("iq.gguf", bytes(raw))
-        self.refused("model", "quantize", "iq.gguf", "new.gguf", "q4_0", says=["IQ2_XXS"])
+        raw[at:at + 4] = struct.pack("<I", 24)
+        self.write("i8.gguf", bytes(raw))
+        self.refused("model", "quantize", "i8.gguf", "new.gguf", "q4_0",
+                     says=["is I8, which cannot be read"])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // libFuzzer entry of the wires: any bytes as a body and as a stream. Whatever is not understood
 // has a reason; whatever is, has an output that is valid UTF-8.
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "harness/base/utf8.h"
 #include "tests/target/wired.h"
@@ -13,7 +15,35 @@ static const struct {
              {&as_wire_openai, "openai:http://h#m+completions"},
              {&as_wire_ollama, "ollama:m"},
              {&as_wire_tgi, "tgi:http://h"},
-             {&as_wire_kserve, "kserve:http://h#m"}};
+             {&as_wire_kserve, "kserve:http://h#m"},
+             {&as_wire_kserve, "kserve:http://h#m?output=o&binary=yes&classification=yes"},
+             {&as_wire_http, NULL},
+             {&as_wire_http, NULL}};
+
+// Of the two http: wires: a stream, and answers that are polled for.
+static const char *const templates[] = {
+    "url: http://h\nbody: '{}'\nstream: sse\nresponse: {text: a.*.b | c, reasoning: r.*, finish: "
+    "f, "
+    "refused: x, tokens_out: n, error: e}\n",
+    "url: http://h\nbody: '{}'\nresponse: {text: a.*.b | c.-1 | $, scores: s, error: e}\n"
+    "poll: {url: 'http://h/{{ response.id }}', status: q, done: [d], failed: [f]}\n"};
+
+static char uris[2][64];
+
+static void drop_files(void) {
+    for (size_t i = 0; i < 2; i++)
+        if (uris[i][0]) unlink(uris[i] + 5);
+}
+
+static const char *template_uri(size_t which) {
+    if (!uris[0][0] && !uris[1][0]) atexit(drop_files);
+    if (uris[which][0]) return uris[which];
+    snprintf(uris[which], sizeof uris[which], "http:/tmp/fuzz-wire-%zu-%ld.yaml", which,
+             (long)getpid());
+    FILE *file = fopen(uris[which] + 5, "w");
+    if (!file || fputs(templates[which], file) < 0 || fclose(file)) abort();
+    return uris[which];
+}
 
 static void check(const as_answer *a) {
     if (a->outcome != AS_OUT_OK && !a->error.len) abort();
@@ -36,7 +66,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     as_wired w;
     as_err err;
     size_t which = head[0] / 2u % (sizeof wires / sizeof *wires);
-    if (as_wired_open(&w, wires[which].ops, wires[which].uri, &err)) abort();
+    size_t last = sizeof wires / sizeof *wires - 1;
+    const char *uri = wires[which].uri ? wires[which].uri : template_uri(last - which);
+    if (as_wired_open(&w, wires[which].ops, uri, &err)) abort();
     if (w.ops->embeds && head[1] & 0x80) request.task = AS_TASK_EMBED;
     as_str input = {(const char *)bytes + (size > 1 ? 2 : size), size > 1 ? size - 2 : 0};
     check(as_wired_body(&w, &request, input));

@@ -284,8 +284,9 @@ static void test_paths(void **state) {
     assert_true(as_wire_at(object, AS_STR("a.1.b"))->number == 2);
     assert_true(as_wire_at(object, AS_STR("$.a[0].b"))->number == 1);
     assert_true(as_wire_at(object, AS_STR("0"))->number == 3);
+    assert_true(as_wire_at(object, AS_STR("a.-1.b"))->number == 2);
     assert_ptr_equal(as_wire_at(object, AS_STR("$")), object);
-    static const char *const none[] = {"a.2.b", "a.-1",    "a.b",
+    static const char *const none[] = {"a.2.b", "a.-3",    "a.b",
                                        "x",     "a.0.b.c", "a.99999999999999999999"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_null(as_wire_at(object, as_str_of(none[i])));

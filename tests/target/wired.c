@@ -36,6 +36,7 @@ static const as_answer *answer(as_wired *w) {
     w->answer = (as_answer){.outcome = w->take.outcome,
                             .error = w->take.error,
                             .output = AS_STR(""),
+                            .reasoning = AS_STR(""),
                             .tokens_in = w->take.tokens_in,
                             .tokens_out = w->take.tokens_out};
     if (w->take.outcome == AS_OUT_OK)

@@ -43,6 +43,21 @@ static as_json *recase(as_jinja_run *run, const as_json *value, bool (*starts)(u
     return as_jinja_take_buf(run, &out);
 }
 
+// As Jinja2: what is neither unreserved nor a slash (RFC 3986).
+static as_json *urlencode(as_jinja_run *run, as_json *value, as_json **args) {
+    (void)args;
+    as_str s;
+    if (!text_of(run, value, &s)) return NULL;
+    as_buf out = {0};
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+                     (c && strchr("-_.~/", c));
+        as_buff(&out, plain ? "%c" : "%%%02X", c);
+    }
+    return as_jinja_take_buf(run, &out);
+}
+
 static bool never(uint32_t c) {
     (void)c;
     return false;
@@ -368,6 +383,7 @@ const as_jinja_filter as_jinja_text_filters[] = {
     {"indent", "width first blank", indent, NULL, false},
     {"escape", "", escape, NULL, false},
     {"e", "", escape, NULL, false},
+    {"urlencode", "", urlencode, NULL, false},
     {"string", "", string, NULL, false},
     {"safe", "", string, NULL, false},
     {NULL, NULL, NULL, NULL, false},

@@ -62,8 +62,10 @@ static as_rc load_pieces(as_vocab *vocab, const as_gguf *file, const int byte_of
         if (len == 1) vocab->byte_ids[(unsigned char)text.ptr[0]] = (uint32_t)i;
     }
     for (unsigned byte = 0; byte < 256; byte++) {
-        bool in_utf8 = byte < 0xc0 || (byte > 0xc1 && byte < 0xf5);
-        if (in_utf8 && vocab->byte_ids[byte] == AS_TOKEN_NONE)
+        // Falcon's file lacks control characters, StarCoder's what begins the planes from 4 on;
+        // such bytes are left out of a text then, as by the tokenizers that the models come with.
+        bool wanted = (byte >= ' ' && byte <= '~') || byte == '\n';
+        if (wanted && vocab->byte_ids[byte] == AS_TOKEN_NONE)
             return as_gguf_fail(file, err, "the vocabulary has no token for byte 0x%02X", byte);
     }
     return AS_OK;
@@ -176,7 +178,7 @@ static void encode_word(void *encoding_in, as_str word) {
         as_merger_add(merger, 1, e->vocab->byte_ids[(unsigned char)word.ptr[i]]);
     as_merger_run(merger, word, pair, e->vocab->bpe);
     for (uint32_t at = 0; at != AS_SYMBOL_NONE; at = merger->symbols[at].next)
-        as_ids_add(e->ids, merger->symbols[at].id);
+        if (merger->symbols[at].id != AS_TOKEN_NONE) as_ids_add(e->ids, merger->symbols[at].id);
 }
 
 as_rc as_bpe_encode(const as_vocab *vocab, as_str text, as_ids *ids, as_err *err) {

@@ -5,7 +5,7 @@
 
 #include "harness/base/regex.h"
 
-enum { PATTERNS_MAX = 5 };
+enum { PATTERNS_MAX = 6 };
 
 // White space as Unicode defines it. PCRE2's \s also takes U+180E, which the tokenizers do not.
 #define WS                                                                                         \
@@ -23,9 +23,18 @@ enum { PATTERNS_MAX = 5 };
     "([\\x{9}\\x{b}\\x{c}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}"      \
     "\\x{202f}\\x{205f}\\x{3000}]*+[\\r\\n]++)"
 #define GPT2 SUFFIX "| ?\\p{L}++| ?\\p{N}++|" OTHERS "|" SPACES
-#define LLAMA3(digits)                                                                             \
-    "(?i:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?\\p{L}++|" digits "|" OTHERS "[\\r\\n]*+|" BREAKS       \
-    "|" SPACES
+#define SUFFIXED_WORDS "(?i:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?\\p{L}++|"
+#define LLAMA3(digits) SUFFIXED_WORDS digits "|" OTHERS "[\\r\\n]*+|" BREAKS "|" SPACES
+// Runs of white space are cut into powers of two.
+#define JAIS2                                                                                      \
+    SUFFIXED_WORDS "\\p{N}{1,3}|" OTHERS "[\\r\\n]*+|" BREAKS "|[" WS "]{512}(?![^" WS "])|[" WS   \
+                   "]{256}(?![^" WS "])|[" WS "]{128}(?![^" WS "])|[" WS "]{64}(?![^" WS "])|[" WS \
+                   "]{32}(?![^" WS "])|[" WS "]{16}(?![^" WS "])|[" WS "]{8}(?![^" WS "])|[" WS    \
+                   "]{4}(?![^" WS "])|[" WS "]{1,2}(?![^" WS "])|[" WS "]"
+#define QWEN35                                                                                     \
+    "(?i:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]++|\\p{N}| ?[^" WS                        \
+    "\\p{L}\\p{M}\\p{N}]++[\\r\\n]*+|" BREAKS "|" SPACES
+#define SEED_CODER SUFFIXED_WORDS "\\p{N}| ?[^" WS "\\p{L}\\p{N}\\r\\n]++|" BREAKS "|" SPACES
 
 // Words by case: capitals first, then small letters; letters without case and marks go with both.
 // `UPPER*LOWER+` would give back a megabyte of capitals one by one: it is capitals up to a small
@@ -38,6 +47,29 @@ enum { PATTERNS_MAX = 5 };
     "[^\\r\\n\\p{L}\\p{N}]?" CAPITALIZED suffix "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "++" LOWER         \
     "*+" suffix "|" digits "|" OTHERS "[\\r\\n/]*+|" BREAKS "|" SPACES
 #define HAN "[\\x{4e00}-\\x{9fa5}"
+// Letters that come in two cases, as the first DeepSeek has them; and its punctuation.
+#define DEEPSEEK_LETTERS                                                                           \
+    "A-Za-z\\x{b5}\\x{c0}-\\x{d6}\\x{d8}-\\x{f6}\\x{f8}-\\x{1ba}\\x{1bc}-\\x{1bf}"                 \
+    "\\x{1c4}-\\x{293}\\x{295}-\\x{2af}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37b}-\\x{37d}"         \
+    "\\x{37f}\\x{386}\\x{388}-\\x{38a}\\x{38c}\\x{38e}-\\x{3a1}\\x{3a3}-\\x{3f5}"                  \
+    "\\x{3f7}-\\x{481}\\x{48a}-\\x{52f}\\x{531}-\\x{556}\\x{10a0}-\\x{10c5}"                       \
+    "\\x{13a0}-\\x{13f5}\\x{13f8}-\\x{13fd}\\x{1c90}-\\x{1cba}\\x{1cbd}-\\x{1cbf}"                 \
+    "\\x{1d00}-\\x{1d2b}\\x{1d6b}-\\x{1d77}\\x{1d79}-\\x{1d9a}\\x{1e00}-\\x{1f15}"                 \
+    "\\x{1f18}-\\x{1f1d}\\x{1f20}-\\x{1f45}\\x{1f48}-\\x{1f4d}\\x{1f50}-\\x{1f57}\\x{1f59}"        \
+    "\\x{1f5b}\\x{1f5d}\\x{1f5f}-\\x{1f7d}\\x{1f80}-\\x{1fb4}\\x{1fb6}-\\x{1fbc}\\x{1fbe}"         \
+    "\\x{1fc2}-\\x{1fc4}\\x{1fc6}-\\x{1fcc}\\x{1fd0}-\\x{1fd3}\\x{1fd6}-\\x{1fdb}"                 \
+    "\\x{1fe0}-\\x{1fec}\\x{1ff2}-\\x{1ff4}\\x{1ff6}-\\x{1ffc}\\x{2102}\\x{2107}"                  \
+    "\\x{210a}-\\x{2113}\\x{2115}\\x{2119}-\\x{211d}\\x{2124}\\x{2126}\\x{2128}"                   \
+    "\\x{212a}-\\x{212d}\\x{212f}-\\x{2134}\\x{2139}\\x{213c}-\\x{213f}\\x{2145}-\\x{2149}"        \
+    "\\x{214e}\\x{2183}\\x{2184}\\x{2c00}-\\x{2c7b}\\x{2c7e}-\\x{2ce4}\\x{2ceb}-\\x{2cee}"         \
+    "\\x{2cf2}\\x{2cf3}\\x{a640}-\\x{a66d}\\x{a680}-\\x{a69b}\\x{a722}-\\x{a76f}"                  \
+    "\\x{a771}-\\x{a787}\\x{a78b}-\\x{a78e}\\x{ab70}-\\x{abbf}\\x{fb00}-\\x{fb06}"                 \
+    "\\x{fb13}-\\x{fb17}\\x{ff21}-\\x{ff3a}\\x{ff41}-\\x{ff5a}\\x{10400}-\\x{1044f}"               \
+    "\\x{104b0}-\\x{104d3}\\x{104d8}-\\x{104fb}\\x{10c80}-\\x{10cb2}\\x{10cc0}-\\x{10cf2}"         \
+    "\\x{118a0}-\\x{118df}\\x{1e900}-\\x{1e943}"
+#define DEEPSEEK_PUNCTUATION                                                                       \
+    "\\x{21}-\\x{2f}\\x{3a}-\\x{7e}\\x{ff01}-\\x{ff0f}\\x{ff1a}-\\x{ff5e}"                         \
+    "\\x{2018}-\\x{201f}\\x{3000}-\\x{3002}"
 #define ASCII_PUNCTUATION "[!-/:-@\\[-`{-~]"
 #define DEEPSEEK3                                                                                  \
     ASCII_PUNCTUATION "[A-Za-z]++|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]++| ?[\\p{P}\\p{S}]++" \
@@ -51,25 +83,46 @@ typedef struct scheme {
 } scheme;
 
 static const scheme schemes[] = {
-    {"gpt-2 mpt olmo phi-2 modern-bert jais trillion granite-docling exaone4 gigachat roberta-bpe",
+    {"gpt-2 mpt olmo phi-2 modern-bert jais trillion granite-docling exaone4 gigachat roberta-bpe "
+     "jina-v1-en jina-v2-code jina-v2-es jina-v2-de jina-es jina-de a.x-4.0 mellum",
      {GPT2},
      false,
      false},
-    {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral", {LLAMA3("\\p{N}{1,3}")}, true, true},
-    {"smaug-bpe dbrx chatglm-bpe glm4", {LLAMA3("\\p{N}{1,3}")}, false, false},
-    {"qwen2 deepseek-r1-qwen stablelm2 megrez hunyuan", {LLAMA3("\\p{N}")}, false, false},
-    {"smollm starcoder refact command-r exaone codeshell minerva-7b",
+    {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
+     {LLAMA3("\\p{N}{1,3}")},
+     true,
+     true},
+    {"smaug-bpe dbrx chatglm-bpe glm4 glm5", {LLAMA3("\\p{N}{1,3}")}, false, false},
+    {"qwen2 deepseek-r1-qwen stablelm2 megrez hunyuan kormo f2llmv2 solar-open grok-2 "
+     "bailingmoe bailingmoe2 llada-moe",
+     {LLAMA3("\\p{N}")},
+     false,
+     false},
+    {"smollm starcoder refact command-r exaone codeshell minerva-7b mellum2",
      {"\\p{N}", GPT2},
      false,
      false},
     {"tekken", {CASED("", "\\p{N}")}, true, true},
-    {"gpt-4o llama4", {CASED("(?i:" SUFFIX ")?+", "\\p{N}{1,3}")}, false, false},
+    {"gpt-4o llama4 kanana2 talkie minimax-m2",
+     {CASED("(?i:" SUFFIX ")?+", "\\p{N}{1,3}")},
+     false,
+     false},
+    {"jais-2", {JAIS2}, false, false},
+    {"qwen35", {QWEN35}, false, false},
+    {"seed-coder", {SEED_CODER}, false, false},
+    {"minicpm5", {"\\p{N}{1,3}", LLAMA3("\\p{N}++")}, true, false},
+    {"falcon", {"[\\p{P}$+<=>^~|`]++", GPT2, "[0-9][0-9][0-9]"}, false, false},
+    {"deepseek-llm",
+     {"[\\r\\n]", "[" WS "]?[" DEEPSEEK_LETTERS "]++", "[" WS "]?[" DEEPSEEK_PUNCTUATION "]++",
+      "(?<![" WS "])[" WS "]++\\z", HAN "\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]++", "\\p{N}++"},
+     false,
+     false},
     {"deepseek-coder",
      {"[\\r\\n]", "[" WS "]?\\p{L}++", "[" WS "]?\\p{P}++",
       HAN "\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]++", "\\p{N}"},
      false,
      false},
-    {"deepseek-v3 hunyuan-dense",
+    {"deepseek-v3 hunyuan-dense joyai-llm hy_v4",
      {"\\p{N}{1,3}", HAN "\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]++", DEEPSEEK3},
      false,
      false},
