@@ -4,9 +4,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "metrics/judged/judged_sum.h"
 #include "metrics/latency.h"
 #include "metrics/num.h"
 #include "metrics/ranked.h"
+#include "metrics/several.h"
 #include "metrics/tally.h"
 
 // How sure an interval is.
@@ -23,12 +25,13 @@ enum { REPLICATES = 2000, BLOCKS = 4096 };
 
 as_column as_estimate_column(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                              uint32_t slice) {
-    double *values = AS_NEW_ARRAY(arena, double, scorer->row_count + 1);
-    double *weights = AS_NEW_ARRAY(arena, double, scorer->row_count + 1);
-    uint32_t *clusters = AS_NEW_ARRAY(arena, uint32_t, scorer->row_count + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    size_t n = 0, row_count;
+    const as_row *rows = as_rows_of(scorer, metric, &row_count);
+    double *values = AS_NEW_ARRAY(arena, double, row_count + 1);
+    double *weights = AS_NEW_ARRAY(arena, double, row_count + 1);
+    uint32_t *clusters = AS_NEW_ARRAY(arena, uint32_t, row_count + 1);
+    for (size_t i = 0; i < row_count; i++) {
+        const as_row *row = &rows[i];
         double score = as_rows_in_slice(row, slice) ? as_rows_score(metric, row) : NAN;
         if (isnan(score)) continue;
         values[n] = score;
@@ -37,6 +40,20 @@ as_column as_estimate_column(as_arena *arena, const as_scorer *scorer, const as_
     }
     size_t groups = as_rows_renumber(arena, clusters, n, scorer->cluster_count);
     return (as_column){values, weights, clusters, n, groups};
+}
+
+// All that is asked of corpus metrics' columns, in one pass: rows are what costs time.
+static size_t *count_scored(as_arena *arena, const as_scorer *scorer,
+                            const as_metric *const *metrics, size_t count, uint32_t slice) {
+    size_t *out = AS_NEW_ARRAY(arena, size_t, count + 1);
+    for (size_t i = 0; i < scorer->row_count; i++) {
+        const as_row *row = &scorer->rows[i];
+        if (!as_rows_in_slice(row, slice)) continue;
+        for (size_t m = 0; m < count; m++)
+            if (metrics[m]->ops->kind == AS_METRIC_CORPUS)
+                out[m] += (size_t)!isnan(as_rows_score(metrics[m], row));
+    }
+    return out;
 }
 
 static bool all_binary(const as_column *column) {
@@ -249,18 +266,34 @@ static as_str signature_of(as_arena *arena, const as_scorer *scorer, const as_me
     return as_strf(arena, "nrefs:%zu|%.*s", scorer->gold_most, AS_STR_ARG(text));
 }
 
+static void note_spread(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
+                        uint32_t slice, as_value *out) {
+    if (!scorer->has_several) return;
+    as_within spread = as_several_within(arena, scorer, metric, slice);
+    out->answers = spread.answers;
+    out->flaky = spread.flaky;
+    out->within = spread.within;
+    out->between = spread.between;
+}
+
 static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *const *metrics,
                      size_t count, uint32_t slice, const level *how, as_value *out) {
     as_arena scratch = {0};
     const as_metric **corpus = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
     as_value **values = AS_NEW_ARRAY(&scratch, as_value *, count + 1);
     size_t corpus_count = 0;
+    const size_t *scored = count_scored(&scratch, scorer, metrics, count, slice);
     for (size_t i = 0; i < count; i++) {
-        as_column column = as_estimate_column(&scratch, scorer, metrics[i], slice);
+        as_column column = metrics[i]->ops->kind == AS_METRIC_CORPUS
+                               ? (as_column){.count = scored[i]}
+                               : as_estimate_column(&scratch, scorer, metrics[i], slice);
         out[i] = value_of_column(&scratch, metrics[i], &column, how);
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);
         out[i].signature = signature_of(arena, scorer, metrics[i]);
+        if (metrics[i]->ops->flags & AS_METRIC_JUDGED)
+            out[i].judge = as_judged_sum(arena, scorer, metrics[i], slice);
+        note_spread(&scratch, scorer, metrics[i], slice, &out[i]);
         if (metrics[i]->ops->kind == AS_METRIC_RANKED)
             estimate_ranked(scorer, metrics[i], slice, column.cluster_count, how, &out[i]);
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
@@ -321,19 +354,31 @@ static double worst_score(const as_metric *metric) {
     return flags & AS_METRIC_BOUNDED ? 0 : flags & AS_METRIC_SIGNED ? -1 : NAN;
 }
 
+// Of several answers to a case some never came.
+static double with_missing(const as_metric *metric, const as_row *row, double score) {
+    size_t missing = 0;
+    for (size_t i = 0; i < row->answer_count; i++) missing += row->answers[i].missing;
+    if (!missing) return score;
+    double share = (double)missing / (double)row->answer_count;
+    return score * (1 - share) + worst_score(metric) * share;
+}
+
 double as_estimate_worst(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                          uint32_t slice) {
     bool time = metric->ops->flags & AS_METRIC_RUN;
-    double *values = AS_NEW_ARRAY(arena, double, scorer->row_count + 1), slowest = -INFINITY;
+    size_t n = 0, missing = 0, all = 0, row_count;
+    const as_row *rows = as_rows_of(scorer, metric, &row_count);
+    double *values = AS_NEW_ARRAY(arena, double, row_count + 1), slowest = -INFINITY;
     as_num_sum sum = {0}, weights = {0};
-    size_t n = 0, missing = 0, all = 0;
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    for (size_t i = 0; i < row_count; i++) {
+        const as_row *row = &rows[i];
         if (!as_rows_in_slice(row, slice)) continue;
         double score = as_rows_score(metric, row), weight = as_rows_weight(metric, row);
         all++;
         missing += row->missing;
         if (row->missing && !time) score = worst_score(metric);
+        if (!row->missing && !time) score = with_missing(metric, row, score);
+        if (isnan(score) && as_judged_sum_lost(metric, row)) score = worst_score(metric);
         if (isnan(score) && !row->missing) continue; // has no such score, missing or not
         bool waited = row->missing && metric->ops->variant == AS_RUN_LATENCY;
         slowest = fmax(slowest, waited ? row->latency_ms : score);

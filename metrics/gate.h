@@ -94,6 +94,6 @@ void as_compare(as_arena *arena, as_scorer *a, as_scorer *b, bool slices, const 
 typedef struct as_pairing {
     uint64_t shared, only_a, only_b, missing; // missing: in both, an error in one
 } as_pairing;
-as_pairing as_pair_count(const as_scorer *a, const as_scorer *b);
+as_pairing as_pair_count(as_scorer *a, as_scorer *b);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/metric.h"
 
-enum { METRICS_MAX = 128, RANK_MAX = 1000000 };
+enum { METRICS_MAX = 256, RANK_MAX = 1000000 };
 
 // K of NAME@K, without a leading zero; 0 when it is none.
 static size_t rank_of(as_str digits) {
@@ -73,6 +73,30 @@ static as_rc check_label(const as_metric *metric, as_err *err) {
                    metric->ops->name, AS_STR_ARG(metric->name));
 }
 
+// normalize: nfc or nfkc, for any metric that compares the answer with texts by itself.
+static as_rc read_normal(const as_metric_spec *spec, as_metric *metric, as_err *err) {
+    const as_yaml *wish = spec->options ? as_yaml_get(spec->options, "normalize") : NULL;
+    if (!wish) return AS_OK;
+    if (metric->ops->flags & (AS_METRIC_RUN | AS_METRIC_LABELS))
+        return as_fail(err, AS_INVALID,
+                       "metric '%s' takes no 'normalize': it counts labels as they are (extract: "
+                       "[nfc] normalises answers)",
+                       metric->ops->name);
+    metric->normal = as_str_is(wish->text, "nfc")    ? AS_NORMAL_NFC
+                     : as_str_is(wish->text, "nfkc") ? AS_NORMAL_NFKC
+                                                     : AS_NORMAL_NONE;
+    if (metric->normal != AS_NORMAL_NONE) return AS_OK;
+    return as_fail(err, AS_INVALID,
+                   "option 'normalize' of metric '%s' must be nfc or nfkc, not '%.*s'",
+                   metric->ops->name, AS_STR_ARG(wish->text));
+}
+
+static as_str with_normal(as_arena *arena, const as_metric *metric, as_str text) {
+    if (metric->normal == AS_NORMAL_NONE) return text;
+    return as_strf(arena, "%.*s%snormalize:%s", AS_STR_ARG(text), text.len ? "|" : "",
+                   metric->normal == AS_NORMAL_NFC ? "nfc" : "nfkc");
+}
+
 as_rc as_metric_resolve(as_arena *arena, const as_metric_spec *spec, as_metric *out, as_err *err) {
     as_metric metric = {.name = spec->name};
     as_rc rc = as_metric_name_check(spec->name, NULL, err);
@@ -82,12 +106,15 @@ as_rc as_metric_resolve(as_arena *arena, const as_metric_spec *spec, as_metric *
     rc = as_option_read(arena, ops->name, ops->settings, spec->options, metric.settings,
                         &metric.name, err);
     if (rc == AS_OK) rc = check_label(&metric, err);
+    if (rc == AS_OK) rc = read_normal(spec, &metric, err);
     metric.width = ops->width;
     if (rc == AS_OK && ops->prepare) rc = ops->prepare(arena, &metric, err);
     if (rc != AS_OK) return rc;
     metric.name = as_str_copy(arena, metric.name);
-    metric.identity = as_option_text(arena, ops->settings, metric.settings);
-    metric.signature = ops->signature ? ops->signature(arena, &metric) : metric.identity;
+    metric.identity =
+        with_normal(arena, &metric, as_option_text(arena, ops->settings, metric.settings));
+    metric.signature = ops->signature ? with_normal(arena, &metric, ops->signature(arena, &metric))
+                                      : metric.identity;
     if (spec->options && spec->options->kind == AS_YAML_MAP)
         metric.spec = as_yaml_json(arena, spec->options);
     *out = metric;

@@ -8,6 +8,7 @@
 #ifndef AS_METRIC_H
 #define AS_METRIC_H
 
+#include "harness/base/normal.h"
 #include "harness/base/regex.h"
 #include "metrics/option.h"
 #include "metrics/scorer.h"
@@ -32,6 +33,8 @@ enum {
     AS_METRIC_BOUNDED = 128, // value in 0..1
     AS_METRIC_NOT = 256,     // a yes or no that may be asked for as not-NAME
     AS_METRIC_RANKS = 1024,  // the order of the labels matters
+    AS_METRIC_JUDGED = 4096, // by another model (judged/)
+    AS_METRIC_TEXTS = 2048,  // looks at which answers say the same
     AS_METRIC_REFS = 512,    // the signature says how many references the cases have
 };
 
@@ -56,6 +59,13 @@ typedef enum as_run_field {
     AS_RUN_CORRECT_COST,
     AS_RUN_ERROR,
 } as_run_field;
+
+// One of several answers to a case: its score, and its prediction's number (equal ones have equal
+// numbers), UINT32_MAX without one.
+typedef struct as_answer_score {
+    double score;
+    uint32_t said;
+} as_answer_score;
 
 typedef struct as_metric as_metric;
 struct as_ranked;
@@ -82,6 +92,8 @@ typedef struct as_metric_ops {
     const as_bin *(*bins)(as_arena *arena, const as_metric *metric, const double *tally,
                           size_t *count);
     double (*ranked)(const as_metric *metric, const struct as_ranked *cases); // RANKED
+    // MEAN: the score of a case with several answers, by those that came; NULL: their mean.
+    double (*several)(const as_metric *metric, const as_answer_score *answers, size_t count);
     int variant; // which of a family this is; as_run_field for run metrics
     double q;    // QUANTILE
 } as_metric_ops;
@@ -103,6 +115,7 @@ struct as_metric {
     size_t at, width;                     // of its statistics in a row's tally
     size_t k;                             // of NAME@K
     bool negate;                          // not-NAME
+    as_normal_form normal;                // of expected texts and answer, before they are scored
     as_setting settings[AS_SETTINGS_MAX]; // in the order of ops->settings
     void *own;                            // made by ops->prepare
 };
@@ -132,7 +145,8 @@ extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_cur
     as_calibration_metrics[], as_text_metrics[], as_error_rate_metrics[], as_bleu_metrics[],
     as_chrf_metrics[], as_ter_metrics[], as_rouge_metrics[], as_span_metrics[],
     as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[], as_assertion_metrics[],
-    as_tool_metrics[], as_similarity_metrics[],
+    as_tool_metrics[], as_judged_metrics[], as_markup_metrics[], as_assert_metrics[],
+    as_similarity_metrics[],
     as_latency_metrics[]; // ends with name NULL
 
 #endif

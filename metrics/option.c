@@ -111,8 +111,8 @@ static bool read_one(as_arena *arena, const as_setting_spec *spec, const as_yaml
 }
 
 static as_rc unknown(const char *metric, const as_setting_spec *specs, as_str key, as_err *err) {
-    const char *names[AS_SETTINGS_MAX + 2] = {"as"};
-    size_t count = 1;
+    const char *names[AS_SETTINGS_MAX + 3] = {"normalize", "as"};
+    size_t count = 2;
     for (const as_setting_spec *s = specs; s && s->name; s++) names[count++] = s->name;
     const char *near = as_str_nearest(key, names);
     return as_fail(err, AS_INVALID, "metric '%s' has no option '%.*s'; %s '%s'%s", metric,
@@ -150,7 +150,7 @@ as_rc as_option_read(as_arena *arena, const char *metric, const as_setting_spec 
             (as_setting){.number = specs[count].otherwise, .on = specs[count].otherwise != 0};
     bool has_map = map && map->kind == AS_YAML_MAP;
     for (const as_yaml *option = has_map ? map->child : NULL; option; option = option->next) {
-        if (as_str_is(option->key, "name")) continue;
+        if (as_str_is(option->key, "name") || as_str_is(option->key, "normalize")) continue;
         if (as_str_is(option->key, "as")) {
             as_rc rc = read_label(metric, option, label, err);
             if (rc) return rc;

@@ -6,7 +6,7 @@
 
 #include "harness/base/yaml.h"
 
-enum { AS_SETTINGS_MAX = 6 };
+enum { AS_SETTINGS_MAX = 8 };
 
 typedef enum as_setting_kind {
     AS_SETTING_BOOL,
@@ -38,8 +38,8 @@ typedef struct as_setting {
 } as_setting;
 
 // Reads the map {name: ..., as: ..., OPTION: ...} (NULL: nothing is set) into settings, in `arena`.
-// *label is the value of `as`, untouched without one. Errors name the metric and the nearest
-// option.
+// *label is the value of `as`, untouched without one; `normalize` is the caller's to read. Errors
+// name the metric and the nearest option.
 as_rc as_option_read(as_arena *arena, const char *metric, const as_setting_spec *specs,
                      const as_yaml *map, as_setting *out, as_str *label, as_err *err) AS_MUST_USE;
 

@@ -47,20 +47,23 @@ as_pairs as_pair_list(as_arena *arena, as_scorer *a, as_scorer *b, as_str slice)
     return out;
 }
 
-as_pairing as_pair_count(const as_scorer *a, const as_scorer *b) {
+as_pairing as_pair_count(as_scorer *a, as_scorer *b) {
     as_pairing out = {0};
-    for (size_t i = 0; i < a->row_count; i++)
-        out.only_a += !as_map_get(&b->ids.map, a->rows[i].id, &(uint64_t){0});
-    for (size_t i = 0; i < b->row_count; i++) {
-        uint64_t at;
-        if (!as_map_get(&a->ids.map, b->rows[i].id, &at)) {
-            out.only_b++;
-            continue;
-        }
-
-        bool a_missing = at != 0;
-        out.missing += a_missing || b->rows[i].missing;
-        out.shared += !a_missing && !b->rows[i].missing;
+    as_rows_seal(a);
+    as_rows_seal(b);
+    size_t i = 0, j = 0;
+    while (i < a->row_count || j < b->row_count) {
+        const as_row *left = i < a->row_count ? &a->rows[i] : NULL;
+        const as_row *right = j < b->row_count ? &b->rows[j] : NULL;
+        int way = !left ? 1 : !right ? -1 : as_str_cmp(left->id, right->id);
+        i += way <= 0;
+        j += way >= 0;
+        out.only_a += way < 0;
+        out.only_b += way > 0;
+        if (way != 0) continue;
+        bool missing = left->missing || right->missing;
+        out.missing += missing;
+        out.shared += !missing;
     }
     return out;
 }

@@ -9,6 +9,7 @@
 enum { SEED = 0xa55a };
 enum { STREAM_BOOTSTRAP = 1, STREAM_PAIRED, STREAM_SWAPS };
 
+// Also where `times` is 0: a branch that nobody can predict costs more than adding nothing.
 static void add_unit(const as_units *units, size_t unit, double times, double *tally) {
     for (size_t i = units->starts[unit]; i < units->starts[unit + 1]; i++)
         tally[units->items[i].at] += times * units->items[i].value;
@@ -43,8 +44,7 @@ void as_resample_bootstrap(const as_units *units, const as_functional *functiona
     for (size_t r = 0; r < replicates; r++) {
         draw(&rng, times, units->count);
         memset(tally, 0, units->width * sizeof *tally);
-        for (size_t u = 0; u < units->count; u++)
-            if (times[u]) add_unit(units, u, times[u], tally);
+        for (size_t u = 0; u < units->count; u++) add_unit(units, u, times[u], tally);
         for (size_t f = 0; f < count; f++)
             out[f * replicates + r] = as_resample_value(&functionals[f], units, tally);
     }
@@ -110,15 +110,18 @@ void as_resample_paired(const as_units *a, const as_units *b, const as_functiona
     double *left = AS_NEW_ARRAY(&arena, double, a->width + 1);
     double *right = AS_NEW_ARRAY(&arena, double, a->width + 1);
     uint32_t *times = AS_NEW_ARRAY(&arena, uint32_t, a->count + 1);
+    uint32_t *changed = AS_NEW_ARRAY(&arena, uint32_t, a->count + 1);
+    size_t changed_count = 0;
+    for (size_t u = 0; u < a->count; u++)
+        if (change.starts[u] != change.starts[u + 1]) changed[changed_count++] = (uint32_t)u;
     as_rng rng = as_rng_of(SEED, STREAM_PAIRED);
     for (size_t r = 0; r < replicates; r++) {
         draw(&rng, times, a->count);
         memset(left, 0, a->width * sizeof *left);
-        for (size_t u = 0; u < a->count; u++)
-            if (times[u]) add_unit(a, u, times[u], left);
+        for (size_t u = 0; u < a->count; u++) add_unit(a, u, times[u], left);
         memcpy(right, left, a->width * sizeof *right);
-        for (size_t u = 0; u < a->count; u++)
-            if (times[u]) add_unit(&change, u, times[u], right);
+        for (size_t i = 0; i < changed_count; i++)
+            add_unit(&change, changed[i], times[changed[i]], right);
         for (size_t f = 0; f < count; f++)
             out[f * replicates + r] = difference(&functionals[f], a, left, right);
     }

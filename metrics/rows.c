@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "metrics/several.h"
+
 uint32_t as_rows_name(as_scorer *scorer, as_names *names, as_str name) {
     uint64_t number;
     if (as_map_get(&names->map, name, &number)) return (uint32_t)number;
@@ -19,7 +21,9 @@ uint32_t as_rows_name(as_scorer *scorer, as_names *names, as_str name) {
 }
 
 static int order_rows(const void *a, const void *b) {
-    return as_str_cmp(((const as_row *)a)->id, ((const as_row *)b)->id);
+    const as_row *x = a, *y = b;
+    int way = as_str_cmp(x->id, y->id);
+    return way ? way : (x->sample > y->sample) - (x->sample < y->sample);
 }
 
 static bool label_number(as_str label, double *out) {
@@ -67,6 +71,7 @@ static void number_clusters(as_scorer *scorer) {
         if (!row->cluster_name.len || as_map_add(&map, row->cluster_name, number, &known))
             known = number++;
         row->cluster = (uint32_t)known;
+        as_several_number(scorer, row);
     }
     scorer->cluster_count = (size_t)number;
     as_map_free(&map);
@@ -75,7 +80,13 @@ static void number_clusters(as_scorer *scorer) {
 void as_rows_seal(as_scorer *scorer) {
     if (scorer->is_sealed) return;
     as_arena_reset(&scorer->sealed);
-    if (scorer->row_count) qsort(scorer->rows, scorer->row_count, sizeof(as_row), order_rows);
+    bool sorted = true; // as most runs of one worker are
+    for (size_t i = 1; i < scorer->answer_count && sorted; i++)
+        sorted = order_rows(&scorer->answers[i - 1], &scorer->answers[i]) <= 0;
+    if (!sorted) qsort(scorer->answers, scorer->answer_count, sizeof(as_row), order_rows);
+    scorer->rows = scorer->answers;
+    scorer->row_count = scorer->answer_count;
+    if (scorer->has_several) as_several_merge(scorer);
     sort_names(&scorer->sealed, &scorer->labels, order_labels);
     sort_names(&scorer->sealed, &scorer->slices, order_strs);
     number_clusters(scorer);
@@ -100,6 +111,19 @@ bool as_rows_slice(const as_scorer *scorer, as_str name, uint32_t *out) {
     if (name.len && !as_map_get(&scorer->slices.map, name, &number)) return false;
     *out = (uint32_t)number;
     return true;
+}
+
+const as_row *as_rows_of(const as_scorer *scorer, const as_metric *metric, size_t *count) {
+    bool of_requests = metric->ops->flags & AS_METRIC_RUN && metric->ops->variant != AS_RUN_COST &&
+                       metric->ops->variant != AS_RUN_CORRECT_COST;
+    *count = of_requests ? scorer->answer_count : scorer->row_count;
+    return of_requests ? scorer->answers : scorer->rows;
+}
+
+bool as_rows_whole(const as_row *row) {
+    bool whole = !row->missing;
+    for (size_t i = 0; i < row->answer_count; i++) whole &= !row->answers[i].missing;
+    return whole;
 }
 
 static double run_score(const as_metric *metric, const as_row *row) {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // rows.h - what a scorer keeps of every case; shared by the files of this folder only.
 //
+// A row is a case. Of several answers to a case each is a row too (`answers`), and the case's row
+// is made of them once sealed: a score is the mean over the answers that came (or what the metric's
+// `several` makes of them), statistics are summed as if each answer counted K times one over the
+// number that came, latencies are means, costs and tokens sums.
+//
 // Rows, labels, slices and clusters are in arrival order until as_rows_seal sorts them (rows by id,
 // labels and slices by bytes), so that nothing computed afterwards depends on that order.
 #ifndef AS_ROWS_H
@@ -33,6 +38,10 @@ typedef struct as_row {
     bool missing; // the outcome is an error
     double latency_ms, ttft_ms, tpot_ms, cost;
     uint64_t tokens_in, tokens_out;
+    uint64_t sample;              // which of the answers to its case
+    uint32_t said;                // its prediction's number; AS_ROWS_NONE
+    const struct as_row *answers; // [answer_count] of a case with several, by number, where the
+    size_t answer_count;          // row stands for all of them; 0: an answer itself
 } as_row;
 
 // Names with numbers, in order of arrival until sorted.
@@ -45,17 +54,22 @@ typedef struct as_names {
 } as_names;
 
 struct as_scorer {
-    as_arena arena;  // rows and names
-    as_arena sealed; // what sealing made; given up when another row comes
+    as_arena arena;   // rows and names
+    as_arena scratch; // of the sample that is being scored
+    as_buf text;      // likewise
+    as_arena sealed;  // what sealing made; given up when another row comes
     as_metric *metrics;
     size_t metric_count, stats_width;
     as_regex *articles;
-    as_row *rows;
-    size_t row_count, row_capacity;
-    as_names ids, labels, slices; // ids: only the map, id to whether its answer is missing
+    as_row *answers; // [answer_count] as they came; once sealed by id and number
+    size_t answer_count, answer_capacity;
+    as_row *rows; // [row_count] once sealed; the answers themselves where no case has several
+    size_t row_count;
+    bool has_several;
+    as_names ids, labels, slices, texts; // ids: only the map of keys; texts: predictions
     size_t cluster_count;
     size_t gold_least, gold_most; // expected texts of a case
-    bool is_sealed, has_labels, has_classes;
+    bool is_sealed, has_labels, has_classes, has_texts;
 };
 
 // The order of labels: numbers by value (2 before 10), then all else by bytes.
@@ -68,6 +82,13 @@ const as_metric *as_rows_metric(const as_scorer *scorer, as_str name); // NULL w
 bool as_rows_in_slice(const as_row *row, uint32_t slice);              // AS_ROWS_NONE: in all
 // The number of a slice; false when no case is in it. An empty name is AS_ROWS_NONE, all.
 bool as_rows_slice(const as_scorer *scorer, as_str name, uint32_t *out);
+
+// The rows that a metric is about: cases, or all answers where it is about requests (a time, an
+// error).
+const as_row *as_rows_of(const as_scorer *scorer, const as_metric *metric, size_t *count);
+
+// Every answer to the case came.
+bool as_rows_whole(const as_row *row);
 
 // The score of a row by a MEAN, QUANTILE or TOTAL metric, and whether a CORPUS metric counts it;
 // NaN: none.

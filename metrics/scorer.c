@@ -29,6 +29,7 @@ static as_rc add_metric(as_scorer *scorer, const as_metric_spec *spec, as_err *e
     scorer->stats_width += metric->width;
     scorer->has_labels |= (metric->ops->flags & AS_METRIC_LABELS) != 0;
     scorer->has_classes |= (metric->ops->flags & AS_METRIC_CLASSES) != 0;
+    scorer->has_texts |= (metric->ops->flags & AS_METRIC_TEXTS) != 0;
     return AS_OK;
 }
 
@@ -47,15 +48,17 @@ as_rc as_scorer_new(const as_metric_spec *specs, size_t count, as_scorer **out, 
 void as_scorer_free(as_scorer *scorer) {
     if (!scorer) return;
     for (size_t i = 0; i < scorer->metric_count; i++) as_metric_release(&scorer->metrics[i]);
-    as_names *names[] = {&scorer->ids, &scorer->labels, &scorer->slices};
+    as_names *names[] = {&scorer->ids, &scorer->labels, &scorer->slices, &scorer->texts};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         as_map_free(&names[i]->map);
         free(names[i]->items);
     }
     if (scorer->articles) as_regex_free(scorer->articles);
-    free(scorer->rows);
+    free(scorer->answers);
     as_arena_free(&scorer->arena);
     as_arena_free(&scorer->sealed);
+    as_arena_free(&scorer->scratch);
+    as_buf_free(&scorer->text);
     free(scorer);
 }
 
@@ -118,6 +121,14 @@ static void keep_stats(as_scorer *scorer, const as_metric *metric, const double 
         if (stats[i] != 0) kept[(*count)++] = (as_stat){(uint32_t)(metric->at + i), stats[i]};
 }
 
+static void normalize(as_normal_form form, as_scoring *scoring) {
+    as_str *golds = AS_NEW_ARRAY(scoring->arena, as_str, scoring->gold_count + 1);
+    for (size_t i = 0; i < scoring->gold_count; i++)
+        golds[i] = as_normal_str(scoring->arena, form, scoring->golds[i]);
+    scoring->golds = golds;
+    scoring->prediction = as_normal_str(scoring->arena, form, scoring->prediction);
+}
+
 static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row *row, as_err *err) {
     as_arena *scratch = scoring->arena;
     as_stat *kept = AS_NEW_ARRAY(scratch, as_stat, scorer->stats_width + 1);
@@ -128,7 +139,9 @@ static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row 
         scores[i] = NAN;
         if (metric->ops->flags & AS_METRIC_RUN) continue;
         double *stats = AS_NEW_ARRAY(scratch, double, metric->width + 1);
-        as_rc rc = metric->ops->score(metric, scoring, &scores[i], stats, err);
+        as_scoring normal = *scoring;
+        if (metric->normal != AS_NORMAL_NONE) normalize(metric->normal, &normal);
+        as_rc rc = metric->ops->score(metric, &normal, &scores[i], stats, err);
         if (rc != AS_OK) return rc;
         keep_stats(scorer, metric, stats, kept, &count);
     }
@@ -168,11 +181,10 @@ static void keep_slices(as_scorer *scorer, const as_sample *sample, as_row *row)
     }
 }
 
-static void keep_expected(const as_sample *sample, as_row *row) {
-    as_buf text = {0};
-    if (sample->expected) as_json_write_sorted(&text, sample->expected);
-    row->expected = as_str_hash(as_buf_view(&text));
-    as_buf_free(&text);
+static void keep_expected(as_scorer *scorer, const as_sample *sample, as_row *row) {
+    as_buf_clear(&scorer->text);
+    if (sample->expected) as_json_write_sorted(&scorer->text, sample->expected);
+    row->expected = as_str_hash(as_buf_view(&scorer->text));
 }
 
 static double time_per_token(const as_sample *sample) {
@@ -186,6 +198,8 @@ static as_row make_row(as_scorer *scorer, const as_sample *sample) {
                   .weight = sample->weight > 0 ? sample->weight : 1,
                   .gold = AS_ROWS_NONE,
                   .pred = AS_ROWS_NONE,
+                  .said = AS_ROWS_NONE,
+                  .sample = sample->sample,
                   .outcome = sample->outcome,
                   .missing = as_outcome_is_error(sample->outcome),
                   .latency_ms = sample->latency_ms,
@@ -194,7 +208,7 @@ static as_row make_row(as_scorer *scorer, const as_sample *sample) {
                   .cost = isfinite(sample->cost) ? sample->cost : 0,
                   .tokens_in = sample->tokens_in,
                   .tokens_out = sample->tokens_out};
-    keep_expected(sample, &row);
+    keep_expected(scorer, sample, &row);
     keep_slices(scorer, sample, &row);
     return row;
 }
@@ -213,38 +227,57 @@ static void set_scores(const as_scorer *scorer, as_arena *arena, const as_row *r
 }
 
 static as_row *push_row(as_scorer *scorer) {
-    if (scorer->row_count == scorer->row_capacity) {
-        scorer->row_capacity = scorer->row_capacity ? 2 * scorer->row_capacity : 256;
-        scorer->rows = as_mem_grow(scorer->rows, as_size_mul(scorer->row_capacity, sizeof(as_row)));
+    if (scorer->answer_count == scorer->answer_capacity) {
+        scorer->answer_capacity = scorer->answer_capacity ? 2 * scorer->answer_capacity : 256;
+        scorer->answers =
+            as_mem_grow(scorer->answers, as_size_mul(scorer->answer_capacity, sizeof(as_row)));
     }
     scorer->is_sealed = false;
-    return &scorer->rows[scorer->row_count++];
+    return &scorer->answers[scorer->answer_count++];
 }
 
 as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) {
-    uint64_t known;
-    if (as_map_get(&scorer->ids.map, sample->id, &known))
-        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
-    as_arena scratch = {0};
-    as_scoring scoring = {.arena = &scratch, .sample = sample, .articles = scorer->articles};
+    as_arena *scratch = &scorer->scratch;
+    as_arena_reset(scratch);
     as_row row = make_row(scorer, sample);
+    as_str key = as_sample_key(&scorer->arena, row.id, sample->sample);
+    if (!as_map_add(&scorer->ids.map, key, 0, NULL))
+        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
+    as_scoring scoring = {.arena = scratch, .sample = sample, .articles = scorer->articles};
     as_rc rc = AS_OK;
-    scoring.gold_count = gold_texts(&scratch, sample->expected, &scoring.golds);
+    scoring.gold_count = gold_texts(scratch, sample->expected, &scoring.golds);
     if (!row.missing) {
-        if (sample->has_prediction)
-            scoring.prediction = as_utf8_clean(&scratch, sample->prediction);
+        if (sample->has_prediction) scoring.prediction = as_utf8_clean(scratch, sample->prediction);
         read_choices(&scoring);
         rc = score_metrics(scorer, &scoring, &row, err);
         if (rc == AS_OK) keep_gold_count(scorer, scoring.gold_count);
     }
     if (rc == AS_OK) keep_labels(scorer, &scoring, &row);
     if (rc == AS_OK) {
-        as_map_add(&scorer->ids.map, row.id, row.missing, NULL);
+        scorer->has_several |= sample->sample > 0;
+        if (scorer->has_texts && sample->has_prediction && !row.missing)
+            row.said = as_rows_name(scorer, &scorer->texts, scoring.prediction);
         *push_row(scorer) = row;
         set_scores(scorer, arena, &row, sample);
     }
-    as_arena_free(&scratch);
     return rc;
+}
+
+double as_scorer_case(as_scorer *scorer, as_str id) {
+    as_rows_seal(scorer);
+    size_t lo = 0, hi = scorer->row_count;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (as_str_cmp(scorer->rows[mid].id, id) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == scorer->row_count || !as_str_eq(scorer->rows[lo].id, id)) return NAN;
+    for (size_t i = 0; i < scorer->metric_count; i++)
+        if (!(scorer->metrics[i].ops->flags & AS_METRIC_RUN))
+            return as_rows_score(&scorer->metrics[i], &scorer->rows[lo]);
+    return NAN;
 }
 
 // A field of the answered cases, ascending.
@@ -252,10 +285,12 @@ static double *sorted_field(as_arena *arena, const as_scorer *scorer, as_run_fie
                             size_t *count) {
     as_metric_ops ops = {.flags = AS_METRIC_RUN, .variant = (int)field};
     as_metric metric = {.ops = &ops};
-    double *out = AS_NEW_ARRAY(arena, double, scorer->row_count + 1);
+    size_t row_count;
+    const as_row *rows = as_rows_of(scorer, &metric, &row_count);
+    double *out = AS_NEW_ARRAY(arena, double, row_count + 1);
     *count = 0;
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        double value = as_rows_score(&metric, &scorer->rows[i]);
+    for (size_t i = 0; i < row_count; i++) {
+        double value = as_rows_score(&metric, &rows[i]);
         if (!isnan(value)) out[(*count)++] = value;
     }
     as_num_sort(out, *count);
@@ -284,15 +319,18 @@ static void summarize_counts(const as_scorer *scorer, as_summary *summary) {
     memset(summary->outcomes, 0, sizeof summary->outcomes);
     if (!summary->total) summary->total = scorer->row_count;
     summary->ok = summary->errors = summary->tokens_in = summary->tokens_out = 0;
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    summary->answer_errors = 0;
+    for (size_t i = 0; i < scorer->answer_count; i++) {
+        const as_row *row = &scorer->answers[i];
         summary->outcomes[row->outcome]++;
-        summary->ok += !row->missing;
-        summary->errors += row->missing;
+        summary->answer_errors += row->missing;
         summary->tokens_in += row->tokens_in;
         summary->tokens_out += row->tokens_out;
         as_num_add(&cost, row->cost);
     }
+    summary->answers = scorer->has_several ? scorer->answer_count : 0;
+    for (size_t i = 0; i < scorer->row_count; i++) summary->ok += as_rows_whole(&scorer->rows[i]);
+    summary->errors = scorer->row_count - summary->ok;
     summary->cost_total = as_num_total(&cost);
     summary->cost_per_case =
         scorer->row_count ? summary->cost_total / (double)scorer->row_count : NAN;
@@ -331,16 +369,16 @@ void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out) 
     as_rows_seal(scorer);
     size_t known = scorer->labels.count, count = known;
     if (!scorer->has_classes || !known || known > CONFUSION_LABELS_MAX) return;
-    for (size_t i = 0; i < scorer->row_count; i++)
-        if (scorer->rows[i].gold != AS_ROWS_NONE && scorer->rows[i].pred == AS_ROWS_NONE &&
-            !scorer->rows[i].missing)
+    for (size_t i = 0; i < scorer->answer_count; i++)
+        if (scorer->answers[i].gold != AS_ROWS_NONE && scorer->answers[i].pred == AS_ROWS_NONE &&
+            !scorer->answers[i].missing)
             count = known + 1; // a column for cases without an answer
     as_str *labels = AS_NEW_ARRAY(arena, as_str, count);
     uint64_t *cells = AS_NEW_ARRAY(arena, uint64_t, count * count);
     for (size_t i = 0; i < known; i++) labels[i] = as_str_copy(arena, scorer->labels.sorted[i]);
     if (count > known) labels[known] = AS_STR("(no answer)");
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    for (size_t i = 0; i < scorer->answer_count; i++) {
+        const as_row *row = &scorer->answers[i];
         if (row->gold == AS_ROWS_NONE || row->missing) continue;
         size_t pred = row->pred == AS_ROWS_NONE ? known : scorer->labels.ranks[row->pred];
         cells[scorer->labels.ranks[row->gold] * count + pred]++;

@@ -29,6 +29,8 @@ void as_scorer_free(as_scorer *scorer);
 // Checks one spec without making anything: for reporting all mistakes of a suite in one go.
 as_rc as_metric_check(const as_metric_spec *spec, as_err *err) AS_MUST_USE;
 
+// Several answers to a case (sample->sample) count as one case whose score is their mean; the
+// confusion matrix, times and outcomes are of answers.
 // Scores one sample: sets its scores and score_count (memory from `arena`) and keeps what is
 // needed. A sample whose outcome is an error gets null scores and is missing from every metric but
 // `errors`. AS_INVALID when the case's `expected` has a form that a metric cannot use.
@@ -40,6 +42,9 @@ void as_scorer_summarize(as_scorer *scorer, as_arena *arena, as_summary *summary
 
 // The confusion matrix of a run with a classification metric; count 0 otherwise.
 void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out);
+
+// The score of a case by the first metric, over all its answers; NaN: none. Seals.
+double as_scorer_case(as_scorer *scorer, as_str id);
 
 // Latencies of the cases that are no errors, ascending.
 void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out, size_t *count);

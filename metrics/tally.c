@@ -40,25 +40,39 @@ static void add(items *list, size_t at, double value) {
     list->at[list->count++] = (as_stat){(uint32_t)at, value};
 }
 
-static void add_labels(items *list, const as_layout *layout, const as_tally_row *in) {
-    const as_row *row = in->row;
+static void add_label(items *list, const as_layout *layout, const as_tally_row *in,
+                      const as_row *row, double weight) {
     if (row->gold == AS_ROWS_NONE) return;
     size_t gold = layout->label_at + AS_LABEL_WIDTH * in->labels[row->gold];
     uint32_t pred = in->stand_in == AS_STAND_NONE    ? row->pred
                     : in->stand_in == AS_STAND_RIGHT ? row->gold
                                                      : AS_ROWS_NONE;
-    add(list, gold + AS_LABEL_GOLD, row->weight);
+    add(list, gold + AS_LABEL_GOLD, weight);
     size_t rank = in->labels[row->gold], count = layout->label_count;
     double apart = fmax((double)rank, (double)(count - 1 - rank)); // no answer is as far as can be
     if (pred != AS_ROWS_NONE) apart = fabs((double)rank - (double)in->labels[pred]);
     size_t extra = layout->label_at + AS_LABEL_WIDTH * count;
     if (layout->has_ranks) {
-        add(list, extra, row->weight * apart);
-        add(list, extra + 1, row->weight * apart * apart);
+        add(list, extra, weight * apart);
+        add(list, extra + 1, weight * apart * apart);
     }
     if (pred == AS_ROWS_NONE) return;
-    add(list, layout->label_at + AS_LABEL_WIDTH * in->labels[pred] + AS_LABEL_PRED, row->weight);
-    if (pred == row->gold) add(list, gold + AS_LABEL_HIT, row->weight);
+    add(list, layout->label_at + AS_LABEL_WIDTH * in->labels[pred] + AS_LABEL_PRED, weight);
+    if (pred == row->gold) add(list, gold + AS_LABEL_HIT, weight);
+}
+
+// Of several answers each counts for its part of the case.
+static void add_labels(items *list, const as_layout *layout, const as_tally_row *in) {
+    const as_row *row = in->row;
+    size_t came = 0;
+    for (size_t i = 0; i < row->answer_count; i++) came += !row->answers[i].missing;
+    if (!came) {
+        add_label(list, layout, in, row, row->weight);
+        return;
+    }
+    for (size_t i = 0; i < row->answer_count; i++)
+        if (!row->answers[i].missing)
+            add_label(list, layout, in, &row->answers[i], row->weight / (double)came);
 }
 
 static void add_own(items *list, const as_functional *f, const as_metric *metric,
@@ -80,6 +94,13 @@ static void add_own(items *list, const as_functional *f, const as_metric *metric
     }
 }
 
+static double correct_answers(const as_scorer *scorer, const as_row *row) {
+    double n = 0;
+    if (!row->answer_count) return as_rows_correct(scorer, row);
+    for (size_t i = 0; i < row->answer_count; i++) n += as_rows_correct(scorer, &row->answers[i]);
+    return n;
+}
+
 static void add_row(items *list, const as_layout *layout, const as_tally_row *in) {
     bool counts = !in->row->missing || in->stand_in != AS_STAND_NONE;
     if (layout->has_labels && counts) add_labels(list, layout, in);
@@ -87,7 +108,7 @@ static void add_row(items *list, const as_layout *layout, const as_tally_row *in
         const as_metric *metric = in->metrics[i];
         if (metric->ops->flags & AS_METRIC_RUN) {
             add(list, layout->functionals[i].at, in->row->cost);
-            add(list, layout->functionals[i].at + 1, as_rows_correct(in->scorer, in->row));
+            add(list, layout->functionals[i].at + 1, correct_answers(in->scorer, in->row));
         } else if (!in->row->missing && metric->width) {
             add_own(list, &layout->functionals[i], metric, in);
         }

@@ -110,6 +110,7 @@ static as_str commit_of(as_arena *arena, const as_summary *run, bool brief) {
 static as_str outcomes_of(as_arena *arena, const as_summary *run) {
     as_buf text = {0};
     as_buf_text(&text, as_figure_count(run->total).text);
+    if (run->answers) as_buff(&text, ", %s answers", as_figure_count(run->answers).text);
     if (run->errors) as_buff(&text, ", %s without an answer", as_figure_count(run->errors).text);
     if (run->skipped) as_buff(&text, ", %s skipped", as_figure_count(run->skipped).text);
     as_str out = as_str_copy(arena, as_buf_view(&text));

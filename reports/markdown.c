@@ -37,7 +37,8 @@ static void put_head(as_buf *out, const as_summary *run) {
     size_t from = out->len;
     as_phrase_gate(out, gate);
     if (out->ptr[from] >= 'a' && out->ptr[from] <= 'z') out->ptr[from] -= 'a' - 'A';
-    as_buff(out, ". %s cases", as_figure_count(run->total).text);
+    as_buf_text(out, ". ");
+    as_phrase_asked(out, run);
     if (run->errors) as_buff(out, ", %s without an answer", as_figure_count(run->errors).text);
     as_buf_text(out, ", model ");
     as_content_code(out, run->model_name.len ? run->model_name : run->target_uri, AS_CLIP_NAME);
@@ -78,6 +79,17 @@ static void put_gate(as_buf *out, const as_summary *run, size_t from) {
     put_rest(out, gate->count - shown, "checks");
 }
 
+static void put_judges(as_buf *out, const as_summary *run, size_t from) {
+    for (size_t i = 0; i < run->metric_count && i < ROWS_MAX && has_room(out, from); i++) {
+        if (!run->metrics[i].judge) continue;
+        as_buf_char(out, '\n');
+        as_content_code(out, run->metrics[i].name, AS_CLIP_NAME);
+        as_buf_text(out, ": ");
+        as_phrase_judge(out, &run->metrics[i]);
+        as_buf_text(out, ".\n");
+    }
+}
+
 static void put_metrics(as_buf *out, const as_summary *run, const as_summary *baseline,
                         size_t from) {
     if (!run->metric_count) return;
@@ -102,6 +114,7 @@ static void put_metrics(as_buf *out, const as_summary *run, const as_summary *ba
         as_buf_char(out, '\n');
     }
     put_rest(out, run->metric_count - shown, "metrics");
+    put_judges(out, run, from);
 }
 
 static void put_flips(as_buf *out, const as_findings *f, bool want_broke, size_t from) {

@@ -137,3 +137,41 @@ void as_phrase_reason(as_buf *out, const as_summary *run, const as_check *check)
     else
         reason_threshold(out, check, unit);
 }
+
+void as_phrase_asked(as_buf *out, const as_summary *run) {
+    as_buff(out, "%s cases", as_figure_count(run->total).text);
+    if (run->answers) as_buff(out, ", %s answers", as_figure_count(run->answers).text);
+}
+
+void as_phrase_spread(as_buf *out, const as_value *v) {
+    double all = v->within + v->between;
+    if (!v->answers || !(all > 0)) return;
+    as_buff(out, "%s of the variance of the scores is between answers to one case",
+            as_figure_of(v->within / all, AS_UNIT_SHARE).text);
+    if (v->flaky)
+        as_buff(out, "; %s %s too often for a must-pass case", as_figure_count(v->flaky).text,
+                v->flaky == 1 ? "case flips" : "cases flip");
+}
+
+static void put_counted(as_buf *out, uint64_t count, const char *what) {
+    if (count) as_buff(out, ", %s %s", as_figure_count(count).text, what);
+}
+
+void as_phrase_judge(as_buf *out, const as_value *v) {
+    const as_judge_sum *j = v->judge;
+    if (!j) return;
+    as_buff(out, "%s answers of the judge", as_figure_count(j->asked).text);
+    put_counted(out, j->cached, "from the cache");
+    put_counted(out, j->failed, "did not come");
+    put_counted(out, j->unread, "not what was asked for");
+    put_counted(out, j->empty, "with nothing to judge");
+    put_counted(out, j->split, "pairs judged otherwise in the other order");
+    if (j->cost > 0) as_buff(out, ", cost %s", as_figure_of(j->cost, AS_UNIT_MONEY).text);
+    if (!j->humans) return;
+    as_buff(out, "; beside %s labels of people: kappa %s, alpha %s",
+            as_figure_count(j->humans).text, as_figure_of(j->kappa, AS_UNIT_COEFFICIENT).text,
+            as_figure_of(j->alpha, AS_UNIT_COEFFICIENT).text);
+    if (!isnan(j->corrected))
+        as_buff(out, ", corrected by them %s (%s)", as_figure_of(j->corrected, AS_UNIT_SHARE).text,
+                as_figure_interval(j->corrected_ci, AS_UNIT_SHARE).text);
+}

@@ -30,6 +30,17 @@ bool as_phrase_has_note(const as_check *check);
 // True for `drop` gates, which compare with a baseline.
 bool as_phrase_is_drop(const as_check *check);
 
+// "1,000 cases", "1,000 cases, 5,000 answers".
+void as_phrase_asked(as_buf *out, const as_summary *run);
+
+// Of a metric with several answers a case: "12% of the variance of accuracy is between answers to
+// one case; 3 cases flip often". Nothing where there is one answer each.
+void as_phrase_spread(as_buf *out, const as_value *value);
+
+// Of a metric that a judge scored: what it was asked, what is missing, how it agrees with people.
+// Nothing for other metrics.
+void as_phrase_judge(as_buf *out, const as_value *value);
+
 size_t as_phrase_count(const as_gate *gate, as_verdict verdict);
 
 #endif

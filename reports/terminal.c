@@ -127,7 +127,7 @@ static void put_head(const as_terminal *t, const as_summary *run) {
     as_buf_char(t->out, '\n');
     as_content_terminal(t->out, run->model_name.len ? run->model_name : run->target_uri,
                         t->columns);
-    as_buff(&line, "%s cases", as_figure_count(run->total).text);
+    as_phrase_asked(&line, run);
     if (run->errors) as_buff(&line, ", %s without an answer", as_figure_count(run->errors).text);
     if (run->skipped) as_buff(&line, ", %s skipped", as_figure_count(run->skipped).text);
     if (isfinite(run->wall_s) && run->wall_s > 0)
@@ -201,6 +201,32 @@ static void put_slices(const as_terminal *t, const as_summary *run, const as_sum
     as_arena_free(&arena);
 }
 
+// How far the answers to one case differ, by the first metric that several answers give a mean of.
+static void put_spread(const as_terminal *t, const as_summary *run) {
+    as_buf text = {0};
+    for (size_t i = 0; i < run->metric_count && !text.len; i++)
+        as_phrase_spread(&text, &run->metrics[i]);
+    if (text.len) {
+        as_terminal_wrap(t, as_buf_view(&text), 0);
+        as_buf_char(t->out, '\n');
+    }
+    as_buf_free(&text);
+}
+
+static void put_judges(const as_terminal *t, const as_summary *run) {
+    for (size_t i = 0; i < run->metric_count; i++) {
+        as_buf text = {0};
+        as_phrase_judge(&text, &run->metrics[i]);
+        if (text.len) {
+            as_content_terminal(t->out, run->metrics[i].name, NAME_MAX);
+            as_buf_text(t->out, ": ");
+            as_terminal_wrap(t, as_buf_view(&text), 2);
+            as_buf_char(t->out, '\n');
+        }
+        as_buf_free(&text);
+    }
+}
+
 void as_report_values_terminal(as_buf *out, const as_summary *run, bool color, size_t columns) {
     as_terminal t = as_terminal_of(out, color, columns);
     put_columns(&t, AS_STR("metric"), false);
@@ -220,6 +246,8 @@ void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *ba
         put_value(&t, v->name, v, baseline ? as_summary_value(baseline, v->name, AS_STR("")) : NULL,
                   baseline);
     }
+    put_spread(&t, run);
+    put_judges(&t, run);
     put_slices(&t, run, baseline);
     as_serving_text(&t, &run->serving);
     as_terminal_gate(&t, run, &run->gate);

@@ -47,6 +47,7 @@ static as_rc read_case(planning *p, as_arena *scratch, as_case *c, as_err *err) 
     as_sample sample = {.id = c->id,
                         .expected = c->expected,
                         .weight = c->weight,
+                        .samples = p->plan.suite.samples,
                         .cluster = c->cluster,
                         .slices = c->slices,
                         .slice_count = c->slice_count,
@@ -129,7 +130,8 @@ static bool from_history(planning *p) {
         break;
     }
     if (!best) return false;
-    double scale = (double)p->out.cases / (double)best->total;
+    double answers = (double)p->out.cases * (double)p->plan.suite.samples;
+    double scale = answers / (double)(best->answers ? best->answers : best->total);
     bool same = as_str_eq(best->target_uri, p->out.target);
     p->out.tokens_in = scale * (double)best->tokens_in;
     p->out.tokens_out = scale * (double)best->tokens_out;
@@ -197,7 +199,8 @@ static as_rc from_rehearsal(planning *p, as_err *err) {
     if (p->args->concurrency > 0) workers = (size_t)p->args->concurrency;
     ops->close(target);
     if (rc || !r.count) return rc;
-    double scale = (double)p->out.cases / (double)r.count;
+    double answers = (double)p->out.cases * (double)p->plan.suite.samples;
+    double scale = answers / (double)r.count;
     p->out.tokens_in = scale * r.tokens_in;
     p->out.tokens_out = scale * r.tokens_out;
     p->out.time_s = scale * r.latency_ms / 1000 / (double)workers;
@@ -212,7 +215,8 @@ static as_rc estimate_needs(planning *p, as_err *err) {
     p->out.currency = AS_STR("USD");
     if (from_history(p)) return AS_OK;
     if (is_local(p->out.target)) return from_rehearsal(p, err);
-    p->out.tokens_in = ceil((double)p->prompt_bytes / BYTES_PER_TOKEN);
+    p->out.tokens_in =
+        ceil((double)p->prompt_bytes / BYTES_PER_TOKEN) * (double)p->plan.suite.samples;
     p->out.basis = AS_STR("the prompts' sizes, at 4 bytes a token");
     return AS_OK;
 }

@@ -38,6 +38,7 @@ typedef struct run {
     as_scorer *scorer;
     as_similar *similar;
     as_ordered *ordered; // --sequential
+    as_panel *panel;     // judges; NULL: none
     as_sequential *sequential;
     as_summary summary;
     as_judgement judgement;
@@ -202,8 +203,8 @@ static void set_deadline(run *r, size_t at_once) {
     // Choices may be asked one by one; where each case has its own, how many is not known yet.
     bool choice = as_plan_task(suite) == AS_TASK_CHOICE;
     if (choice && !suite->choice_count) return;
-    double worst = as_worst_seconds(info, r->plan->case_count, choice ? suite->choice_count : 1,
-                                    at_once, r->per_s);
+    double worst = as_worst_seconds(info, r->plan->case_count * suite->samples,
+                                    choice ? suite->choice_count : 1, at_once, r->per_s);
     if (worst <= 0) return;
     r->deadline_s = worst;
     as_log_info("at worst %.*s, when every request needs all its attempts and time; ends then",
@@ -236,6 +237,7 @@ static as_rc evaluate(run *r, as_err *err) {
         .poisson = r->args->poisson,
         .prices = r->price ? &r->prices : NULL,
         .price = r->price,
+        .panel = r->panel,
         .resume = resume,
         .show_progress = !r->args->quiet,
     };
@@ -262,34 +264,60 @@ static bool too_many_errors(const run *r) {
 
 // A run that was not measured is no pass, whatever the answered cases say: page, build files and
 // history get a check that says so.
-static void judge_errors(run *r) {
+static void add_check(run *r, as_check check) {
     as_gate *gate = &r->summary.gate;
     as_check *checks = AS_NEW_ARRAY(r->arena, as_check, gate->count + 1);
-    double most = r->plan->suite.max_errors, total = (double)r->summary.total;
-    checks[0] = (as_check){
-        .gate = as_strf(r->arena, "errors <= %g%%", most * 100),
-        .metric = AS_STR("errors"),
-        .slice = AS_STR(""),
-        .value = total > 0 ? (double)r->summary.errors / total : NAN,
-        .baseline = NAN,
-        .delta = NAN,
-        .limit = most,
-        .ci = {NAN, NAN},
-        .p = NAN,
-        .mde = NAN,
-        .n = r->summary.total,
-        .verdict = AS_UNMEASURABLE,
-        .method = AS_STR("threshold"),
-        .note =
-            as_strf(r->arena,
-                    "%llu of %llu cases ended in an error of the target, more than max_errors: "
-                    "the scores of the rest say too little",
-                    (unsigned long long)r->summary.errors, (unsigned long long)r->summary.total),
-    };
+    check.slice = AS_STR("");
+    check.baseline = check.delta = check.p = check.mde = NAN;
+    check.ci = (as_interval){NAN, NAN};
+    check.verdict = AS_UNMEASURABLE;
+    check.method = AS_STR("threshold");
+    checks[0] = check;
     for (size_t i = 0; i < gate->count; i++) checks[i + 1] = gate->checks[i];
     gate->checks = checks;
     gate->count++;
     gate->verdict = AS_UNMEASURABLE;
+}
+
+static void judge_errors(run *r) {
+    double most = r->plan->suite.max_errors, total = (double)r->summary.total;
+    add_check(r,
+              (as_check){
+                  .gate = as_strf(r->arena, "errors <= %g%%", most * 100),
+                  .metric = AS_STR("errors"),
+                  .value = total > 0 ? (double)r->summary.errors / total : NAN,
+                  .limit = most,
+                  .n = r->summary.total,
+                  .note = as_strf(
+                      r->arena,
+                      "%llu of %llu cases ended in an error of the target, more than max_errors: "
+                      "the scores of the rest say too little",
+                      (unsigned long long)r->summary.errors, (unsigned long long)r->summary.total),
+              });
+}
+
+// A judge that gave too few verdicts measured nothing, whatever the others say.
+static void judge_judges(run *r) {
+    as_summary *s = &r->summary;
+    for (size_t i = 0; i < s->metric_count; i++) {
+        const as_judge_sum *judge = s->metrics[i].judge;
+        uint64_t lost = judge ? judge->failed + judge->unread : 0;
+        double most = r->plan->suite.max_errors;
+        if (!lost || (double)lost <= most * (double)judge->asked) continue;
+        add_check(r,
+                  (as_check){
+                      .gate = as_strf(r->arena, "verdicts of %.*s missing <= %g%%",
+                                      AS_STR_ARG(s->metrics[i].name), most * 100),
+                      .metric = s->metrics[i].name,
+                      .value = (double)lost / (double)judge->asked,
+                      .limit = most,
+                      .n = judge->asked,
+                      .note = as_strf(r->arena,
+                                      "%llu of %llu answers of the judge did not come or were "
+                                      "not what was asked for, more than max_errors",
+                                      (unsigned long long)lost, (unsigned long long)judge->asked),
+                  });
+    }
 }
 
 static as_rc judge_and_write(run *r, as_err *err) {
@@ -297,6 +325,7 @@ static as_rc judge_and_write(run *r, as_err *err) {
     as_judge_request request = request_of(r, &now);
     as_rc rc = as_judge(r->arena, &request, &r->summary, &r->judgement, err);
     if (!rc && too_many_errors(r)) judge_errors(r);
+    if (!rc) judge_judges(r);
     const as_summary *base =
         r->judgement.has_base && r->judgement.base.has_summary ? &r->judgement.base.summary : NULL;
     if (!rc) rc = as_outputs_write(r->dir, &r->summary, base, &r->judgement.findings, err);
@@ -355,6 +384,11 @@ static as_rc check_history(const run *r, as_err *err) {
 static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
     as_request request = {.task = as_plan_task(suite), .raw = !suite->chat, .min_p = suite->min_p};
+    if (suite->samples > 1 && suite->temperature == 0 && as_str_starts(r->uri, AS_STR("gguf:")))
+        as_log_warning(
+            "generate.samples %llu at temperature 0: the embedded engine gives one answer "
+            "again and again; set generate.temperature",
+            (unsigned long long)suite->samples);
     as_rc rc = r->args->rate.len ? as_arrivals_rate(r->args->rate, &r->per_s, err) : AS_OK;
     if (!rc && r->args->deadline.len) rc = as_worst_parse(r->args->deadline, &r->deadline_s, err);
     if (!rc && r->args->poisson && !r->args->rate.len)
@@ -434,6 +468,7 @@ static int run_target(run *r) {
     rc = check_scoring(r, &err);
     if (!rc) rc = check_task(r, &err);
     if (!rc) rc = check_prices(r, &err);
+    if (!rc) rc = as_panel_new(r->plan, r->price ? &r->prices : NULL, &r->panel, &err);
     if (!rc)
         rc = as_similar_new(r->plan->metrics, r->plan->suite.metric_count, r->plan->suite.dir,
                             &r->similar, &err);
@@ -442,6 +477,7 @@ static int run_target(run *r) {
     if (!rc) rc = judge_and_write(r, &err);
     int code = rc ? as_command_fail(&err) : finish(r);
     if (!rc && tell(r, &err)) code = worse(code, as_command_fail(&err));
+    as_panel_free(r->panel);
     as_judgement_free(&r->judgement);
     as_sequential_free(r->sequential);
     as_ordered_free(r->ordered);
@@ -472,10 +508,19 @@ typedef struct suite_work {
     size_t target_count;
 } suite_work;
 
+// Several targets, one page: the first is the baseline. JSON is one document a run and stays so.
+static int compare_targets(const as_args *args, const as_str *dirs, size_t count) {
+    as_args with = {.store = args->store, .no_color = args->no_color, .strict = args->strict};
+    if (args->json || count > AS_ARGS_LIST_MAX) return 0;
+    for (size_t i = 0; i < count; i++) with.operands.items[with.operands.count++] = dirs[i];
+    return as_cmd_compare(&with);
+}
+
 static int run_suite(const as_args *args, as_arena *arena, const suite_work *work, size_t first,
                      size_t total, as_store **store) {
     int code = 0;
     size_t count = args->targets.count ? args->targets.count : work->plan.suite.target_count;
+    as_str *dirs = AS_NEW_ARRAY(arena, as_str, count + 1);
     for (size_t i = 0; i < count && code != 130; i++) {
         bool given = args->targets.count > 0;
         as_str id = new_run_id(arena);
@@ -491,8 +536,11 @@ static int run_suite(const as_args *args, as_arena *arena, const suite_work *wor
             .store = store,
             .several = count > 1,
         };
+        dirs[i] = as_str_of(r.dir);
         code = worse(code, run_target(&r));
     }
+    if (count > 1 && code != 130 && code != 2 && code != 3)
+        code = worse(code, compare_targets(args, dirs, count));
     return code;
 }
 

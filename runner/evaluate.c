@@ -11,7 +11,9 @@
 #include "runner/progress.h"
 #include "runner/scheduler.h"
 
-enum { WAIT_NS = 100000000 }; // how late a signal or the bar may be noticed
+// How late a signal or the bar may be noticed; how long either of target and judges is waited for
+// while the other may have something.
+enum { WAIT_NS = 100000000, TURN_NS = 1000000 };
 
 volatile int as_interrupts;
 
@@ -22,13 +24,13 @@ typedef struct evaluation {
     as_digest *digest;
     as_arena arena;  // scores of the sample at hand
     as_arena ids;    // ids of resumed cases
-    as_map finished; // cases that the journal holds already
+    as_map finished; // as_sample_key of answers that the journal holds already
     as_progress progress;
     as_arena held_arena; // of finished samples that wait to be embedded together
     as_sample *held[AS_SIMILAR_BATCH];
     size_t held_count;
-    uint64_t recorded;
-    bool over; // the gates are decided
+    uint64_t recorded; // answers
+    bool over;         // the gates are decided
     uint64_t start_ns;
     as_scrape *scrape; // of the server's own metrics; NULL: none
 } evaluation;
@@ -71,7 +73,8 @@ static as_rc record_soon(evaluation *v, as_sample *sample, as_err *err) {
 static as_rc take_finished(void *context, const as_sample *sample, as_err *err) {
     evaluation *v = context;
     as_sample copy = *sample;
-    if (!as_map_add(&v->finished, as_str_copy(&v->ids, sample->id), 0, NULL))
+    as_str id = as_str_copy(&v->ids, sample->id);
+    if (!as_map_add(&v->finished, as_sample_key(&v->ids, id, sample->sample), 0, NULL))
         return as_fail(err, AS_INVALID, "case '%.*s' stands twice in the journal",
                        AS_STR_ARG(sample->id));
     return record(v, &copy, false, err);
@@ -94,6 +97,8 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
     const as_case *c = &job->case_;
     return (as_sample){
         .id = c->id,
+        .sample = job->request.sample,
+        .samples = v->e->plan->suite.samples,
         .prompt_sha256 = a->prompt_sha256,
         .expected = c->expected,
         .output = a->output,
@@ -147,6 +152,22 @@ static void take_vectors(const evaluation *v, as_job *job, as_sample *sample) {
     sample->prediction = documents.count ? sample->ranking[0] : sample->output;
 }
 
+static as_str last_turn(const as_request *request) {
+    size_t count = request->message_count;
+    return count ? request->messages[count - 1].content : AS_STR("");
+}
+
+// A sample that is whole: in its place of the order, or now.
+static as_rc accept(evaluation *v, as_sample *sample, as_err *err) {
+    if (!v->e->ordered) return record_soon(v, sample, err);
+    as_ordered_hold(v->e->ordered, sample);
+    as_rc rc = AS_OK;
+    as_sample *next;
+    while (!rc && !v->over && (next = as_ordered_release(v->e->ordered)))
+        rc = record_soon(v, next, err);
+    return rc;
+}
+
 static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err *err) {
     as_sample sample = sample_of(v, job);
     const as_plan *plan = v->e->plan;
@@ -166,14 +187,25 @@ static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err
             as_prompt_extract(plan->prompt, &job->arena, sample.output, &sample.prediction);
     }
     as_rc rc = AS_OK;
-    if (v->e->ordered)
-        as_ordered_hold(v->e->ordered, &sample);
+    if (v->e->panel)
+        rc = as_panel_add(v->e->panel, &sample, &job->case_, last_turn(&job->request), err);
     else
-        rc = record_soon(v, &sample, err);
+        rc = accept(v, &sample, err);
     as_scheduler_give_back(scheduler, job);
-    as_sample *next;
-    while (!rc && !v->over && v->e->ordered && (next = as_ordered_release(v->e->ordered)))
-        rc = record_soon(v, next, err);
+    return rc;
+}
+
+// Samples whose verdicts have come, within the time given.
+static as_rc consume_judged(evaluation *v, uint64_t wait_ns, as_err *err) {
+    as_panel *panel = v->e->panel;
+    as_sample *sample;
+    as_rc rc = AS_OK;
+    while (!rc && !v->over && panel && as_panel_pending(panel) &&
+           (sample = as_panel_next(panel, wait_ns))) {
+        rc = accept(v, sample, err);
+        as_panel_done(panel, sample);
+        wait_ns = 0;
+    }
     return rc;
 }
 
@@ -182,35 +214,63 @@ typedef struct feed {
     uint64_t left; // cases of the dataset that are still to be looked at
     bool more;
     as_arrivals arrivals;
+    as_arena kept; // with several answers a case: the case at hand...
+    as_case case_;
+    uint64_t sample; // ...and how many of its answers were looked at
 } feed;
+
+// The case that the next answer is wanted of, in the job's arena. f->more false: there is none.
+static as_rc next_answer(evaluation *v, feed *f, as_job *job, as_err *err) {
+    uint64_t samples = v->e->plan->suite.samples;
+    as_arena *arena = samples > 1 ? &f->kept : &job->arena;
+    as_arena_reset(&job->arena);
+    if (f->sample == 0 || f->sample == samples) {
+        f->more = f->left > 0;
+        if (!f->more) return AS_OK;
+        as_arena_reset(arena);
+        as_rc rc = as_dataset_next(f->dataset, arena, &f->case_, &f->more, err);
+        if (rc || !f->more) return rc;
+        f->left--;
+        f->sample = 0;
+    }
+    job->case_ = samples > 1 ? as_case_copy(&job->arena, &f->case_) : f->case_;
+    job->request.sample = f->sample++;
+    return AS_OK;
+}
+
+static as_rc request_of(const evaluation *v, as_job *job, uint64_t sample, as_err *err) {
+    as_rc rc = as_plan_request(v->e->plan, &job->arena, &job->case_, &job->request, err);
+    job->request.sample = sample;
+    return rc;
+}
 
 // The next case that is not finished yet, into `job`. *filled false at the end.
 static as_rc next_case(evaluation *v, feed *f, as_job *job, bool *filled, as_err *err) {
     *filled = false;
     if (v->e->ordered) {
         as_arena_reset(&job->arena);
-        f->more = *filled = as_ordered_next(v->e->ordered, &v->finished, &job->case_);
+        uint64_t sample;
+        f->more = *filled = as_ordered_next(v->e->ordered, &v->finished, &job->case_, &sample);
         if (!*filled) return AS_OK;
-        return as_plan_request(v->e->plan, &job->arena, &job->case_, &job->request, err);
+        return request_of(v, job, sample, err);
     }
-    while (f->more && f->left) {
-        as_arena_reset(&job->arena);
-        as_rc rc = as_dataset_next(f->dataset, &job->arena, &job->case_, &f->more, err);
+    while (f->more) {
+        as_rc rc = next_answer(v, f, job, err);
         if (rc || !f->more) return rc;
-        f->left--;
-        uint64_t unused;
-        if (as_map_get(&v->finished, job->case_.id, &unused)) continue;
+        uint64_t unused, sample = job->request.sample;
+        as_str key = as_sample_key(&job->arena, job->case_.id, sample);
+        if (as_map_get(&v->finished, key, &unused)) continue;
         *filled = true;
-        return as_plan_request(v->e->plan, &job->arena, &job->case_, &job->request, err);
+        return request_of(v, job, sample, err);
     }
-    f->more = false;
     return AS_OK;
 }
 
 // Gives the workers as much as is useful.
 static as_rc feed_workers(evaluation *v, as_scheduler *scheduler, feed *f, as_err *err) {
     as_job *job;
-    while (f->more && !as_interrupts && (job = as_scheduler_take(scheduler))) {
+    bool full = v->e->panel && as_panel_is_full(v->e->panel);
+    while (f->more && !full && !as_interrupts && (job = as_scheduler_take(scheduler))) {
         bool filled;
         as_rc rc = next_case(v, f, job, &filled, err);
         if (rc || !filled) {
@@ -238,27 +298,42 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
     as_rc rc = AS_OK;
     while (!rc && as_interrupts < 2 && !v->over) {
         rc = feed_workers(v, scheduler, &f, err);
-        if (rc || !as_scheduler_under_way(scheduler)) break;
-        uint64_t wait_ns = left_ns(v);
+        size_t asked = as_scheduler_under_way(scheduler);
+        size_t judged = v->e->panel ? as_panel_pending(v->e->panel) : 0;
+        if (rc || asked + judged == 0) break;
+        uint64_t wait_ns = left_ns(v), most_ns = judged ? TURN_NS : WAIT_NS;
         if (!wait_ns) break;
-        as_job *job = as_scheduler_finished(scheduler, wait_ns < WAIT_NS ? wait_ns : WAIT_NS);
-        rc = job ? consume(v, scheduler, job, err) : record_held(v, err);
+        as_job *job = as_scheduler_finished(scheduler, wait_ns < most_ns ? wait_ns : most_ns);
+        if (job) rc = consume(v, scheduler, job, err);
+        if (!rc) rc = consume_judged(v, job ? 0 : asked ? TURN_NS : WAIT_NS, err);
+        if (!rc && !job && !judged) rc = record_held(v, err);
         as_progress_draw(&v->progress);
         as_scrape_poll(v->scrape);
     }
     if (!rc) rc = record_held(v, err);
-    bool left = f.more || as_scheduler_under_way(scheduler);
+    as_arena_free(&f.kept);
+    bool judging = v->e->panel && as_panel_pending(v->e->panel);
+    bool left = f.more || judging || as_scheduler_under_way(scheduler);
+    const char *things = v->e->plan->suite.samples > 1 ? "answers" : "cases";
     if (!rc && !as_interrupts && left && !v->over && !left_ns(v))
-        rc = as_fail(
-            err, AS_UNMEASURED,
-            "the deadline is over: %llu of %llu cases are in '%s' (continue with --resume)",
-            (unsigned long long)v->progress.done, (unsigned long long)v->progress.total, v->e->dir);
+        rc = as_fail(err, AS_UNMEASURED,
+                     "the deadline is over: %llu of %llu %s are in '%s' (continue with --resume)",
+                     (unsigned long long)v->progress.done, (unsigned long long)v->progress.total,
+                     things, v->e->dir);
     if (!rc && as_interrupts && left && !v->over)
         rc = as_fail(err, AS_INTERRUPTED,
-                     "interrupted; %llu of %llu cases are in '%s' (continue with --resume)",
+                     "interrupted; %llu of %llu %s are in '%s' (continue with --resume)",
                      (unsigned long long)v->progress.done, (unsigned long long)v->progress.total,
-                     v->e->dir);
+                     things, v->e->dir);
     return rc;
+}
+
+static void stop_judges(evaluation *v) {
+    if (v->e->panel) as_panel_stop(v->e->panel);
+}
+
+static uint64_t answers_of(const as_plan *plan) {
+    return plan->case_count * plan->suite.samples;
 }
 
 // What the scheduler found, once nothing is under way.
@@ -290,10 +365,11 @@ static as_rc run_cases(evaluation *v, as_arena *arena, as_summary *summary, as_e
     if (!rc) {
         as_str metrics_url = e->ops->info(e->target)->metrics_url;
         if (metrics_url.len) v->scrape = as_scrape_start(metrics_url);
-        as_progress_start(&v->progress, e->show_progress, e->plan->case_count, v->finished.count);
+        as_progress_start(&v->progress, e->show_progress, answers_of(e->plan), v->finished.count);
         rc = pump(v, scheduler, dataset, err);
         as_progress_end(&v->progress);
         if (!rc && e->ops->begin) fill_serving(v, arena, scheduler, &summary->serving);
+        if (rc || v->over) stop_judges(v);
         if (rc) as_scheduler_stop(scheduler);
         as_scheduler_free(scheduler);
         as_serving *serving = &summary->serving;
@@ -319,8 +395,9 @@ as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as
         }
     }
     summary->wall_s = (double)(as_clock_ns() - v.start_ns) / 1e9;
-    summary->stopped = v.over && v.recorded < e->plan->case_count;
-    summary->total = summary->stopped ? v.recorded : e->plan->case_count;
+    uint64_t samples = e->plan->suite.samples;
+    summary->stopped = v.over && v.recorded < answers_of(e->plan);
+    summary->total = summary->stopped ? (v.recorded + samples - 1) / samples : e->plan->case_count;
     summary->skipped = e->plan->facts.cases - summary->total;
     summary->scores_digest = as_digest_end(v.digest, arena);
     as_arena_free(&v.arena);

@@ -343,7 +343,7 @@ static const struct topic {
               {"store", as_help_store},    {"exit-codes", put_exit_codes}};
 
 static as_rc put_topic(as_buf *out, as_str name, as_err *err) {
-    const char *names[192];
+    const char *names[320];
     size_t count = 0;
     bool found = false;
     for (const as_command *c = as_commands; c->name; c++) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ordered.h - the cases of a sequential run, in an order drawn from a seed: clusters stay together,
-// and finished cases are taken in that order whatever order they finish in, so that the same seed
-// stops after the same case on any machine, with any number of workers.
+// ordered.h - the cases (and the answers to each) of a sequential run, in an order drawn from a
+// seed: clusters stay together, and finished cases are taken in that order whatever order they
+// finish in, so that the same seed stops after the same case on any machine, with any number of
+// workers.
 #ifndef AS_ORDERED_H
 #define AS_ORDERED_H
 
@@ -13,8 +14,9 @@ typedef struct as_ordered as_ordered;
 as_rc as_ordered_new(const as_plan *plan, uint64_t seed, as_ordered **out, as_err *err) AS_MUST_USE;
 void as_ordered_free(as_ordered *ordered);
 
-// The next case to ask that is not in `finished`; false at the end. Lives as long as `ordered`.
-bool as_ordered_next(as_ordered *ordered, const as_map *finished, as_case *out);
+// The next case to ask, and which answer, whose as_sample_key is not in `finished`; false at the
+// end. Lives as long as `ordered`.
+bool as_ordered_next(as_ordered *ordered, const as_map *finished, as_case *out, uint64_t *sample);
 
 // Keeps a copy of a finished sample until all before it are there.
 void as_ordered_hold(as_ordered *ordered, const as_sample *sample);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "metrics/judged/judged.h"
 #include "runner/alert/alerts.h"
 
 enum { REHEARSAL_PROBLEMS_MAX = 20 };
@@ -67,6 +68,24 @@ static as_rc check_reference(const as_case *c, const as_request *request, as_err
     return AS_INVALID;
 }
 
+// A field that a judge is to be shown is missing, or a person's label is none.
+static as_rc rehearse_judges(const as_judges *judges, as_arena *arena, const as_case *c,
+                             as_err *err) {
+    as_judge_case known = {.fields = c->fields,
+                           .expected = c->expected,
+                           .asked = AS_STR(""),
+                           .answer = AS_STR(""),
+                           .has_answer = true};
+    as_rc rc = AS_OK;
+    for (size_t i = 0; !rc && judges && i < as_judges_count(judges); i++) {
+        as_judge_question questions[AS_JUDGED_MAX];
+        size_t count;
+        double human;
+        rc = as_judges_ask(judges, i, arena, &known, questions, &count, &human, err);
+    }
+    return rc;
+}
+
 static bool is_document(const as_plan *plan, const as_request *request, as_str id) {
     uint64_t unused;
     if (plan->document_count) return as_map_get(&plan->document_places, id, &unused);
@@ -99,8 +118,10 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
     as_err err = {0};
     as_dataset *dataset;
     as_scorer *scorer;
+    as_judges *judges = NULL;
     as_rc rc = as_scorer_new(plan->metrics, plan->suite.metric_count, &scorer, &err);
     if (!rc && (rc = as_dataset_open(&plan->dataset, &dataset, &err))) as_scorer_free(scorer);
+    if (!rc) rc = as_judges_new(plan->metrics, plan->suite.metric_count, &judges, &err);
     if (rc) {
         as_buff(problems, "%s\n", err.text);
         return rc;
@@ -123,6 +144,7 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
         as_sample sample = {.id = c.id,
                             .expected = c.expected,
                             .weight = c.weight,
+                            .samples = plan->suite.samples,
                             .output = AS_STR(""),
                             .prediction = AS_STR(""),
                             .ttft_ms = NAN};
@@ -131,6 +153,7 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
             sample.logprob_tokens = 1;
             sample.output = AS_STR("x");
         }
+        if (!bad) bad = rehearse_judges(judges, &arena, &c, &err);
         if (!bad) bad = as_scorer_add(scorer, &arena, &sample, &err);
         if (bad) {
             as_buff(problems, "case '%.*s' (line %zu): %s\n", AS_STR_ARG(c.id), c.line, err.text);
@@ -140,6 +163,7 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
     }
     as_dataset_close(dataset);
     as_scorer_free(scorer);
+    as_judges_free(judges);
     as_arena_free(&arena);
     return found ? AS_INVALID : AS_OK;
 }

@@ -11,9 +11,11 @@
 // Failing cases in the byte order of their ids, the first AS_REVIEW_FAILURES_MAX kept.
 typedef struct reading {
     as_arena *arena;
-    as_failure *failures; // sorted by id
+    as_scorer *now, *base_scorer; // what several answers to a case come to
+    as_failure *failures;         // sorted by id
     size_t failure_count;
     uint64_t failure_total;
+    as_map failing;    // ids of failing cases, where they have several answers
     as_map base_by_id; // id -> index in base
     struct before {
         as_str id, prediction;
@@ -26,6 +28,11 @@ typedef struct reading {
 
 static double first_score(const as_sample *sample) {
     return sample->score_count ? sample->scores[0].value : NAN;
+}
+
+// Over all answers where there are several.
+static double case_score(as_scorer *scorer, const as_sample *sample) {
+    return sample->samples > 1 && scorer ? as_scorer_case(scorer, sample->id) : first_score(sample);
 }
 
 static as_str clip(as_arena *arena, as_str text) {
@@ -54,7 +61,8 @@ static double margin_of(const as_sample *sample) {
     return best - reference;
 }
 
-static as_failure failure_of(as_arena *arena, const as_sample *sample) {
+static as_failure failure_of(const reading *r, const as_sample *sample) {
+    as_arena *arena = r->arena;
     as_str *slices = AS_NEW_ARRAY(arena, as_str, sample->slice_count);
     for (size_t i = 0; i < sample->slice_count; i++)
         slices[i] = as_str_copy(arena, sample->slices[i]);
@@ -66,15 +74,31 @@ static as_failure failure_of(as_arena *arena, const as_sample *sample) {
         .output = clip(arena, sample->output),
         .error = clip(arena, sample->error),
         .outcome = sample->outcome,
-        .score = first_score(sample),
+        .score = case_score(r->now, sample),
+        .sample = sample->sample,
         .margin = margin_of(sample),
         .slices = slices,
         .slice_count = sample->slice_count,
     };
 }
 
+// Of several answers to a case the first that failed is shown, with the score of them all.
+static bool is_known(reading *r, const as_sample *sample) {
+    if (sample->samples < 2) return false;
+    as_str id = as_str_copy(r->arena, sample->id);
+    bool known = !as_map_add(&r->failing, id, 0, NULL);
+    for (size_t i = 0; known && i < r->failure_count; i++) {
+        as_failure *f = &r->failures[i];
+        if (!as_str_eq(f->id, sample->id) || f->sample <= sample->sample) continue;
+        *f = failure_of(r, sample);
+        break;
+    }
+    return known;
+}
+
 // Keeps the list sorted; what falls off the end is only counted. Arrival order decides nothing.
 static void keep_failure(reading *r, const as_sample *sample) {
+    if (is_known(r, sample)) return;
     r->failure_total++;
     size_t at = r->failure_count;
     while (at > 0 && as_str_cmp(sample->id, r->failures[at - 1].id) < 0) at--;
@@ -82,7 +106,7 @@ static void keep_failure(reading *r, const as_sample *sample) {
     if (r->failure_count < AS_REVIEW_FAILURES_MAX) r->failure_count++;
     memmove(&r->failures[at + 1], &r->failures[at],
             (r->failure_count - 1 - at) * sizeof *r->failures);
-    r->failures[at] = failure_of(r->arena, sample);
+    r->failures[at] = failure_of(r, sample);
 }
 
 static bool is_right(double score) {
@@ -91,8 +115,8 @@ static bool is_right(double score) {
 
 static void keep_flip(reading *r, const as_sample *sample) {
     uint64_t at;
-    double score = first_score(sample);
-    if (!as_map_get(&r->base_by_id, sample->id, &at)) return;
+    double score = case_score(r->now, sample);
+    if (sample->sample || !as_map_get(&r->base_by_id, sample->id, &at)) return;
     const struct before *before = &r->base[at];
     if (isnan(score) || isnan(before->score) || is_right(score) == is_right(before->score)) return;
     if (r->flip_count == AS_REVIEW_FLIPS_MAX) return;
@@ -114,10 +138,11 @@ static as_rc read_base(void *context, const as_sample *sample, as_err *err) {
         r->base_capacity = r->base_capacity ? r->base_capacity * 2 : 256;
         r->base = as_mem_grow(r->base, as_size_mul(r->base_capacity, sizeof *r->base));
     }
+    if (sample->sample) return AS_OK;
     as_str id = as_str_copy(r->arena, sample->id);
     if (as_map_add(&r->base_by_id, id, r->base_count, NULL))
-        r->base[r->base_count++] =
-            (struct before){id, prediction_text(r->arena, sample), first_score(sample)};
+        r->base[r->base_count++] = (struct before){id, prediction_text(r->arena, sample),
+                                                   case_score(r->base_scorer, sample)};
     return AS_OK;
 }
 
@@ -194,7 +219,7 @@ static as_rc fetch_cases(reading *r, const as_plan *plan, as_err *err) {
 as_rc as_review(as_arena *arena, const as_source *source, as_scorer *now,
                 const as_source *base_source, as_scorer *base, const as_plan *plan,
                 as_findings *out, as_err *err) {
-    reading r = {.arena = arena};
+    reading r = {.arena = arena, .now = now, .base_scorer = base};
     r.failures = AS_NEW_ARRAY(arena, as_failure, AS_REVIEW_FAILURES_MAX + 1);
     r.flips = AS_NEW_ARRAY(arena, as_flip, AS_REVIEW_FLIPS_MAX);
     as_rc rc = base_source ? as_source_visit(base_source, read_base, &r, err) : AS_OK;
@@ -211,6 +236,7 @@ as_rc as_review(as_arena *arena, const as_source *source, as_scorer *now,
         as_scorer_latencies(now, arena, &out->latencies_ms, &out->latency_count);
         if (base) as_compare(arena, base, now, true, &out->deltas, &out->delta_count);
     }
+    as_map_free(&r.failing);
     as_map_free(&r.base_by_id);
     free(r.base);
     return rc;

@@ -14,6 +14,7 @@ typedef struct as_job {
     as_case case_;
     as_request request;
     as_answer answer;
+    void *tag;       // the caller's
     uint64_t due_ns; // intended start (as_clock_ns), for targets that take one; 0: at once
 } as_job;
 

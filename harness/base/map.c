@@ -4,9 +4,17 @@
 #include <stdlib.h>
 
 // The slot that holds `key`, or the empty one where it would go.
-static as_map_slot *find(as_map_slot *slots, size_t capacity, as_str key) {
-    size_t at = as_str_hash(key) & (capacity - 1);
-    while (slots[at].key.ptr && !as_str_eq(slots[at].key, key)) at = (at + 1) & (capacity - 1);
+static as_map_slot *find(as_map_slot *slots, size_t capacity, as_str key, uint64_t hash) {
+    size_t at = hash & (capacity - 1);
+    while (slots[at].key.ptr && (slots[at].hash != hash || !as_str_eq(slots[at].key, key)))
+        at = (at + 1) & (capacity - 1);
+    return &slots[at];
+}
+
+// The empty slot for a key that is not there.
+static as_map_slot *find_empty(as_map_slot *slots, size_t capacity, uint64_t hash) {
+    size_t at = hash & (capacity - 1);
+    while (slots[at].key.ptr) at = (at + 1) & (capacity - 1);
     return &slots[at];
 }
 
@@ -14,7 +22,7 @@ static void grow(as_map *map) {
     size_t capacity = map->capacity ? map->capacity * 2 : 64;
     as_map_slot *slots = as_mem_new(as_size_mul(capacity, sizeof *slots));
     for (size_t i = 0; i < map->capacity; i++)
-        if (map->slots[i].key.ptr) *find(slots, capacity, map->slots[i].key) = map->slots[i];
+        if (map->slots[i].key.ptr) *find_empty(slots, capacity, map->slots[i].hash) = map->slots[i];
     free(map->slots);
     map->slots = slots;
     map->capacity = capacity;
@@ -23,19 +31,20 @@ static void grow(as_map *map) {
 bool as_map_add(as_map *map, as_str key, uint64_t value, uint64_t *existing) {
     if (2 * (map->count + 1) > map->capacity) grow(map);
     if (!key.ptr) key.ptr = "";
-    as_map_slot *slot = find(map->slots, map->capacity, key);
+    uint64_t hash = as_str_hash(key);
+    as_map_slot *slot = find(map->slots, map->capacity, key, hash);
     if (slot->key.ptr) {
         if (existing) *existing = slot->value;
         return false;
     }
-    *slot = (as_map_slot){key, value};
+    *slot = (as_map_slot){key, value, hash};
     map->count++;
     return true;
 }
 
 bool as_map_get(const as_map *map, as_str key, uint64_t *value) {
     if (!map->count) return false;
-    const as_map_slot *slot = find(map->slots, map->capacity, key);
+    const as_map_slot *slot = find(map->slots, map->capacity, key, as_str_hash(key));
     if (!slot->key.ptr) return false;
     *value = slot->value;
     return true;

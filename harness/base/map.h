@@ -10,8 +10,8 @@
 #include "harness/base/str.h"
 
 typedef struct as_map_slot {
-    as_str key; // ptr NULL: empty slot
-    uint64_t value;
+    as_str key;           // ptr NULL: empty slot
+    uint64_t value, hash; // hash of the key, so that few keys have to be looked at
 } as_map_slot;
 
 typedef struct as_map {

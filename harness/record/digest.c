@@ -8,6 +8,7 @@
 // Per case only the hash of what counts is kept: 32 bytes and the id, whatever the output's size.
 typedef struct entry {
     as_str id;
+    uint64_t sample;
     as_str hash;
 } entry;
 
@@ -28,6 +29,7 @@ void as_digest_add(as_digest *digest, const as_sample *sample) {
     as_json_out out = {.buf = text};
     as_jo_open(&out, '[');
     as_jo_str(&out, sample->id);
+    if (sample->samples > 1) as_jo_i64(&out, (int64_t)sample->sample);
     if (sample->has_prediction)
         as_jo_str(&out, sample->prediction);
     else
@@ -43,12 +45,15 @@ void as_digest_add(as_digest *digest, const as_sample *sample) {
         digest->entries =
             as_mem_grow(digest->entries, as_size_mul(digest->capacity, sizeof *digest->entries));
     }
-    digest->entries[digest->count++] = (entry){as_str_copy(&digest->arena, sample->id),
-                                               as_sha256_of(&digest->arena, as_buf_view(text))};
+    digest->entries[digest->count++] =
+        (entry){as_str_copy(&digest->arena, sample->id), sample->sample,
+                as_sha256_of(&digest->arena, as_buf_view(text))};
 }
 
 static int by_id(const void *a, const void *b) {
-    return as_str_cmp(((const entry *)a)->id, ((const entry *)b)->id);
+    const entry *x = a, *y = b;
+    int way = as_str_cmp(x->id, y->id);
+    return way ? way : (x->sample > y->sample) - (x->sample < y->sample);
 }
 
 as_str as_digest_end(as_digest *digest, as_arena *arena) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // digest.h - scores_digest: SHA-256 over every case's id, prediction and scores, in the byte order
-// of the ids, so that neither scheduling nor resuming can change it. Equal digests are equal
-// results. Log-probabilities, times and errors' texts are not part of it; a missing score is.
+// of the ids (and of the numbers of several answers), so that neither scheduling nor resuming can
+// change it. Equal digests are equal results. Log-probabilities, times and errors' texts are not
+// part of it; a missing score is.
 #ifndef AS_DIGEST_H
 #define AS_DIGEST_H
 

@@ -43,8 +43,9 @@ typedef struct as_flip {
 typedef struct as_failure {
     as_str id, input, expected, prediction, output, error;
     as_outcome outcome;
-    double score;  // NaN when it could not be scored
-    double margin; // choice: log-probability of the prediction minus that of the reference
+    uint64_t sample; // which answer this is, where the case has several; the score is of all
+    double score;    // NaN when it could not be scored
+    double margin;   // choice: log-probability of the prediction minus that of the reference
     const as_str *slices;
     size_t slice_count;
     as_str file; // of the golden case, as of a flip

@@ -130,6 +130,24 @@ static const as_json *redact_json(const as_redact *redact, bool whole, as_arena 
     return to;
 }
 
+// A judge quotes what it judges: its texts are hidden where any of that is. The verdicts' values
+// stay.
+static bool redact_judged(const as_redact *redact, as_arena *arena, as_sample *sample) {
+    const unsigned quoted = AS_REDACT_OUTPUT | AS_REDACT_PREDICTION | AS_REDACT_EXPECTED;
+    as_judged *judged = AS_NEW_ARRAY(arena, as_judged, sample->judged_count + 1);
+    bool changed = false;
+    for (size_t i = 0; i < sample->judged_count; i++) {
+        judged[i] = sample->judged[i];
+        for (size_t k = 0; k < judged[i].count; k++) {
+            as_judged_answer *a = &judged[i].answers[k];
+            changed |= redact_text(redact, redact->fields & quoted, arena, &a->text);
+            changed |= redact_text(redact, redact->fields & AS_REDACT_ERROR, arena, &a->error);
+        }
+    }
+    sample->judged = judged;
+    return changed;
+}
+
 unsigned as_redact_apply(const as_redact *redact, as_arena *arena, as_sample *sample) {
     unsigned fields = redact->fields, changed = 0;
     if (redact_text(redact, fields & AS_REDACT_OUTPUT, arena, &sample->output))
@@ -138,6 +156,7 @@ unsigned as_redact_apply(const as_redact *redact, as_arena *arena, as_sample *sa
         changed |= AS_REDACT_PREDICTION;
     if (redact_text(redact, fields & AS_REDACT_ERROR, arena, &sample->error))
         changed |= AS_REDACT_ERROR;
+    if (redact_judged(redact, arena, sample)) changed |= AS_REDACT_OUTPUT;
     bool expected = false;
     if (sample->expected)
         sample->expected =

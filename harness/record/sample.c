@@ -2,6 +2,7 @@
 #include "harness/record/sample.h"
 
 #include <math.h>
+#include <string.h>
 
 static const char *const outcome_names[AS_OUT_COUNT] = {
     "ok", "timeout", "http_error", "bad_response", "refused", "truncated", "cancelled"};
@@ -57,6 +58,40 @@ static void write_logprob(as_json_out *out, const as_sample *sample) {
     as_jo_bool(out, sample->greedy);
 }
 
+static void write_verdict(as_json_out *out, const as_judged_answer *a) {
+    as_jo_open(out, '{');
+    as_jo_key(out, "value"), as_jo_f64(out, a->value);
+    if (a->empty) as_jo_key(out, "empty"), as_jo_bool(out, true);
+    if (a->unread) as_jo_key(out, "unread"), as_jo_bool(out, true);
+    as_jo_key(out, "outcome"), as_jo_str(out, as_str_of(as_outcome_name(a->outcome)));
+    if (a->error.len) as_jo_key(out, "error"), as_jo_str(out, a->error);
+    as_jo_key(out, "text"), as_jo_str(out, a->text);
+    as_jo_key(out, "tokens_in"), as_jo_i64(out, (int64_t)a->tokens_in);
+    as_jo_key(out, "tokens_out"), as_jo_i64(out, (int64_t)a->tokens_out);
+    as_jo_key(out, "cost"), as_jo_f64(out, a->cost);
+    if (a->cached) as_jo_key(out, "cached"), as_jo_bool(out, true);
+    as_jo_close(out, '}');
+}
+
+static void write_judged(as_json_out *out, const as_sample *sample) {
+    if (!sample->judged_count) return;
+    as_jo_key(out, "judged");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < sample->judged_count; i++) {
+        const as_judged *j = &sample->judged[i];
+        as_jo_open(out, '{');
+        as_jo_key(out, "metric"), as_jo_str(out, j->metric);
+        as_jo_key(out, "prompt_sha256"), as_jo_str(out, j->prompt_sha256);
+        if (!isnan(j->human)) as_jo_key(out, "human"), as_jo_f64(out, j->human);
+        as_jo_key(out, "answers");
+        as_jo_open(out, '[');
+        for (size_t k = 0; k < j->count; k++) write_verdict(out, &j->answers[k]);
+        as_jo_close(out, ']');
+        as_jo_close(out, '}');
+    }
+    as_jo_close(out, ']');
+}
+
 static void write_similarities(as_json_out *out, const as_sample *sample) {
     if (!sample->similarity_count) return;
     as_jo_key(out, "similarities");
@@ -95,6 +130,10 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     as_json_out out = {.buf = buf};
     as_jo_open(&out, '{');
     as_jo_key(&out, "id"), as_jo_str(&out, sample->id);
+    if (sample->samples > 1) {
+        as_jo_key(&out, "sample"), as_jo_i64(&out, (int64_t)sample->sample);
+        as_jo_key(&out, "samples"), as_jo_i64(&out, (int64_t)sample->samples);
+    }
     as_jo_key(&out, "prompt_sha256"), as_jo_str(&out, sample->prompt_sha256);
     as_jo_key(&out, "expected");
     if (sample->expected)
@@ -120,6 +159,7 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     if (sample->reasoning.len) as_jo_key(&out, "reasoning"), as_jo_str(&out, sample->reasoning);
     write_choices(&out, sample);
     write_logprob(&out, sample);
+    write_judged(&out, sample);
     write_ranking(&out, sample);
     write_similarities(&out, sample);
     write_case_facts(&out, sample);
@@ -173,6 +213,38 @@ static uint64_t read_count(const as_json *line, const char *key, uint64_t otherw
     return value >= 0 && value < 0x1p53 ? (uint64_t)value : otherwise;
 }
 
+static as_judged_answer read_verdict(const as_json *from) {
+    as_judged_answer a = {.text = as_json_str(from, "text", AS_STR("")),
+                          .error = as_json_str(from, "error", AS_STR("")),
+                          .value = as_json_f64(from, "value", NAN),
+                          .empty = as_json_bool(from, "empty", false),
+                          .unread = as_json_bool(from, "unread", false),
+                          .cached = as_json_bool(from, "cached", false),
+                          .tokens_in = read_count(from, "tokens_in", 0),
+                          .tokens_out = read_count(from, "tokens_out", 0),
+                          .cost = as_json_f64(from, "cost", 0)};
+    if (!as_outcome_of(as_json_str(from, "outcome", AS_STR("ok")), &a.outcome))
+        a.outcome = AS_OUT_BAD_RESPONSE;
+    return a;
+}
+
+static void read_judged(as_arena *arena, const as_json *list, as_sample *out) {
+    if (!list || list->kind != AS_JSON_ARRAY) return;
+    as_judged *judged = AS_NEW_ARRAY(arena, as_judged, list->count + 1);
+    for (const as_json *m = list->child; m; m = m->next) {
+        as_judged *j = &judged[out->judged_count++];
+        const as_json *answers = as_json_get(m, "answers");
+        *j = (as_judged){.metric = as_json_str(m, "metric", AS_STR("")),
+                         .prompt_sha256 = as_json_str(m, "prompt_sha256", AS_STR("")),
+                         .human = as_json_f64(m, "human", NAN)};
+        bool is_list = answers && answers->kind == AS_JSON_ARRAY;
+        for (const as_json *a = is_list ? answers->child : NULL; a && j->count < AS_JUDGED_MAX;
+             a = a->next)
+            j->answers[j->count++] = read_verdict(a);
+    }
+    out->judged = judged;
+}
+
 as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err *err) {
     if (line->kind != AS_JSON_OBJECT)
         return as_fail(err, AS_INVALID, "expected an object, found %s",
@@ -181,6 +253,9 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
     as_str outcome = as_json_str(line, "outcome", AS_STR("ok"));
     if (!as_outcome_of(outcome, &s.outcome))
         return as_fail(err, AS_INVALID, "unknown outcome '%.*s'", AS_STR_ARG(outcome));
+    s.sample = read_count(line, "sample", 0);
+    s.samples = read_count(line, "samples", 1);
+    if (s.samples <= s.sample) s.samples = s.sample + 1;
     s.prompt_sha256 = as_json_str(line, "prompt_sha256", AS_STR(""));
     s.expected = as_json_get(line, "expected");
     s.output = as_json_str(line, "output", AS_STR(""));
@@ -206,6 +281,7 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
     // A recorded line may have scores or grades in it: those are read where they are needed.
     if (s.ranking && s.ranking_count != ranking->count) s.ranking_count = 0;
     read_choices(arena, line, &s);
+    read_judged(arena, as_json_get(line, "judged"), &s);
     const as_json *logprob = as_json_get(line, "logprob"), *greedy = as_json_get(line, "greedy");
     s.has_logprob = logprob && logprob->kind == AS_JSON_NUMBER;
     if (s.has_logprob) {
@@ -224,6 +300,16 @@ as_rc as_sample_read(as_arena *arena, as_str text, as_sample *out, as_err *err) 
     if (!rc) out->source = text;
     if (!rc && !out->id.len) rc = as_fail(err, AS_INVALID, "'id' is missing or no string");
     return rc;
+}
+
+as_str as_sample_key(as_arena *arena, as_str id, uint64_t sample) {
+    if (!sample) return id;
+    as_str number = as_strf(arena, "%llu", (unsigned long long)sample);
+    char *key = as_arena_take(arena, id.len + 1 + number.len);
+    if (id.len) memcpy(key, id.ptr, id.len);
+    key[id.len] = '\0';
+    memcpy(key + id.len + 1, number.ptr, number.len);
+    return (as_str){key, id.len + 1 + number.len};
 }
 
 static const as_str *copy_strings(as_arena *arena, const as_str *from, size_t count) {
@@ -246,6 +332,17 @@ static const as_json *copy_json(as_arena *arena, const as_json *from) {
         link = &child->next;
     }
     return to;
+}
+
+as_case as_case_copy(as_arena *arena, const as_case *case_) {
+    as_case copy = *case_;
+    copy.id = as_str_copy(arena, case_->id);
+    copy.cluster = as_str_copy(arena, case_->cluster);
+    copy.file = as_str_copy(arena, case_->file);
+    copy.fields = copy_json(arena, case_->fields);
+    copy.expected = copy_json(arena, case_->expected);
+    copy.slices = copy_strings(arena, case_->slices, case_->slice_count);
+    return copy;
 }
 
 as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
@@ -271,6 +368,17 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
     copy->ranking = copy_strings(arena, sample->ranking, sample->ranking_count);
     copy->choices = copy_strings(arena, sample->choices, sample->choice_count);
     copy->slices = copy_strings(arena, sample->slices, sample->slice_count);
+    as_judged *judged = AS_NEW_ARRAY(arena, as_judged, sample->judged_count + 1);
+    for (size_t i = 0; i < sample->judged_count; i++) {
+        judged[i] = sample->judged[i];
+        judged[i].metric = as_str_copy(arena, judged[i].metric);
+        judged[i].prompt_sha256 = as_str_copy(arena, judged[i].prompt_sha256);
+        for (size_t k = 0; k < judged[i].count; k++) {
+            judged[i].answers[k].text = as_str_copy(arena, judged[i].answers[k].text);
+            judged[i].answers[k].error = as_str_copy(arena, judged[i].answers[k].error);
+        }
+    }
+    copy->judged = judged;
     if (sample->choice_logprobs) {
         double *values = AS_NEW_ARRAY(arena, double, sample->choice_count);
         for (size_t i = 0; i < sample->choice_count; i++) values[i] = sample->choice_logprobs[i];

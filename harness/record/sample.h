@@ -47,6 +47,28 @@ typedef struct as_score {
     double value; // NaN: undefined for this case (null in the journal)
 } as_score;
 
+enum { AS_JUDGED_MAX = 2 };
+
+// One answer of a judge.
+typedef struct as_judged_answer {
+    as_str text, error;
+    as_outcome outcome;
+    double value; // of the verdict; NaN where there is none...
+    bool empty;   // ...because there was nothing to judge...
+    bool unread;  // ...or because the text is not what was asked for
+    bool cached;
+    uint64_t tokens_in, tokens_out;
+    double cost; // not part of the sample's
+} as_judged_answer;
+
+// What a judge said of a sample, for one metric.
+typedef struct as_judged {
+    as_str metric, prompt_sha256;
+    double human; // the label that a person gave, on the metric's scale; NaN: none
+    as_judged_answer answers[AS_JUDGED_MAX];
+    size_t count; // 0: it was not asked
+} as_judged;
+
 // How alike answer and reference are to a model that embeds texts.
 typedef struct as_similarity {
     as_str model; // URI, as the suite's metric names it
@@ -56,6 +78,8 @@ typedef struct as_similarity {
 // What a target answered for one case, and what it was worth.
 typedef struct as_sample {
     as_str id;
+    uint64_t sample;      // which of the answers to its case, from 0
+    uint64_t samples;     // that were asked for; 0 and 1: just one
     as_str prompt_sha256; // 64 hex digits
     const as_json *expected;
     as_str output;       // as the target gave it; for `choice` the text of the best choice
@@ -87,6 +111,8 @@ typedef struct as_sample {
     double weight;
     const as_str *slices;
     size_t slice_count;
+    const as_judged *judged; // [judged_count] of the metrics that a judge scores
+    size_t judged_count;
     const as_json *line; // the object it was read from; NULL for one that a target just gave
     as_str source;       // its text, while it is visited; empty in copies
 } as_sample;
@@ -100,7 +126,12 @@ as_rc as_sample_read(as_arena *arena, as_str line, as_sample *out, as_err *err) 
 // The same of a line that is parsed already and need not have an id (empty then).
 as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err *err) AS_MUST_USE;
 
-// A copy that owns nothing outside `arena`.
+// What no two lines of a journal share: the id; of further answers to a case the id, a NUL (which
+// no id holds) and their number. In `arena` where it is not the id itself.
+as_str as_sample_key(as_arena *arena, as_str id, uint64_t sample);
+
+// Copies that own nothing outside `arena`.
+as_case as_case_copy(as_arena *arena, const as_case *case_);
 as_sample *as_sample_copy(as_arena *arena, const as_sample *sample);
 
 #endif

@@ -77,6 +77,30 @@ static void put_bins(as_json_out *out, const as_value *v) {
     as_jo_close(out, ']');
 }
 
+static void put_judge(as_json_out *out, const as_judge_sum *j) {
+    open_object(out, "judge");
+    put_u64(out, "asked", j->asked);
+    put_u64(out, "failed", j->failed);
+    put_u64(out, "unread", j->unread);
+    put_u64(out, "empty", j->empty);
+    put_u64(out, "split", j->split);
+    put_u64(out, "cached", j->cached);
+    put_u64(out, "tokens_in", j->tokens_in);
+    put_u64(out, "tokens_out", j->tokens_out);
+    put_f64(out, "cost", j->cost);
+    if (j->humans) {
+        open_object(out, "human");
+        put_u64(out, "n", j->humans);
+        put_f64(out, "agreement", j->agreement);
+        put_f64(out, "kappa", j->kappa);
+        put_f64(out, "alpha", j->alpha);
+        put_f64(out, "value", j->corrected);
+        put_interval(out, j->corrected_ci);
+        as_jo_close(out, '}');
+    }
+    as_jo_close(out, '}');
+}
+
 static void put_values(as_json_out *out, const as_value *values, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const as_value *v = &values[i];
@@ -92,6 +116,13 @@ static void put_values(as_json_out *out, const as_value *values, size_t count) {
         if (v->spec.len) put_str(out, "spec", v->spec);
         if (v->signature.len) put_str(out, "signature", v->signature);
         if (v->bin_count) put_bins(out, v);
+        if (v->judge) put_judge(out, v->judge);
+        if (v->answers) {
+            put_u64(out, "answers", v->answers);
+            put_f64(out, "within", v->within);
+            put_f64(out, "between", v->between);
+            put_u64(out, "flaky", v->flaky);
+        }
         close_flat(out, indent);
     }
 }
@@ -198,6 +229,12 @@ static void put_cases(as_json_out *out, const as_summary *s) {
     put_u64(out, "errors", s->errors);
     put_u64(out, "skipped", s->skipped);
     close_flat(out, indent);
+    if (s->answers) {
+        open_flat(out, "answers", &indent);
+        put_u64(out, "total", s->answers);
+        put_u64(out, "errors", s->answer_errors);
+        close_flat(out, indent);
+    }
     open_flat(out, "outcomes", &indent);
     for (int i = 0; i < AS_OUT_COUNT; i++)
         if (s->outcomes[i]) put_u64(out, as_outcome_name((as_outcome)i), s->outcomes[i]);
@@ -292,6 +329,28 @@ static void get_bins(as_arena *arena, const as_json *list, as_value *out) {
     out->bins = bins;
 }
 
+static const as_judge_sum *get_judge(as_arena *arena, const as_json *from) {
+    if (!from) return NULL;
+    const as_json *human = as_json_get(from, "human");
+    as_judge_sum *out = AS_NEW(arena, as_judge_sum);
+    *out = (as_judge_sum){.asked = get_u64(from, "asked"),
+                          .failed = get_u64(from, "failed"),
+                          .unread = get_u64(from, "unread"),
+                          .empty = get_u64(from, "empty"),
+                          .split = get_u64(from, "split"),
+                          .cached = get_u64(from, "cached"),
+                          .tokens_in = get_u64(from, "tokens_in"),
+                          .tokens_out = get_u64(from, "tokens_out"),
+                          .cost = get_f64(from, "cost"),
+                          .humans = get_u64(human, "n"),
+                          .agreement = get_f64(human, "agreement"),
+                          .kappa = get_f64(human, "kappa"),
+                          .alpha = get_f64(human, "alpha"),
+                          .corrected = get_f64(human, "value"),
+                          .corrected_ci = get_interval(human)};
+    return out;
+}
+
 static const as_value *get_values(as_arena *arena, const as_json *object, size_t *count) {
     *count = 0;
     if (!object || object->kind != AS_JSON_OBJECT) return NULL;
@@ -306,6 +365,11 @@ static const as_value *get_values(as_arena *arena, const as_json *object, size_t
             .method = get_str(m, "method"),
             .spec = get_str(m, "spec"),
             .signature = get_str(m, "signature"),
+            .answers = get_u64(m, "answers"),
+            .flaky = get_u64(m, "flaky"),
+            .within = get_f64(m, "within"),
+            .between = get_f64(m, "between"),
+            .judge = get_judge(arena, as_json_get(m, "judge")),
         };
         get_bins(arena, as_json_get(m, "bins"), &values[(*count)++]);
     }
@@ -391,6 +455,9 @@ static void get_counts(const as_json *json, as_summary *out) {
     out->total = get_u64(cases, "total");
     out->ok = get_u64(cases, "ok");
     out->errors = get_u64(cases, "errors");
+    const as_json *answers = as_json_get(json, "answers");
+    out->answers = get_u64(answers, "total");
+    out->answer_errors = get_u64(answers, "errors");
     out->skipped = get_u64(cases, "skipped");
     const as_json *outcomes = as_json_get(json, "outcomes");
     for (int i = 0; i < AS_OUT_COUNT; i++)

@@ -19,6 +19,20 @@ typedef struct as_bin {
     double lo, hi, cases, confidence, accuracy; // the last two NaN without cases
 } as_bin;
 
+// What a judge's verdicts come to beside their mean (metrics/judged).
+typedef struct as_judge_sum {
+    uint64_t asked;          // answers that the judge was asked for
+    uint64_t failed, unread; // that did not come, or were not what was asked for
+    uint64_t empty, split;   // nothing to judge; two orders of a pair disagree
+    uint64_t cached;         // taken from the cache
+    uint64_t tokens_in, tokens_out;
+    double cost;                    // not part of the run's
+    uint64_t humans;                // cases that a person has judged too
+    double agreement, kappa, alpha; // of judge and person; NaN: undefined
+    double corrected;               // the mean had people judged all
+    as_interval corrected_ci;
+} as_judge_sum;
+
 typedef struct as_value {
     as_str name; // "accuracy", "f1_macro", "latency.p95"
     double value;
@@ -30,6 +44,11 @@ typedef struct as_value {
     as_str signature; // what else decides it: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|..."
     const as_bin *bins; // [bin_count] of a reliability diagram; 0 for most metrics
     size_t bin_count;
+    // Several answers a case: variance of the score among the answers to one case and among cases,
+    // and cases that flip more than they should. answers 0: one each.
+    uint64_t answers, flaky;
+    double within, between;
+    const as_judge_sum *judge; // NULL: no judge was asked
 } as_value;
 
 typedef struct as_slice_values {
@@ -93,8 +112,9 @@ typedef struct as_summary {
     bool git_dirty;
     as_str started; // RFC 3339
     double wall_s;
-    uint64_t total, ok, errors, skipped; // cases
-    uint64_t outcomes[8];                // by as_outcome
+    uint64_t total, ok, errors, skipped; // cases; ok: every answer to it came
+    uint64_t answers, answer_errors;     // where cases have several; answers 0: one each
+    uint64_t outcomes[8];                // of answers, by as_outcome
     const as_value *metrics;
     size_t metric_count;
     const as_slice_values *slices;

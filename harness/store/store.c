@@ -248,33 +248,65 @@ as_rc as_store_samples(as_store *store, as_str run, as_sample_visit *each, void 
                        as_err *err) {
     sample_visit v = {.each = each, .context = context};
     const as_db_value params[] = {as_db_text(run)};
-    as_rc rc = as_store_ask(
-        store, "SELECT " AS_STORE_SAMPLE " FROM samples s WHERE s.run = $1 ORDER BY s.case_id",
-        params, 1, visit_sample, &v, err);
+    as_rc rc = as_store_ask(store,
+                            "SELECT " AS_STORE_SAMPLE
+                            " FROM samples s WHERE s.run = $1 ORDER BY s.case_id, s.sample",
+                            params, 1, visit_sample, &v, err);
     as_arena_free(&v.arena);
     return rc;
 }
 
+// Several answers to a case are given out as one: the mean score of those that have one, and the
+// outcome of the first that failed.
 typedef struct score_visit {
     as_score_visit *each;
     void *context;
+    as_buf id;
+    bool pending;
+    as_outcome outcome;
+    double sum;
+    uint64_t scored;
 } score_visit;
+
+static as_rc give_score(score_visit *v, as_err *err) {
+    if (!v->pending) return AS_OK;
+    v->pending = false;
+    return v->each(v->context, as_buf_view(&v->id), v->outcome,
+                   v->scored ? v->sum / (double)v->scored : NAN, err);
+}
 
 static as_rc visit_score(void *context, const as_db_value *cells, as_err *err) {
     score_visit *v = context;
     as_outcome outcome;
     if (!as_outcome_of(cells[1].text, &outcome)) outcome = AS_OUT_BAD_RESPONSE;
-    return v->each(v->context, cells[0].text, outcome,
-                   cells[2].kind == AS_DB_F64 ? cells[2].f64 : NAN, err);
+    as_rc rc = AS_OK;
+    if (!v->pending || !as_str_eq(as_buf_view(&v->id), cells[0].text)) {
+        rc = give_score(v, err);
+        as_buf_clear(&v->id);
+        as_buf_str(&v->id, cells[0].text);
+        v->pending = true;
+        v->outcome = outcome;
+        v->sum = 0;
+        v->scored = 0;
+    }
+    if (!as_outcome_is_error(v->outcome) && as_outcome_is_error(outcome)) v->outcome = outcome;
+    if (cells[2].kind != AS_DB_F64) return rc;
+    v->sum += cells[2].f64;
+    v->scored++;
+    return rc;
 }
 
 as_rc as_store_scores(as_store *store, as_str run, as_score_visit *each, void *context,
                       as_err *err) {
-    score_visit v = {each, context};
+    score_visit v = {.each = each, .context = context};
     const as_db_value params[] = {as_db_text(run)};
-    return as_store_ask(
-        store, "SELECT case_id, outcome, score FROM samples WHERE run = $1 ORDER BY case_id",
+    as_rc rc = as_store_ask(
+        store,
+        "SELECT case_id, outcome, score FROM samples WHERE run = $1 ORDER BY case_id, sample",
         params, 1, visit_score, &v, err);
+    if (!rc) rc = give_score(&v, err);
+    as_buf_free(&v.id);
+    return rc;
 }
 
 typedef struct run_list {

@@ -20,7 +20,8 @@ enum {
 static const as_db_table metrics_table = {"metrics", "run, slice, metric, value, lo, hi, n", 7,
                                           false};
 static const as_db_table samples_table = {
-    "samples", "run, case_id, outcome, score, line, expected_text, prediction_text, output_text", 8,
+    "samples",
+    "run, case_id, outcome, score, line, expected_text, prediction_text, output_text, sample", 9,
     false};
 static const as_db_table texts_table = {"texts", "sha256, text", 2, true};
 
@@ -158,6 +159,7 @@ static as_rc put_sample(void *context, const as_sample *sample, as_err *err) {
     at[2] = as_db_text(as_str_of(as_outcome_name(sample->outcome)));
     at[3] = as_db_f64(sample->score_count ? sample->scores[0].value : NAN);
     at[4] = as_db_text(as_str_copy(&b->arena, line));
+    at[8] = as_db_i64((int64_t)sample->sample);
     b->rows++;
     b->bytes += line.len;
     return b->rows == BATCH_ROWS || b->bytes >= BATCH_BYTES ? flush(b, err) : AS_OK;

@@ -73,24 +73,30 @@ const char *const as_store_schema_steps[] = {
     "--pg ALTER TABLE samples DROP CONSTRAINT samples_run_fkey;\n",
     // 4: SQLite keeps a sample once, under its key, not in a table and an index of it. PostgreSQL
     // keeps the samples of a month in a table of their own, which the driver makes when it is
-    // needed; what was there, and runs whose names do not begin with a month, are the rest.
+    // needed; what was there, and runs whose names do not begin with a month, are the rest. Several
+    // answers to a case are a row each; `sample` counts them from 0.
     "--lite CREATE TABLE samples_new (\n"
     "--lite  run TEXT NOT NULL,\n"
     "--lite  case_id TEXT NOT NULL,\n"
+    "--lite  sample INTEGER NOT NULL DEFAULT 0,\n"
     "--lite  outcome TEXT NOT NULL,\n"
     "--lite  score DOUBLE PRECISION,\n"
     "--lite  line TEXT NOT NULL,\n"
     "--lite  expected_text TEXT,\n"
     "--lite  prediction_text TEXT,\n"
     "--lite  output_text TEXT,\n"
-    "--lite  PRIMARY KEY (run, case_id)) WITHOUT ROWID;\n"
-    "--lite INSERT INTO samples_new SELECT run, case_id, outcome, score, line, expected_text,\n"
+    "--lite  PRIMARY KEY (run, case_id, sample)) WITHOUT ROWID;\n"
+    "--lite INSERT INTO samples_new SELECT run, case_id, 0, outcome, score, line, expected_text,\n"
     "--lite  prediction_text, output_text FROM samples ORDER BY run, case_id;\n"
     "--lite DROP TABLE samples;\n"
     "--lite ALTER TABLE samples_new RENAME TO samples;\n"
+    "--pg ALTER TABLE samples ADD COLUMN sample INTEGER NOT NULL DEFAULT 0;\n"
+    "--pg ALTER TABLE samples DROP CONSTRAINT samples_pkey;\n"
+    "--pg ALTER TABLE samples ADD CONSTRAINT samples_pkey PRIMARY KEY (run, case_id, sample);\n"
     "--pg ALTER TABLE samples RENAME TO samples_rest;\n"
     "--pg ALTER INDEX samples_pkey RENAME TO samples_rest_pkey;\n"
-    "--pg CREATE TABLE samples (LIKE samples_rest INCLUDING INDEXES) PARTITION BY RANGE (run);\n"
+    "--pg CREATE TABLE samples (LIKE samples_rest INCLUDING INDEXES INCLUDING DEFAULTS)\n"
+    "--pg  PARTITION BY RANGE (run);\n"
     "--pg ALTER TABLE samples ATTACH PARTITION samples_rest DEFAULT;\n",
     NULL,
 };

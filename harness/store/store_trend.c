@@ -86,7 +86,11 @@ as_rc as_store_case(as_store *store, as_str suite, as_str case_id, size_t limit,
                             "SELECT " AS_STORE_SAMPLE
                             ", r.run, r.suite, r.started, r.git_commit FROM runs r"
                             " JOIN samples s ON s.run = r.run AND s.case_id = $1"
-                            " WHERE ($2 = '' OR r.suite = $2) ORDER BY r.run DESC LIMIT $3",
+                            " WHERE ($2 = '' OR r.suite = $2) AND r.run IN"
+                            " (SELECT q.run FROM runs q JOIN samples t ON t.run = q.run"
+                            " AND t.case_id = $1 AND t.sample = 0"
+                            " WHERE $2 = '' OR q.suite = $2 ORDER BY q.run DESC LIMIT $3)"
+                            " ORDER BY r.run DESC, s.sample",
                             params, 3, visit_case, &v, err);
     as_arena_free(&v.arena);
     return rc;

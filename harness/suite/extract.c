@@ -3,6 +3,7 @@
 
 #include "harness/base/json.h"
 #include "harness/base/letter.h"
+#include "harness/base/normal.h"
 #include "harness/base/utf8.h"
 
 // How many places of an answer are tried as the beginning of a JSON object.
@@ -90,6 +91,12 @@ bool as_extract_run(const as_extractor *extractor, as_arena *arena, as_str text,
         return true;
     case AS_EXTRACT_LOWER:
         *out = as_letter_lower_str(arena, text);
+        return true;
+    case AS_EXTRACT_NFC:
+        *out = as_normal_str(arena, AS_NORMAL_NFC, text);
+        return true;
+    case AS_EXTRACT_NFKC:
+        *out = as_normal_str(arena, AS_NORMAL_NFKC, text);
         return true;
     case AS_EXTRACT_REGEX:
         return run_regex(extractor->regex, text, out);

@@ -28,6 +28,12 @@ static void check_together(as_suite_loader *loader) {
         as_suite_read_problem(loader, task,
                               "task 'choice' needs 'choices': a list, {field: NAME} or {labels: "
                               "dataset}");
+    const as_yaml *samples = as_yaml_get(as_yaml_get(root, "generate"), "samples");
+    if (samples && samples->number > 1 && !as_str_is(task->text, "generate"))
+        as_suite_read_problem(loader, samples,
+                              "generate.samples '%.*s' has no meaning with task '%.*s': only "
+                              "'generate' draws its answers",
+                              AS_STR_ARG(samples->text), AS_STR_ARG(task->text));
     if (as_str_is(task->text, "choice") && loader->suite->choices_path.len)
         as_suite_problem(loader->problems, loader->suite, choices->key_line, choices->key_column,
                          "'choices: {from: FILE}' names documents; only task 'embed' reads them");
@@ -146,6 +152,10 @@ static void write_generate(const as_suite *suite, as_json_out *out) {
     }
     as_jo_key(out, "seed");
     as_jo_i64(out, (int64_t)suite->seed);
+    if (suite->samples > 1) { // as above
+        as_jo_key(out, "samples");
+        as_jo_i64(out, (int64_t)suite->samples);
+    }
     write_strings(out, "stop", suite->stops, suite->stop_count);
     as_jo_key(out, "extract");
     as_jo_open(out, '[');
@@ -209,6 +219,7 @@ as_rc as_suite_load(as_arena *arena, const char *path, as_suite *out, as_buf *pr
                       .expected = AS_STR("expected"),
                       .max_tokens = DEFAULT_MAX_TOKENS,
                       .top_p = 1,
+                      .samples = 1,
                       .max_errors = 0.01};
     suite.name = suite.description = suite.few_shot_path = suite.choices_field =
         suite.choices_path = AS_STR("");

@@ -33,6 +33,8 @@ typedef enum as_extract_kind {
     AS_EXTRACT_REGEX, // first match: its first group that took part, else the whole match
     AS_EXTRACT_FIRST_LINE,
     AS_EXTRACT_JSON, // {json: a.b}: the member of the first JSON object in the text
+    AS_EXTRACT_NFC,  // Unicode normalisation
+    AS_EXTRACT_NFKC,
 } as_extract_kind;
 
 // A text of the suite and where it stands.
@@ -78,6 +80,7 @@ typedef struct as_suite {
     const as_str *stops;
     size_t stop_count;
     uint64_t seed;
+    uint64_t samples; // GENERATE: answers to each case; 1 by default
     const as_suite_extract *extracts;
     size_t extract_count;
     const as_suite_metric *metrics;

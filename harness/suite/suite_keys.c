@@ -202,12 +202,7 @@ static void read_seed(as_suite_loader *l, const as_yaml *v) {
 }
 
 static void read_samples(as_suite_loader *l, const as_yaml *v) {
-    uint64_t count;
-    if (as_suite_read_count(l, v, "generate.samples", 1, 1000, &count) && count > 1)
-        as_suite_read_problem(l, v,
-                              "generate.samples '%.*s': several samples a case are not available "
-                              "yet; 1 is",
-                              AS_STR_ARG(v->text));
+    as_suite_read_count(l, v, "generate.samples", 1, 1000, &l->suite->samples);
 }
 
 static void read_generate(as_suite_loader *l, const as_yaml *v) {
@@ -226,7 +221,8 @@ static void read_generate(as_suite_loader *l, const as_yaml *v) {
 static const char *const extract_words[] = {
     [AS_EXTRACT_STRIP] = "strip", [AS_EXTRACT_LOWER] = "lower",
     [AS_EXTRACT_REGEX] = "regex", [AS_EXTRACT_FIRST_LINE] = "first_line",
-    [AS_EXTRACT_JSON] = "json",   NULL};
+    [AS_EXTRACT_JSON] = "json",   [AS_EXTRACT_NFC] = "nfc",
+    [AS_EXTRACT_NFKC] = "nfkc",   NULL};
 
 static bool extract_takes_argument(size_t kind) {
     return kind == AS_EXTRACT_REGEX || kind == AS_EXTRACT_JSON;

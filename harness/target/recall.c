@@ -37,7 +37,7 @@ static void add(as_sha256 *sha, as_str part) {
 }
 
 void as_recall_key(const as_wire_call *call, const as_http_header *headers, size_t header_count,
-                   char hex[65]) {
+                   uint64_t sample, char hex[65]) {
     as_sha256 sha;
     as_sha256_init(&sha);
     add(&sha, as_str_of(format));
@@ -49,6 +49,9 @@ void as_recall_key(const as_wire_call *call, const as_http_header *headers, size
         add(&sha, headers[i].value);
     }
     add(&sha, call->body.ptr ? call->body : AS_STR(""));
+    char number[24];
+    snprintf(number, sizeof number, "%llu", (unsigned long long)sample);
+    if (sample) add(&sha, as_str_of(number));
     as_sha256_hex(&sha, hex);
 }
 

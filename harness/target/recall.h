@@ -21,8 +21,9 @@ typedef struct as_recalled {
     double latency_ms, ttft_ms; // as measured when it was asked; ttft NaN where there was none
 } as_recalled;
 
+// `sample`: which of several answers to one request.
 void as_recall_key(const as_wire_call *call, const as_http_header *headers, size_t header_count,
-                   char hex[65]);
+                   uint64_t sample, char hex[65]);
 
 // False when there is none. Memory from `arena`.
 bool as_recall_get(const as_recall *recall, as_arena *arena, const char hex[65], as_recalled *out);

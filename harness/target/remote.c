@@ -685,7 +685,7 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
 static bool answer_from_cache(asked *a) {
     const as_wire_setup *setup = &a->worker->target->setup;
     as_recalled kept;
-    as_recall_key(&a->wire_call, setup->headers, setup->header_count, a->key);
+    as_recall_key(&a->wire_call, setup->headers, setup->header_count, a->request->sample, a->key);
     if (!as_recall_get(&cache, a->arena, a->key, &kept)) return false;
     reset_take(a);
     if (expects_events(a, kept.content_type)) as_sse_feed(&a->sse, kept.body, take_event, a);

@@ -45,6 +45,10 @@ void as_target_put_filters(as_json_out *out, const as_request *request) {
     if (request->min_p > 0) as_jo_key(out, "min_p"), as_jo_f64(out, request->min_p);
 }
 
+uint64_t as_target_seed(const as_request *request) {
+    return (request->seed + request->sample) & INT64_MAX;
+}
+
 as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) {
     as_str rest = uri, scheme = as_str_cut(&rest, ':'), variant = scheme;
     const char *names[TARGET_COUNT + PRESETS_MAX + 1] = {0};

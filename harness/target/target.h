@@ -27,6 +27,7 @@ typedef struct as_message {
 typedef struct as_request {
     as_task task;
     as_str id;                  // of the case, for recordings
+    uint64_t sample;            // which answer to it, from 0: chance differs, all else is the same
     const as_message *messages; // the prompt
     size_t message_count;
     bool raw;              // no chat template: the contents are joined as they are
@@ -125,6 +126,9 @@ as_str as_target_inputs_sha256(as_arena *arena, const as_request *request);
 
 // The keys top_p, top_k and min_p of a request to somebody else, where the suite asks for a filter.
 void as_target_put_filters(as_json_out *out, const as_request *request);
+
+// The seed to send for this answer: each of several answers to a case has its own.
+uint64_t as_target_seed(const as_request *request);
 
 // The table for a URI's scheme. AS_INVALID names the schemes there are.
 as_rc as_target_resolve(as_str uri, const as_target_ops **out, as_err *err) AS_MUST_USE;

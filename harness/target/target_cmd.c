@@ -172,7 +172,7 @@ static as_str request_line(as_arena *arena, const as_request *request) {
     as_jo_key(&jo, "max_tokens"), as_jo_i64(&jo, (int64_t)request->max_tokens);
     as_jo_key(&jo, "temperature"), as_jo_f64(&jo, request->temperature);
     as_target_put_filters(&jo, request);
-    as_jo_key(&jo, "seed"), as_jo_i64(&jo, (int64_t)request->seed);
+    as_jo_key(&jo, "seed"), as_jo_i64(&jo, (int64_t)as_target_seed(request));
     as_jo_key(&jo, "stop");
     as_jo_open(&jo, '[');
     for (size_t i = 0; i < request->stop_count; i++) as_jo_str(&jo, request->stops[i]);

@@ -341,9 +341,9 @@ static bool take_token(void *context, uint32_t token) {
     return !g->stopped;
 }
 
-// A stream of chance for each case: the first 64 bits of its id's hash.
-static uint64_t stream_of(as_arena *arena, as_str id) {
-    as_str hex = as_sha256_of(arena, id);
+// A stream of chance for each answer to each case: the first 64 bits of the hash of its key.
+static uint64_t stream_of(as_arena *arena, const as_request *request) {
+    as_str hex = as_sha256_of(arena, as_sample_key(arena, request->id, request->sample));
     uint64_t stream = 0;
     for (size_t i = 0; i < 16; i++) {
         char c = hex.ptr[i];
@@ -362,7 +362,7 @@ static void answer_text(as_target_worker *w, as_arena *arena, const as_request *
                             .min_p = request->min_p,
                             .top_k = request->top_k,
                             .seed = request->seed,
-                            .stream = stream_of(arena, request->id)};
+                            .stream = stream_of(arena, request)};
     as_eval_status status = as_session_generate(w->session, prompt, request->max_tokens, &sampling,
                                                 take_token, &g, &count, &ended);
     if (g.first_ns) out->ttft_ms = (double)(g.first_ns - g.start_ns) / 1e6;

@@ -121,7 +121,7 @@ static as_json *variables(as_arena *arena, const as_wire *w, const as_request *r
     as_json_set(arena, v, "top_p", as_json_new_f64(arena, request->top_p));
     as_json_set(arena, v, "top_k", as_json_new_f64(arena, (double)request->top_k));
     as_json_set(arena, v, "min_p", as_json_new_f64(arena, request->min_p));
-    as_json_set(arena, v, "seed", as_json_new_f64(arena, (double)request->seed));
+    as_json_set(arena, v, "seed", as_json_new_f64(arena, (double)as_target_seed(request)));
     return v;
 }
 

@@ -90,7 +90,8 @@ static void mock_answer(as_target_worker *w, as_arena *arena, const as_request *
         struct timespec pause = {t->latency_ms / 1000, t->latency_ms % 1000 * 1000000};
         nanosleep(&pause, NULL);
     }
-    as_rng rng = as_rng_of((uint64_t)t->seed, as_str_hash(request->id));
+    as_rng rng = as_rng_of((uint64_t)t->seed,
+                           as_str_hash(as_sample_key(arena, request->id, request->sample)));
     if (t->fail_every && as_rng_below(&rng, (uint64_t)t->fail_every) == 0) {
         out->outcome = AS_OUT_BAD_RESPONSE;
         out->error = AS_STR("mock failure");

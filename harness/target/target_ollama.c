@@ -94,7 +94,7 @@ static void put_options(const as_wire *w, as_json_out *jo, const as_request *req
     as_jo_key(jo, "options");
     as_jo_open(jo, '{');
     as_jo_key(jo, "temperature"), as_jo_f64(jo, request->temperature);
-    as_jo_key(jo, "seed"), as_jo_i64(jo, (int64_t)request->seed);
+    as_jo_key(jo, "seed"), as_jo_i64(jo, (int64_t)as_target_seed(request));
     as_target_put_filters(jo, request);
     as_jo_key(jo, "num_predict"), as_jo_i64(jo, (int64_t)most);
     if (w->num_ctx) as_jo_key(jo, "num_ctx"), as_jo_i64(jo, w->num_ctx);

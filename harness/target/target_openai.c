@@ -148,7 +148,8 @@ static void put_sampling(const as_wire *w, as_json_out *out, const as_request *r
         as_jo_key(out, "temperature"), as_jo_f64(out, request->temperature);
         // At temperature 0 it changes nothing, and some servers refuse what they do not know.
         if (request->temperature > 0) {
-            if (w->seed.len) as_jo_keys(out, w->seed), as_jo_i64(out, (int64_t)request->seed);
+            if (w->seed.len)
+                as_jo_keys(out, w->seed), as_jo_i64(out, (int64_t)as_target_seed(request));
             as_target_put_filters(out, request);
         }
     }

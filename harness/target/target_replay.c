@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // replay:FILE.jsonl - answers that were recorded before: {"id": ..., "output": ...} a line, as in
-// results.jsonl. `outcome`, `latency_ms`, `ttft_ms`, `tokens_in`, `tokens_out`, `choices` and
-// `choice_logprobs` are taken over where they stand.
+// results.jsonl. `sample`, `outcome`, `latency_ms`, `ttft_ms`, `tokens_in`, `tokens_out`, `choices`
+// and `choice_logprobs` are taken over where they stand.
 #include <math.h>
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 
 struct as_target {
     as_arena arena;
-    as_map by_id; // id -> index in samples
+    as_map by_key; // as_sample_key -> index in samples
     as_sample **samples;
     size_t count, capacity;
     as_target_info info;
@@ -23,7 +23,7 @@ struct as_target_worker {
 };
 
 static void replay_close(as_target *t) {
-    as_map_free(&t->by_id);
+    as_map_free(&t->by_key);
     free(t->samples);
     as_arena_free(&t->arena);
     free(t);
@@ -36,7 +36,8 @@ static as_rc keep(void *context, const as_sample *sample, as_err *err) {
         t->samples = as_mem_grow(t->samples, as_size_mul(t->capacity, sizeof *t->samples));
     }
     as_sample *copy = as_sample_copy(&t->arena, sample);
-    if (!as_map_add(&t->by_id, copy->id, t->count, NULL))
+    as_str key = as_sample_key(&t->arena, copy->id, copy->sample);
+    if (!as_map_add(&t->by_key, key, t->count, NULL))
         return as_fail(err, AS_INVALID, "id '%.*s' stands twice", AS_STR_ARG(copy->id));
     t->samples[t->count++] = copy;
     return AS_OK;
@@ -107,8 +108,12 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
     out->prompt_sha256 = as_str_copy(arena, (as_str){hex, 64});
 
     uint64_t at;
-    if (!as_map_get(&w->target->by_id, request->id, &at)) {
+    as_str key = as_sample_key(arena, request->id, request->sample);
+    if (!as_map_get(&w->target->by_key, key, &at)) {
         out->error = AS_STR("the recording has no answer for this id");
+        if (request->sample)
+            out->error = as_strf(arena, "the recording has no answer %llu for this id",
+                                 (unsigned long long)request->sample + 1);
         return;
     }
     const as_sample *s = w->target->samples[at];

@@ -50,7 +50,7 @@ static void put_parameters(as_json_out *jo, const as_request *request) {
     as_jo_key(jo, "do_sample"), as_jo_bool(jo, request->temperature > 0);
     if (request->temperature > 0) {
         as_jo_key(jo, "temperature"), as_jo_f64(jo, request->temperature);
-        as_jo_key(jo, "seed"), as_jo_i64(jo, (int64_t)request->seed);
+        as_jo_key(jo, "seed"), as_jo_i64(jo, (int64_t)as_target_seed(request));
         as_target_put_filters(jo, request);
     }
     if (!request->stop_count) return;

@@ -10,7 +10,8 @@
     "answer (extraction found nothing) is wrong, or an empty text. What is undefined is null,\n"   \
     "never 0 or 1; a gate on it cannot be measured (exit code 3). `expected` may be a list: any\n" \
     "of it is right. Texts are compared as they are: no case folding, no Unicode normalisation\n"  \
-    "unless an option or an extraction step asks for it. Means have Wilson or clustered t\n"       \
+    "unless `normalize: nfc` or nfkc (an option of every metric that compares texts; `extract`\n"  \
+    "has both as steps) asks for it. Means have Wilson or clustered t\n"                           \
     "intervals, corpus metrics a cluster bootstrap over sums kept for each case.\n"                \
     "In a suite a metric with options is a map: {name: bleu, tokenize: intl, as: bleu_intl}.\n"
 
@@ -68,7 +69,7 @@ const as_metric_family as_metric_families[] = {
      "precision and recall averaged over the n-gram lengths that both texts have.\n"},
     {as_ter_metrics, "TER",
      "Source: sacreBLEU 2.6 (Snover et al. 2006, Tercom). 100 * edits / reference length, shifts\n"
-     "among the edits; may pass 100. sacreBLEU's asian_support is not offered.\n"},
+     "among the edits; may pass 100.\n"},
     {as_rouge_metrics, "ROUGE",
      "Source: rouge_score 0.1 (Lin 2004). Tokens are runs of a-z and 0-9 in lower case: other\n"
      "scripts leave nothing and score 0. stem: Porter's stemmer with NLTK's extensions. The value "
@@ -89,9 +90,13 @@ const as_metric_family as_metric_families[] = {
      "`words`, `bytes`, or counted from `text`. Of other tokenizers, compare only by word or "
      "byte.\n"},
     {as_pass_metrics, "several answers",
-     "Source: Chen et al. 2021. 1 - C(n - c, K) / C(n, K) with c of n answers right: `passed` "
-     "(true\n"
-     "and false) or `outputs` of a recorded line. Undefined for K > n.\n"},
+     "Source: Chen et al. 2021; Yao et al. 2024 (pass_all); Wang et al. 2023 (majority). Of n\n"
+     "answers to a case, c right: pass@K 1 - C(n - c, K) / C(n, K), pass_all@K C(c, K) / C(n, K).\n"
+     "Several answers: generate.samples of a suite; of recorded lines `passed` (true and false) "
+     "or\n"
+     "`outputs`, or one id with different `sample`. Undefined for K > n. All other metrics take "
+     "the\n"
+     "mean over the answers to a case as its score.\n"},
     {as_similarity_metrics, "meaning",
      "Source: Reimers and Gurevych 2019 (Sentence-BERT). Cosine of the embeddings of answer and\n"
      "expected text; of several expected ones the greatest. `model`: a target that embeds texts:\n"
@@ -105,10 +110,34 @@ const as_metric_family as_metric_families[] = {
      "list,\n"
      "without it `expected`. JSON Schema: draft 2020-12, unknown keywords are refused. A case\n"
      "without an answer passes neither NAME nor not-NAME.\n"},
+    {as_markup_metrics, "kinds of answers",
+     "Source: promptfoo 0.12x, but for a stricter XML and another list of words for refusals\n"
+     "(English). XML: no DTD is read. finish-reason: `finish_reason` of a recorded line, else "
+     "stop,\n"
+     "length or content_filter by how the answer ended.\n"},
+    {as_assert_metrics, "assertions of a case",
+     "Source: promptfoo 0.12x. The reference of a case is its list of assertions (`expected:\n"
+     "assert` names the field): {type, value, threshold, weight}, or {type: assert-set, assert: "
+     "[..],\n"
+     "threshold, weight}. Types: the assertions above, levenshtein, tool-call-f1, also as "
+     "not-TYPE.\n"
+     "Weight 0 does not count. Models, scripts, files and templates are refused by name. An empty\n"
+     "list is undefined.\n"},
     {as_tool_metrics, "tool calls",
      "Calls are `tool_calls` of a recorded line, else the prediction as JSON: {name, arguments} "
      "or\n"
      "OpenAI's {function: ...}. Arguments are compared as JSON (1 and 1.0 are the same).\n"},
+    {as_judged_metrics, "judged by another model",
+     "judge: {target: URI, max_tokens: 1024, temperature: 0, seed: 0}, any target. question: the\n"
+     "field that was asked (else the prompt's last turn); context: the field with a text or texts\n"
+     "(`context`); human: the field with a person's label, where there is one. Prompts are "
+     "assay's\n"
+     "and versioned. Nothing to judge is undefined, a case without an answer 0. A judge's answer\n"
+     "that does not come or is not the JSON asked for gives no score, and more of them than\n"
+     "max_errors measure nothing. Both orders of a pair disagree: a tie, counted as `split`. With\n"
+     "labels: Cohen's kappa, Krippendorff's alpha (interval) and the prediction-powered mean.\n"
+     "Costs and errors of judges stand apart, with the metric. replay: judges are asked for the\n"
+     "id \"METRIC ID\".\n"},
     {as_span_metrics, "spans",
      "Expected: {label, text} objects; the answer: `label: text` lines, `none`, or the same JSON.\n"
      "Each span matches once: exact, by the share of words in common, or by label.\n"},

@@ -62,6 +62,17 @@ static bool read_calls(as_arena *arena, const as_json *value, calls *out) {
     return true;
 }
 
+static calls calls_of(const as_scoring *scoring) {
+    const as_sample *sample = scoring->sample;
+    const as_json *value = as_json_get(sample->line, "tool_calls");
+    calls out = {0};
+    if (!value && (!sample->has_prediction ||
+                   as_json_parse(scoring->arena, scoring->prediction, &value, NULL) != AS_OK))
+        value = NULL;
+    if (!value || !read_calls(scoring->arena, value, &out)) out = (calls){0};
+    return out;
+}
+
 static as_rc read_both(const as_metric *metric, const as_scoring *scoring, calls *gold,
                        calls *answer, as_err *err) {
     const as_sample *sample = scoring->sample;
@@ -73,11 +84,7 @@ static as_rc read_both(const as_metric *metric, const as_scoring *scoring, calls
             !sample->expected                         ? "missing"
             : sample->expected->kind == AS_JSON_ARRAY ? "a list of something else"
                                                       : as_json_kind_name(sample->expected->kind));
-    const as_json *value = as_json_get(sample->line, "tool_calls");
-    if (!value && (!sample->has_prediction ||
-                   as_json_parse(scoring->arena, scoring->prediction, &value, NULL) != AS_OK))
-        value = NULL;
-    if (!value || !read_calls(scoring->arena, value, answer)) *answer = (calls){0};
+    *answer = calls_of(scoring);
     return AS_OK;
 }
 
@@ -192,6 +199,81 @@ static as_rc score_order(const as_metric *metric, const as_scoring *scoring, dou
     return AS_OK;
 }
 
+// ---- under promptfoo's names, against `value` ----
+
+enum { NAMES_F1, USED, SEQUENCE, STEPS };
+enum { SET_VALUE, SET_MORE }; // MORE: min and max, or mode; without value: min, max
+enum { MODE_IN_ORDER, MODE_EXACT };
+
+static bool is_among(const as_str *names, size_t count, as_str name) {
+    for (size_t i = 0; i < count; i++)
+        if (as_str_eq(names[i], name)) return true;
+    return false;
+}
+
+// Names of both as sets: each once.
+static double f1_of_names(calls made, const as_str *wanted, size_t count) {
+    size_t golds = 0, called = 0, hits = 0;
+    for (size_t i = 0; i < count; i++) golds += !is_among(wanted, i, wanted[i]);
+    for (size_t i = 0; i < made.count; i++) {
+        bool again = false;
+        for (size_t k = 0; k < i; k++) again |= as_str_eq(made.items[k].name, made.items[i].name);
+        called += !again;
+        hits += !again && is_among(wanted, count, made.items[i].name);
+    }
+    return golds + called ? 2 * (double)hits / (double)(golds + called) : 0;
+}
+
+static bool in_sequence(calls made, const as_str *wanted, size_t count, bool exact) {
+    size_t at = 0;
+    if (exact && made.count != count) return false;
+    for (size_t i = 0; i < made.count && at < count; i++)
+        if (as_str_eq(made.items[i].name, wanted[at]))
+            at++;
+        else if (exact)
+            return false;
+    return at == count;
+}
+
+static bool within(const as_setting *least, const as_setting *most, size_t count) {
+    return (!least->given || (double)count >= least->number) &&
+           (!most->given || (double)count <= most->number);
+}
+
+// A maximum alone is kept by never calling them.
+static bool all_used(calls made, const as_setting *set) {
+    const as_setting *least = &set[SET_MORE], *most = &set[SET_MORE + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < set[SET_VALUE].text_count; i++) {
+        bool used = false;
+        for (size_t k = 0; k < made.count; k++)
+            used |= as_str_eq(made.items[k].name, set[SET_VALUE].texts[i]);
+        if (!used && (least->given || !most->given)) return false;
+    }
+    for (size_t k = 0; k < made.count; k++)
+        count += is_among(set[SET_VALUE].texts, set[SET_VALUE].text_count, made.items[k].name);
+    return within(least, most, count);
+}
+
+static as_rc score_trajectory(const as_metric *metric, const as_scoring *scoring, double *score,
+                              double *stats, as_err *err) {
+    (void)stats, (void)err;
+    calls made = calls_of(scoring);
+    const as_setting *set = metric->settings;
+    const as_str *names = set[SET_VALUE].texts;
+    size_t count = set[SET_VALUE].text_count;
+    if (metric->ops->variant == NAMES_F1) {
+        *score = f1_of_names(made, names, count);
+        return AS_OK;
+    }
+    bool held = metric->ops->variant == USED ? all_used(made, set)
+                : metric->ops->variant == STEPS
+                    ? within(&set[0], &set[1], made.count)
+                    : in_sequence(made, names, count, set[SET_MORE].number == MODE_EXACT);
+    *score = held != metric->negate;
+    return AS_OK;
+}
+
 static double value_of_f1(const as_metric *metric, const double *tally, size_t label_count) {
     (void)metric, (void)label_count;
     return f1(tally[AS_LABEL_HIT], tally[AS_LABEL_GOLD], tally[AS_LABEL_PRED]);
@@ -203,7 +285,34 @@ static const as_setting_spec call_settings[] = {
     {.name = NULL},
 };
 
+static const char *const modes[] = {"in_order", "exact", NULL};
+static const as_setting_spec name_settings[] = {
+    {.name = "value", .kind = AS_SETTING_TEXTS, .needed = true},
+    {.name = NULL},
+};
+static const as_setting_spec used_settings[] = {
+    {.name = "value", .kind = AS_SETTING_TEXTS, .needed = true},
+    {.name = "min", .kind = AS_SETTING_COUNT, .low = 0, .high = 1e6},
+    {.name = "max", .kind = AS_SETTING_COUNT, .low = 0, .high = 1e6},
+    {.name = NULL},
+};
+static const as_setting_spec step_settings[] = {
+    {.name = "min", .kind = AS_SETTING_COUNT, .low = 0, .high = 1e6},
+    {.name = "max", .kind = AS_SETTING_COUNT, .low = 0, .high = 1e6},
+    {.name = NULL},
+};
+static const as_setting_spec sequence_settings[] = {
+    {.name = "value", .kind = AS_SETTING_TEXTS, .needed = true},
+    {.name = "mode", .kind = AS_SETTING_CHOICE, .choices = modes},
+    {.name = NULL},
+};
+
 #define FLAGS (AS_METRIC_UNIT | AS_METRIC_BOUNDED)
+#define TRAJECTORY(metric_name, number, table, line)                                               \
+    {                                                                                              \
+        .name = metric_name, .text = line, .kind = AS_METRIC_MEAN, .flags = FLAGS | AS_METRIC_NOT, \
+        .settings = table, .score = score_trajectory, .variant = number                            \
+    }
 
 const as_metric_ops as_tool_metrics[] = {
     {.name = "tool_call_f1",
@@ -226,5 +335,13 @@ const as_metric_ops as_tool_metrics[] = {
      .kind = AS_METRIC_MEAN,
      .flags = FLAGS,
      .score = score_order},
+    TRAJECTORY("tool-call-f1", NAMES_F1, name_settings,
+               "mean F1 over the names of the tools called, as sets"),
+    TRAJECTORY("trajectory:tool-used", USED, used_settings,
+               "share of answers that call these tools, from `min` to `max` times"),
+    TRAJECTORY("trajectory:tool-sequence", SEQUENCE, sequence_settings,
+               "share of answers that call these tools in this order"),
+    TRAJECTORY("trajectory:step-count", STEPS, step_settings,
+               "share of answers with `min` to `max` tool calls"),
     {.name = NULL},
 };

@@ -4,6 +4,7 @@
 
 #include "metrics/estimate.h"
 #include "metrics/gates/judging.h"
+#include "metrics/judged/judged_sum.h"
 #include "metrics/paired.h"
 
 // Numbers that a summary holds outside its metrics; NaN when it holds none of that name.
@@ -159,13 +160,19 @@ static void note_undecided(as_judging *j, const as_gate_spec *spec, const as_val
     as_buf_free(&text);
 }
 
+static bool is_missing(const as_metric *metric, const as_row *row) {
+    return !as_rows_whole(row) ||
+           (as_judged_sum_lost(metric, row) && isnan(as_rows_score(metric, row)));
+}
+
 // Missing answers: would the gate still hold if each had been as bad as it can be?
 static bool survives_missing(as_judging *j, const as_gate_spec *spec, const subject *s,
                              as_check *check) {
     if (!s->metric || s->metric->ops->flags & AS_METRIC_ERRORS) return true;
     uint64_t missing = 0;
     for (size_t i = 0; i < j->now->row_count; i++)
-        missing += j->now->rows[i].missing && as_rows_in_slice(&j->now->rows[i], s->slice);
+        missing +=
+            is_missing(s->metric, &j->now->rows[i]) && as_rows_in_slice(&j->now->rows[i], s->slice);
     if (!missing) return true;
     double worst = as_estimate_worst(&j->scratch, j->now, s->metric, s->slice);
     if (isnan(worst) || holds(spec->op, worst, spec->limit)) return true;

@@ -124,6 +124,7 @@ static void add_case(as_sequential *q, watch *w, const as_sample *sample) {
     const as_gate_spec *spec = w->spec;
     double now = score_now(sample, spec->metric), weight = sample->weight > 0 ? sample->weight : 1;
     if (isnan(now) && !as_outcome_is_error(sample->outcome)) return; // has no such score
+    if (spec->every && sample->samples > 1) return; // judged by the mean, at the end
     if (spec->every) {
         bool up = spec->op == AS_GE || spec->op == AS_GT;
         if (isnan(now)) return;
@@ -184,18 +185,20 @@ static bool is_over(const as_sequential *q) {
 }
 
 bool as_sequential_add(as_sequential *q, const as_sample *sample) {
-    bool same = sample->cluster.len && as_str_eq(sample->cluster, q->cluster);
+    // Several answers to a case are one observation, as those of a cluster are.
+    as_str cluster = sample->cluster.len || sample->samples < 2 ? sample->cluster : sample->id;
+    bool same = cluster.len && as_str_eq(cluster, q->cluster);
     if (!same) end_clusters(q);
     bool over = is_over(q); // by what came before this case
     as_buf_clear(&q->name);
-    as_buf_str(&q->name, sample->cluster);
+    as_buf_str(&q->name, cluster);
     q->cluster = as_buf_view(&q->name);
-    q->samples++;
+    q->samples += sample->sample == 0;
     for (size_t i = 0; i < q->count; i++) {
         watch *w = &q->watches[i];
         if (w->able && in_slice(sample, w->spec->slice)) add_case(q, w, sample);
     }
-    if (!sample->cluster.len) end_clusters(q); // a cluster of its own ends with it
+    if (!cluster.len) end_clusters(q); // a cluster of its own ends with it
     return over || is_over(q);
 }
 

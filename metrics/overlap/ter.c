@@ -7,17 +7,19 @@
 // tried. Edit distances look only at a beam of 25 words about the diagonal, as Tercom's do. Over
 // all cases: sum of edits / sum of mean reference lengths. Of several expected texts the one with
 // the fewest edits counts. Texts are in lower case unless case_sensitive; `normalized` cuts
-// punctuation off as Tercom does, no_punct drops . , ? : ; ! " ( ). sacreBLEU's asian_support is
-// not offered. An empty reference is 100 for any answer, 0 for an empty one.
+// punctuation off as Tercom does, no_punct drops . , ? : ; ! " ( ); with asian_support the first
+// also makes a word of each Chinese character, the second drops Asian punctuation. An empty
+// reference is 100 for any answer, 0 for an empty one.
 #include <math.h>
 #include <string.h>
 
 #include "harness/base/letter.h"
+#include "harness/base/utf8.h"
 #include "metrics/families/text.h"
 #include "metrics/overlap/mt_tokens.h"
 
 enum { SHIFT_SIZE_MAX = 10, SHIFT_DISTANCE_MAX = 50, BEAM = 25, CANDIDATES_MAX = 1000 };
-enum { SET_NORMALIZED, SET_NO_PUNCT, SET_CASE_SENSITIVE };
+enum { SET_NORMALIZED, SET_NO_PUNCT, SET_CASE_SENSITIVE, SET_ASIAN };
 enum { STAT_CASES, STAT_EDITS, STAT_LENGTH, STAT_WIDTH };
 
 #define FAR UINT32_MAX
@@ -238,12 +240,55 @@ static bool is_dropped(char c) {
     return strchr(".,?:;!\"()", c) && c;
 }
 
+typedef struct range {
+    uint32_t from, to;
+} range;
+
+// sacreBLEU's ranges; that of enclosed letters, 3200, ends at 3f22 there.
+static const range asian_letters[] = {{0x2e80, 0x2eff}, {0x31c0, 0x31ef}, {0x3200, 0x4dbf},
+                                      {0x4e00, 0x9fff}, {0xf900, 0xfaff}, {0xfe30, 0xfe4f}};
+static const range asian_marks[] = {{0x3001, 0x3002}, {0x3008, 0x3011}, {0x3014, 0x301f},
+                                    {0x30fb, 0x30fb}, {0xff01, 0xff02}, {0xff08, 0xff09},
+                                    {0xff0c, 0xff0c}, {0xff0e, 0xff0e}, {0xff1a, 0xff1b},
+                                    {0xff1f, 0xff1f}, {0xff61, 0xff65}};
+enum {
+    ASIAN_LETTERS = sizeof asian_letters / sizeof *asian_letters,
+    ASIAN_MARKS = sizeof asian_marks / sizeof *asian_marks,
+};
+
+static bool is_among(const range *ranges, size_t count, uint32_t code_point) {
+    for (size_t i = 0; i < count; i++)
+        if (code_point >= ranges[i].from && code_point <= ranges[i].to) return true;
+    return false;
+}
+
+// Blanks about each letter and mark, or without the marks.
+static as_str with_asian(as_arena *arena, as_str text, bool cut, bool drop) {
+    char *out = as_arena_take(arena, 3 * text.len + 1);
+    size_t len = 0;
+    for (size_t at = 0; at < text.len;) {
+        size_t from = at;
+        uint32_t c = as_utf8_next(text, &at);
+        bool mark = is_among(asian_marks, ASIAN_MARKS, c);
+        bool apart = cut && (mark || is_among(asian_letters, ASIAN_LETTERS, c));
+        if (apart) out[len++] = ' ';
+        if (!(mark && drop)) {
+            memcpy(out + len, text.ptr + from, at - from);
+            len += at - from;
+        }
+        if (apart) out[len++] = ' ';
+    }
+    return (as_str){out, len};
+}
+
 static as_tokens words_of(const as_metric *metric, as_arena *arena, as_str text) {
     as_str stripped = as_text_strip(text);
     text = as_str_sub(text, 0, stripped.len ? (size_t)(stripped.ptr - text.ptr) + stripped.len : 0);
     if (!metric->settings[SET_CASE_SENSITIVE].on) text = as_letter_lower_str(arena, text);
     if (metric->settings[SET_NORMALIZED].on && text.len) text = as_mt_tercom(arena, text);
-    if (metric->settings[SET_NO_PUNCT].on) {
+    bool cut = metric->settings[SET_NORMALIZED].on, drop = metric->settings[SET_NO_PUNCT].on;
+    if (metric->settings[SET_ASIAN].on && (cut || drop)) text = with_asian(arena, text, cut, drop);
+    if (drop) {
         char *out = as_arena_take(arena, text.len + 1);
         size_t len = 0;
         for (size_t i = 0; i < text.len; i++)
@@ -286,15 +331,16 @@ static double value_of_ter(const as_metric *metric, const double *tally, size_t 
 
 static as_str signature_of_ter(as_arena *arena, const as_metric *metric) {
     const as_setting *s = metric->settings;
-    return as_strf(arena, "case:%s|tok:tercom|norm:%s|punct:%s|asian:no|like:sacrebleu-2.6",
+    return as_strf(arena, "case:%s|tok:tercom|norm:%s|punct:%s|asian:%s|like:sacrebleu-2.6",
                    s[SET_CASE_SENSITIVE].on ? "mixed" : "lc", s[SET_NORMALIZED].on ? "yes" : "no",
-                   s[SET_NO_PUNCT].on ? "no" : "yes");
+                   s[SET_NO_PUNCT].on ? "no" : "yes", s[SET_ASIAN].on ? "yes" : "no");
 }
 
 static const as_setting_spec ter_settings[] = {
     {.name = "normalized", .kind = AS_SETTING_BOOL},
     {.name = "no_punct", .kind = AS_SETTING_BOOL},
     {.name = "case_sensitive", .kind = AS_SETTING_BOOL},
+    {.name = "asian_support", .kind = AS_SETTING_BOOL},
     {.name = NULL},
 };
 

@@ -12,7 +12,7 @@
 
 struct as_agreeing {
     as_arena arena;
-    as_map by_id; // id -> index in base
+    as_map by_key; // as_sample_key -> index in base
     as_sample **base;
     size_t base_count, base_capacity;
     struct divergence {
@@ -29,7 +29,7 @@ as_agreeing *as_agreeing_new(void) {
 
 void as_agreeing_free(as_agreeing *g) {
     if (!g) return;
-    as_map_free(&g->by_id);
+    as_map_free(&g->by_key);
     free(g->base);
     free(g->kl);
     as_arena_free(&g->arena);
@@ -43,7 +43,8 @@ void as_agreeing_base(as_agreeing *g, const as_sample *sample) {
         g->base = as_mem_grow(g->base, as_size_mul(g->base_capacity, sizeof *g->base));
     }
     as_sample *copy = as_sample_copy(&g->arena, sample);
-    if (as_map_add(&g->by_id, copy->id, g->base_count, NULL)) g->base[g->base_count++] = copy;
+    as_str key = as_sample_key(&g->arena, copy->id, copy->sample);
+    if (as_map_add(&g->by_key, key, g->base_count, NULL)) g->base[g->base_count++] = copy;
 }
 
 // The logarithm of the sum of exponentials; NaN is how a journal gives an impossible choice's -inf.
@@ -104,7 +105,8 @@ static void add_kl(as_agreeing *g, const as_sample *base, const as_sample *sampl
 
 void as_agreeing_add(as_agreeing *g, const as_sample *sample) {
     uint64_t at;
-    if (as_outcome_is_error(sample->outcome) || !as_map_get(&g->by_id, sample->id, &at)) return;
+    as_str key = as_sample_key(&g->arena, sample->id, sample->sample);
+    if (as_outcome_is_error(sample->outcome) || !as_map_get(&g->by_key, key, &at)) return;
     const as_sample *base = g->base[at];
     g->cases++;
     bool none = !base->has_prediction && !sample->has_prediction;

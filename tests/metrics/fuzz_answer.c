@@ -54,6 +54,13 @@ static const char *const specs[] = {
     "tool_argument_f1",
     "tool_order",
     "span_f1",
+    "is-xml",
+    "{name: contains-xml, elements: [a.b, c]}",
+    "is-html",
+    "is-refusal",
+    "assert",
+    "assert_score",
+    "{name: tool-call-f1, value: [a, b]}",
 };
 enum { SPEC_COUNT = sizeof specs / sizeof *specs };
 

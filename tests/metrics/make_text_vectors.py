@@ -119,6 +119,10 @@ def overlap():
         add({"name": "ter"}, sacre(TER(), cases))
         add({"name": "ter", "normalized": True, "no_punct": True, "case_sensitive": True},
             sacre(TER(normalized=True, no_punct=True, case_sensitive=True), cases))
+        for normalized, no_punct in ((True, False), (False, True), (True, True), (False, False)):
+            add({"name": "ter", "normalized": normalized, "no_punct": no_punct,
+                 "asian_support": True},
+                sacre(TER(normalized=normalized, no_punct=no_punct, asian_support=True), cases))
         for kind in ("rouge1", "rouge2", "rougeL", "rougeLsum"):
             for stem in (False, True):
                 add({"name": kind, "stem": stem}, rouge(kind, stem, "fmeasure", cases))

@@ -151,13 +151,12 @@ static void test_one_mistake(void **state) {
     expect_one(GOOD "generate: {max_tokens: 0}\n", "a whole number from 1 to");
     expect_one(GOOD "generate: {max_tokens: 1.5}\n", "not '1.5'");
     expect_one(GOOD "generate: {seed: -1}\n", "generate.seed must be a whole number from 0");
-    expect_one(GOOD "generate: {samples: 3}\n", "several samples a case are not available yet");
     expect_one(GOOD "generate: {top_p: 0}\n", "generate.top_p must be a number above 0");
     expect_one(GOOD "generate: {top_p: 1.5}\n", "at most 1, not '1.5'");
     expect_one(GOOD "generate: {min_p: 1}\n", "from 0 and below 1, not '1'");
     expect_one(GOOD "generate: {top_k: -1}\n", "generate.top_k");
     expect_one(GOOD "generate: {temperature: 9}\n", "from 0 to 2, not '9'");
-    expect_one(GOOD "generate: {samples: 5}\n", "'5': several samples a case are not available");
+    expect_one(GOOD "generate: {samples: 0}\n", "a whole number from 1 to");
     expect_one(GOOD "generate: [1]\n", "generate must be a map, not a list");
     expect_one(GOOD "max_errors: 150%\n", ":6:13: max_errors must be a share");
     expect_one(GOOD "max_errors: lots\n", "not 'lots'");

@@ -38,7 +38,7 @@ HOMES = {
     "cuda_runtime.h": ["kernels/cuda/"],
     "threads.h": ["harness/base/json.c"],
     "pthread.h": ["harness/base/thread.c", "harness/base/log.c"],
-    "utf8proc.h": ["harness/engine/text/wordpiece.c"],
+    "utf8proc.h": ["harness/engine/text/wordpiece.c", "harness/base/normal.c"],
     "math.h": ["*"],
 }
 # The C library and POSIX: at home everywhere.

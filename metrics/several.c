@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/several.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "metrics/num.h"
+
+static size_t answers_of(const as_scorer *scorer, size_t from) {
+    size_t end = from + 1;
+    while (end < scorer->answer_count &&
+           as_str_eq(scorer->answers[end].id, scorer->answers[from].id))
+        end++;
+    return end - from;
+}
+
+// A mean over the answers that have one; NaN when none has.
+static double mean_score(const as_row *row, const as_metric *metric) {
+    as_num_sum sum = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < row->answer_count; i++) {
+        double score = as_rows_score(metric, &row->answers[i]);
+        if (isnan(score)) continue;
+        as_num_add(&sum, score);
+        n++;
+    }
+    return n ? as_num_total(&sum) / (double)n : NAN;
+}
+
+static double case_score(as_arena *scratch, const as_row *row, const as_metric *metric) {
+    if (!metric->ops->several) return mean_score(row, metric);
+    as_answer_score *answers = AS_NEW_ARRAY(scratch, as_answer_score, row->answer_count + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < row->answer_count; i++)
+        if (!row->answers[i].missing)
+            answers[n++] =
+                (as_answer_score){as_rows_score(metric, &row->answers[i]), row->answers[i].said};
+    return n ? metric->ops->several(metric, answers, n) : NAN;
+}
+
+// Sums over the answers that came, as if `most` had come.
+static void merge_stats(as_scorer *scorer, as_arena *scratch, as_row *row, size_t came,
+                        size_t most) {
+    double *sums = AS_NEW_ARRAY(scratch, double, scorer->stats_width + 1);
+    for (size_t i = 0; i < row->answer_count; i++)
+        for (size_t k = 0; k < row->answers[i].stat_count; k++)
+            sums[row->answers[i].stats[k].at] += row->answers[i].stats[k].value;
+    for (size_t i = 0; i < scorer->metric_count; i++) {
+        const as_metric *metric = &scorer->metrics[i];
+        // Means of what cases are ranked by; of a mean's statistics, which count things, the sum.
+        double times = (double)most / (double)came;
+        if (metric->ops->kind == AS_METRIC_RANKED) times = 1 / (double)came;
+        if (metric->ops->kind == AS_METRIC_MEAN) times = 1;
+        for (size_t k = 0; k < metric->width; k++) sums[metric->at + k] *= times;
+    }
+    size_t n = 0;
+    for (size_t at = 0; at < scorer->stats_width; at++) n += sums[at] != 0;
+    as_stat *stats = AS_NEW_ARRAY(&scorer->sealed, as_stat, n + 1);
+    row->stats = stats;
+    row->stat_count = n;
+    n = 0;
+    for (size_t at = 0; at < scorer->stats_width; at++)
+        if (sums[at] != 0) stats[n++] = (as_stat){(uint32_t)at, sums[at]};
+}
+
+static double mean_field(const as_row *row, size_t offset) {
+    as_num_sum sum = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < row->answer_count; i++) {
+        double value;
+        memcpy(&value, (const char *)&row->answers[i] + offset, sizeof value);
+        if (row->answers[i].missing || isnan(value)) continue;
+        as_num_add(&sum, value);
+        n++;
+    }
+    return n ? as_num_total(&sum) / (double)n : NAN;
+}
+
+static void merge_times(as_row *row) {
+    row->latency_ms = mean_field(row, offsetof(as_row, latency_ms));
+    row->ttft_ms = mean_field(row, offsetof(as_row, ttft_ms));
+    row->tpot_ms = mean_field(row, offsetof(as_row, tpot_ms));
+    row->cost = 0;
+    row->tokens_in = row->tokens_out = 0;
+    for (size_t i = 0; i < row->answer_count; i++) {
+        row->cost += row->answers[i].cost;
+        row->tokens_in += row->answers[i].tokens_in;
+        row->tokens_out += row->answers[i].tokens_out;
+    }
+}
+
+static void merge(as_scorer *scorer, const as_row *answers, size_t count, size_t most,
+                  as_row *out) {
+    as_arena scratch = {0};
+    size_t came = 0;
+    const as_row *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        came += !answers[i].missing;
+        if (!first && !answers[i].missing) first = &answers[i];
+    }
+    *out = first ? *first : answers[0];
+    out->answers = answers;
+    out->answer_count = count;
+    merge_times(out);
+    if (came) {
+        out->scores = AS_NEW_ARRAY(&scorer->sealed, double, scorer->metric_count + 1);
+        for (size_t i = 0; i < scorer->metric_count; i++)
+            out->scores[i] = scorer->metrics[i].ops->flags & AS_METRIC_RUN
+                                 ? NAN
+                                 : case_score(&scratch, out, &scorer->metrics[i]);
+        merge_stats(scorer, &scratch, out, came, most);
+    }
+    as_arena_free(&scratch);
+}
+
+void as_several_merge(as_scorer *scorer) {
+    size_t most = 1, count, n = 0;
+    for (size_t i = 0; i < scorer->answer_count; i += count) {
+        count = answers_of(scorer, i);
+        if (count > most) most = count;
+        n++;
+    }
+    scorer->rows = AS_NEW_ARRAY(&scorer->sealed, as_row, n + 1);
+    scorer->row_count = n;
+    n = 0;
+    for (size_t i = 0; i < scorer->answer_count; i += count) {
+        count = answers_of(scorer, i);
+        merge(scorer, &scorer->answers[i], count, most, &scorer->rows[n++]);
+    }
+}
+
+void as_several_number(as_scorer *scorer, const as_row *row) {
+    if (!row->answer_count) return;
+    as_row *mine = scorer->answers + (row->answers - scorer->answers);
+    for (size_t i = 0; i < row->answer_count; i++) mine[i].cluster = row->cluster;
+}
+
+as_within as_several_within(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
+                            uint32_t slice) {
+    if (!scorer->has_several || metric->ops->kind != AS_METRIC_MEAN || metric->ops->several)
+        return (as_within){.mean = NAN, .stderr_ = NAN, .within = NAN, .between = NAN};
+    const double **scores = AS_NEW_ARRAY(arena, const double *, scorer->row_count + 1);
+    size_t *counts = AS_NEW_ARRAY(arena, size_t, scorer->row_count + 1), cases = 0;
+    for (size_t i = 0; i < scorer->row_count; i++) {
+        const as_row *row = &scorer->rows[i];
+        if (!as_rows_in_slice(row, slice) || row->missing) continue;
+        double *mine = AS_NEW_ARRAY(arena, double, row->answer_count + 1);
+        size_t n = 0;
+        for (size_t k = 0; k < row->answer_count; k++) {
+            double score = as_rows_score(metric, &row->answers[k]);
+            if (!isnan(score)) mine[n++] = score;
+        }
+        if (!n) continue;
+        scores[cases] = mine;
+        counts[cases++] = n;
+    }
+    return as_within_of(scores, counts, cases);
+}
