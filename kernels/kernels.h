@@ -74,6 +74,10 @@ typedef struct as_qrows {
     size_t cols;      // multiple of 32
 } as_qrows;
 
+// How keys and values are kept: as they are, rounded to half, or per position in blocks of 32 values
+// (the last one of a head may be shorter) as the Q8_0 of GGUF: d a half, q a byte, x = d * q.
+typedef enum as_kv { AS_KV_F32, AS_KV_F16, AS_KV_Q8_0 } as_kv;
+
 typedef struct as_kernels {
     const char *name; // "portable", "avx2", "avx512"
 
