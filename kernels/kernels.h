@@ -74,9 +74,18 @@ typedef struct as_qrows {
     size_t cols;      // multiple of 32
 } as_qrows;
 
-// How keys and values are kept: as they are, rounded to half, or per position in blocks of 32 values
-// (the last one of a head may be shorter) as the Q8_0 of GGUF: d a half, q a byte, x = d * q.
+// How keys and values are kept: as they are, rounded to half, or per position in blocks of 32
+// values (the last one of a head may be shorter) as the Q8_0 of GGUF: d a half, q a byte, x = d *
+// q.
 typedef enum as_kv { AS_KV_F32, AS_KV_F16, AS_KV_Q8_0 } as_kv;
+
+// A head is the keys and values of AS_PANEL positions, its slots, for one head of attention: kv.h.
+// A piece is `count` of its slots from `slot` on; they are the text's positions from `at` on.
+typedef struct as_piece {
+    const void *head; // 64-byte aligned
+    size_t at;
+    uint32_t slot, count;
+} as_piece;
 
 typedef struct as_kernels {
     const char *name; // "portable", "avx2", "avx512"
@@ -101,6 +110,19 @@ typedef struct as_kernels {
     //       acc = fma(m, d * (float)(sum of the group's q), acc).
     void (*matmul_quant)(const as_matrix *w, size_t panel_begin, size_t panel_end,
                          const as_qrows *x, size_t count, float *y, size_t y_stride);
+
+    // Attention over pieces of a text, the first of which may be anywhere in it. What is kept as
+    // half or Q8_0 is widened to float first (exact).
+    // scores[m][at + i] = sum of key[k] * q[m][k] for slot i of every piece:
+    //       acc = fma(key[k], q[m][k], acc), k ascending in 0..width-1, from 0.
+    void (*attend_keys)(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                        const float *q, size_t count, float *scores, size_t stride);
+    // y[m][i] += sum of value[i] * weights[m][at + j] over the slots j of all pieces:
+    //       y = fma(value[i], weights[m][at + j], y), pieces and slots ascending.
+    //       y[count][y_stride] is written up to a whole panel of i.
+    void (*attend_values)(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                          const float *weights, size_t stride, size_t count, float *y,
+                          size_t y_stride);
 
     // y = x * (1 / sqrt(sum(x*x) / n + eps)) * w; the sum in lanes with fma. y may be x.
     void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
@@ -174,6 +196,15 @@ bool as_wtype_encode(as_wtype type, const float *x, size_t n, void *out);
 // Bytes that pack() needs for values and for scales (0 unless quantized).
 size_t as_matrix_values_size(as_wtype type, size_t rows, size_t cols);
 size_t as_matrix_scales_size(as_wtype type, size_t rows, size_t cols);
+
+// Bytes of a head; a multiple of 64. A head begins as zeros.
+size_t as_kv_size(as_kv kv, size_t width);
+
+// Puts key[width] and value[width] into a slot. Values that the type cannot hold become its largest
+// or smallest, NaN the smallest: what a weight of 0 masks must not be infinite. Of F32 and F16,
+// keys stay as they are.
+void as_kv_put(as_kv kv, size_t width, void *head, size_t slot, const float *key,
+               const float *value);
 
 // Packs rows in the file's layout into w, whose type, rows, cols, values and scales are set. `src`
 // needs no alignment.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // portable.c - the specification: every other table must return exactly these bits.
 #include "kernels/blocks.h"
+#include "kernels/kv.h"
 #include "kernels/tables.h"
 
 enum {
@@ -208,6 +209,63 @@ static void matmul_quant(const as_matrix *w, size_t panel_begin, size_t panel_en
     }
 }
 
+// --- attention ------------------------------------------------------------------------------
+
+static float take_key(as_kv kv, size_t width, const void *head, size_t k, size_t slot) {
+    size_t at = k * AS_PANEL + slot;
+    if (kv == AS_KV_F32) return ((const float *)head)[at];
+    if (kv == AS_KV_F16) return half_to_float(((const uint16_t *)head)[at]);
+    const uint8_t *scales = (const uint8_t *)head + kv_key_scales_at(width);
+    uint16_t d = ((const uint16_t *)(const void *)scales)[k / AS_QBLOCK * AS_PANEL + slot];
+    return half_to_float(d) * (float)((const int8_t *)head)[at];
+}
+
+static float take_value(as_kv kv, size_t width, const void *head, size_t i, size_t slot) {
+    const uint8_t *values = (const uint8_t *)head + kv_values_at(kv, width);
+    size_t at = slot * kv_room(width) + i;
+    if (kv == AS_KV_F32) return ((const float *)(const void *)values)[at];
+    if (kv == AS_KV_F16) return half_to_float(((const uint16_t *)(const void *)values)[at]);
+    const uint8_t *scales = (const uint8_t *)head + kv_value_scales_at(width);
+    uint16_t d = ((const uint16_t *)(const void *)scales)[slot * kv_blocks(width) + i / AS_QBLOCK];
+    return half_to_float(d) * (float)((const int8_t *)values)[at];
+}
+
+static void attend_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                        const float *q, size_t count, float *scores, size_t stride) {
+    for (const as_piece *p = pieces; p < pieces + piece_count; p++) {
+        for (size_t m = 0; m < count; m += TILE) {
+            size_t tile = count - m < TILE ? count - m : TILE;
+            float acc[TILE][AS_PANEL] = {{0}};
+            for (size_t k = 0; k < width; k++) {
+                float key[AS_PANEL];
+                for (size_t i = 0; i < p->count; i++)
+                    key[i] = take_key(kv, width, p->head, k, p->slot + i);
+                for (size_t t = 0; t < tile; t++)
+                    for (size_t i = 0; i < p->count; i++)
+                        acc[t][i] = fma_f32(key[i], q[(m + t) * width + k], acc[t][i]);
+            }
+            for (size_t t = 0; t < tile; t++)
+                memcpy(scores + (m + t) * stride + p->at, acc[t], p->count * sizeof(float));
+        }
+    }
+}
+
+static void attend_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                          const float *weights, size_t stride, size_t count, float *y,
+                          size_t y_stride) {
+    for (const as_piece *p = pieces; p < pieces + piece_count; p++) {
+        for (size_t j = 0; j < p->count; j++) {
+            for (size_t i = 0; i < kv_room(width); i++) {
+                float value = i < width ? take_value(kv, width, p->head, i, p->slot + j) : 0.0f;
+                for (size_t m = 0; m < count; m++) {
+                    float *sum = y + m * y_stride + i;
+                    *sum = fma_f32(value, weights[m * stride + p->at + j], *sum);
+                }
+            }
+        }
+    }
+}
+
 // --- vectors --------------------------------------------------------------------------------
 
 static float dot(const float *x, const float *y, size_t n) {
@@ -321,6 +379,8 @@ const as_kernels as_kernels_portable = {
     .matmul_f16 = matmul_f16,
     .matmul_bf16 = matmul_bf16,
     .matmul_quant = matmul_quant,
+    .attend_keys = attend_keys,
+    .attend_values = attend_values,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rope_pairs = rope_pairs,

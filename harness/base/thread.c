@@ -155,6 +155,41 @@ void as_queue_free(as_queue *queue) {
     free(queue);
 }
 
+struct as_lock {
+    pthread_mutex_t mutex;
+    pthread_cond_t woken;
+};
+
+as_lock *as_lock_new(void) {
+    as_lock *lock = as_mem_new(sizeof *lock);
+    pthread_mutex_init(&lock->mutex, NULL);
+    cond_init(&lock->woken);
+    return lock;
+}
+
+void as_lock_take(as_lock *lock) {
+    pthread_mutex_lock(&lock->mutex);
+}
+
+void as_lock_give(as_lock *lock) {
+    pthread_mutex_unlock(&lock->mutex);
+}
+
+void as_lock_wait(as_lock *lock) {
+    pthread_cond_wait(&lock->woken, &lock->mutex);
+}
+
+void as_lock_wake(as_lock *lock) {
+    pthread_cond_broadcast(&lock->woken);
+}
+
+void as_lock_free(as_lock *lock) {
+    if (!lock) return;
+    pthread_mutex_destroy(&lock->mutex);
+    pthread_cond_destroy(&lock->woken);
+    free(lock);
+}
+
 struct as_team {
     pthread_mutex_t lock;
     pthread_cond_t go, done;

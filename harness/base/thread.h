@@ -35,6 +35,16 @@ size_t as_queue_pop_many(as_queue *queue, void **items, size_t most, uint64_t ti
 void as_queue_close(as_queue *queue);
 void as_queue_free(as_queue *queue);
 
+// A lock, and a place to wait in until somebody wakes everybody there.
+typedef struct as_lock as_lock;
+
+as_lock *as_lock_new(void);
+void as_lock_take(as_lock *lock);
+void as_lock_give(as_lock *lock);
+void as_lock_wait(as_lock *lock); // gives it, sleeps until woken (or not), takes it again
+void as_lock_wake(as_lock *lock); // all that wait
+void as_lock_free(as_lock *lock);
+
 // A team of threads that run one function over the same job together: as_team_run returns when
 // work(context, index, count) has returned for every index. Index 0 is the calling thread. With a
 // count of 1 nothing is started. One caller at a time.

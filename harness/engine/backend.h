@@ -45,6 +45,7 @@ typedef struct as_want {
     double *logprobs; // [count]
     uint32_t *best;   // the likeliest token (ties: lowest id), or NULL
     float *logits;    // [vocabulary], or NULL
+    float *state;     // [width]: what the output matrix is multiplied with, or NULL
 } as_want;
 
 // Rows in any order that puts the rows of a view by position; those that share most of what they

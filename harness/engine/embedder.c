@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/engine/backend.h"
 #include "harness/engine/encoder.h"
-#include "harness/engine/forward_state.h"
 #include "harness/engine/session.h"
 
 enum { BATCH_ROWS = 256 }; // rows that texts are put together up to
@@ -15,9 +15,12 @@ struct as_embedder {
     as_pooling pooling;
     size_t context;
     as_encoder *encoder; // or, of a decoder,
-    as_forward *forward;
-    as_row *rows; // [AS_CHUNK]
-    float *row;   // [width] normed
+    as_device *device;
+    as_lane *lane;
+    as_span *spans; // [pages of the context]
+    as_row *rows;   // [AS_CHUNK]
+    as_want *wants; // [AS_CHUNK]
+    float *states;  // [AS_CHUNK][width]
 };
 
 static const char *const names[] = {"", "mean", "cls", "last", NULL};
@@ -45,6 +48,21 @@ static as_rc choose_pooling(const as_model *model, as_str asked, as_pooling *out
                    near ? "'?)" : "");
 }
 
+// The pages of a decoder's one text, and what runs over them.
+static as_rc open_decoder(as_embedder *e, size_t threads, as_err *err) {
+    const as_backend *cpu = &as_backend_cpu;
+    size_t pages = (e->context + AS_PAGE - 1) / AS_PAGE;
+    as_rc rc = cpu->open(e->model, AS_KV_F32, e->context, pages, &e->device, err);
+    if (!rc) rc = cpu->lane_new(e->device, AS_CHUNK, threads, &e->lane, err);
+    if (rc) return rc;
+    e->spans = as_mem_new(as_size_mul(pages, sizeof *e->spans));
+    for (size_t i = 0; i < pages; i++) e->spans[i] = (as_span){(uint32_t)i, 0, AS_PAGE};
+    e->rows = as_mem_new(AS_CHUNK * sizeof *e->rows);
+    e->wants = as_mem_new(AS_CHUNK * sizeof *e->wants);
+    e->states = as_mem_new(as_size_mul(AS_CHUNK * sizeof *e->states, e->model->info.width));
+    return AS_OK;
+}
+
 as_rc as_embedder_new(const as_model *model, as_str pooling, size_t context, size_t threads,
                       as_embedder **out, as_err *err) {
     as_pooling chosen;
@@ -61,23 +79,23 @@ as_rc as_embedder_new(const as_model *model, as_str pooling, size_t context, siz
     if (model->hparams.arch->encoder)
         rc = as_encoder_new(model, threads, &e->encoder, err);
     else
-        rc = as_forward_new(model, context, context, AS_CHUNK, threads, &e->forward, err);
-    if (rc) {
-        free(e);
-        return rc;
-    }
-    e->rows = as_mem_new(AS_CHUNK * sizeof *e->rows);
-    e->row = as_mem_new(model->info.width * sizeof *e->row);
-    *out = e;
-    return AS_OK;
+        rc = open_decoder(e, threads, err);
+    if (rc)
+        as_embedder_free(e);
+    else
+        *out = e;
+    return rc;
 }
 
 void as_embedder_free(as_embedder *embedder) {
     if (!embedder) return;
     as_encoder_free(embedder->encoder);
-    as_forward_free(embedder->forward);
+    as_backend_cpu.lane_free(embedder->lane);
+    as_backend_cpu.close(embedder->device);
+    free(embedder->spans);
     free(embedder->rows);
-    free(embedder->row);
+    free(embedder->wants);
+    free(embedder->states);
     free(embedder);
 }
 
@@ -125,18 +143,17 @@ static void run_encoder(as_embedder *e, const as_tokens *texts, size_t count, fl
 }
 
 static void run_decoder(as_embedder *e, as_tokens text, float *out) {
-    const as_model *model = e->model;
-    size_t width = model->info.width;
+    size_t width = e->model->info.width;
+    as_view view = {e->spans, (text.count + AS_PAGE - 1) / AS_PAGE};
     for (size_t done = 0, n; done < text.count; done += n) {
         n = text.count - done < AS_CHUNK ? text.count - done : AS_CHUNK;
-        for (size_t m = 0; m < n; m++)
-            e->rows[m] = (as_row){text.ids[done + m], m ? (uint32_t)m - 1 : AS_ROW_BASE};
-        as_forward_run(e->forward, e->rows, n, done, true);
         for (size_t m = 0; m < n; m++) {
-            model->kernels->rms_norm(e->row, e->forward->x + m * width, model->weights.output_norm,
-                                     width, model->hparams.norm_epsilon);
-            pool(e, e->row, done + m, text.count, out);
+            e->rows[m] = (as_row){text.ids[done + m], (uint32_t)(done + m), 0};
+            e->wants[m] = (as_want){.row = (uint32_t)m, .state = e->states + m * width};
         }
+        as_batch batch = {&view, e->rows, e->wants, 1, n, n};
+        if (as_backend_cpu.run(e->lane, &batch, NULL)) return; // the CPU does not fail
+        for (size_t m = 0; m < n; m++) pool(e, e->states + m * width, done + m, text.count, out);
     }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // engine.h - the embedded inference engine: a GGUF file in, log-probabilities and text out.
 //
-// An as_model is the loaded file: immutable, shared by any number of threads. An as_session is one
-// mutable timeline (KV cache and scratch memory, all taken when it is made, none per token): one
-// thread at a time. An answer depends on the model and the request alone: not on what the session
-// did before, its prefix cache, the threads, the batch or the CPU.
+// An as_model is the loaded file: immutable, shared by any number of threads. An as_batcher answers
+// many requests at once over one cache of keys and values, taken when it is made; an as_session is
+// the same for one request after the other, by the thread that asks. An answer depends on the model
+// and the request alone: not on what was asked before or beside, what of it was kept, the threads,
+// the batches or the CPU. (The type of the cache is part of the model in this.)
 //
 // It knows nothing of HTTP, suites or scores.
 #ifndef AS_ENGINE_H
@@ -75,7 +76,9 @@ bool as_model_is_end(const as_model *model, uint32_t token); // eos, eot and the
 
 typedef enum as_eval_status {
     AS_EVAL_OK,
-    AS_EVAL_TOO_LONG, // prompt and answer do not fit the context: nothing was computed
+    AS_EVAL_TOO_LONG,  // prompt and answer do not fit the context: nothing was computed
+    AS_EVAL_CANCELLED, // as_batcher_cancel came first
+    AS_EVAL_FAILED,    // the device did: as_batcher_failure
 } as_eval_status;
 
 // sum of log p(token | all before) over each choice's tokens, after the same prompt. The prompt is
@@ -132,5 +135,83 @@ as_eval_status as_embedder_run(as_embedder *embedder, const as_tokens *texts, si
 
 // Logits of every position of `tokens`: out[tokens.count][vocabulary]. For tests and perplexity.
 as_eval_status as_session_logits(as_session *session, as_tokens tokens, float *out);
+
+// --- many requests at once ------------------------------------------------------------------
+
+typedef struct as_batcher as_batcher;
+typedef struct as_work as_work;
+
+typedef enum as_work_kind {
+    AS_WORK_TEXTS,    // log-probabilities of texts after the prompt
+    AS_WORK_GENERATE, // a text after the prompt
+    AS_WORK_LOGITS,   // of every position of the prompt
+} as_work_kind;
+
+// A request and its answer; the caller's, and in the batcher's hands until `done`. What texts,
+// generation and logits mean is said at as_session_choices and its like; of TEXTS, each must fit
+// the context after the prompt, with `last_fits` all but its last token.
+struct as_work {
+    as_work_kind kind;
+    // Fills in the request, by a thread of the batcher, when there is room to begin with it; false:
+    // there is nothing to compute. NULL: it is filled in.
+    bool (*prepare)(as_work *work);
+    void (*done)(as_work *work); // by a thread of the batcher, which touches it no more; or NULL
+    as_tokens prompt;
+    const as_tokens *texts; // TEXTS: [text_count]
+    size_t text_count;
+    bool last_fits;
+    double *logprobs;            // TEXTS: [text_count]
+    bool *greedy;                // TEXTS: [text_count] each token was the likeliest; or NULL
+    size_t max_tokens;           // GENERATE
+    const as_sampling *sampling; // GENERATE; NULL: the likeliest
+    as_token_visit *each;        // GENERATE
+    void *context;               // of `each`
+    float *logits;               // LOGITS: [prompt.count][vocabulary]
+
+    as_eval_status status;
+    size_t count;  // GENERATE: tokens produced
+    bool ended;    // GENERATE: by an end token
+    size_t reused; // tokens of the prompt that were there already, or that somebody else computes
+
+    as_work *next; // this and `finished`: the batcher's own
+    bool finished;
+};
+
+typedef struct as_batcher_options {
+    size_t context;  // tokens of a request; 0: the model's own length
+    size_t lanes;    // threads that each run batches side by side; 0: those who call as_batcher_run
+    size_t team;     // threads that work on one batch together; 0: 1
+    size_t chunk;    // rows of a batch; 0: a sensible number
+    as_str kv;       // "f32" (or empty), "f16", "q8_0"
+    uint64_t memory; // bytes for keys and values; 0: a sensible number, and more for a long context
+} as_batcher_options;
+
+// AS_INVALID when the memory cannot hold one context: the message says how much can.
+as_rc as_batcher_new(const as_model *model, const as_batcher_options *options, as_batcher **out,
+                     as_err *err) AS_MUST_USE;
+void as_batcher_free(as_batcher *batcher); // all that was submitted is done
+
+// From any thread.
+void as_batcher_submit(as_batcher *batcher, as_work *work);
+// What is not done yet ends as cancelled, soon; so does all that is submitted later.
+void as_batcher_cancel(as_batcher *batcher);
+
+// Without lanes: computes what was submitted until `work` is done. One thread at a time.
+void as_batcher_run(as_batcher *batcher, as_work *work);
+
+typedef struct as_batcher_facts {
+    uint64_t rows, wanted; // rows computed, and those of them whose logits were needed
+    uint64_t reused;       // tokens of prompts that were not computed again
+    uint64_t batches;
+    size_t pages, pages_used;      // now, kept texts included
+    size_t page_tokens, page_size; // of a page, the latter in bytes
+    size_t context;
+    const char *kv;
+} as_batcher_facts;
+as_batcher_facts as_batcher_stats(as_batcher *batcher);
+const char *as_batcher_failure(const as_batcher *batcher); // one sentence, after AS_EVAL_FAILED
+
+// Bytes that keys and values of a token take; 0 when the type is unknown.
+uint64_t as_model_kv_size(const as_model *model, as_str kv);
 
 #endif

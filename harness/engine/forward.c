@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/engine/forward.h"
-
-#include <float.h>
+// The CPU as a backend: a batch of token rows through all layers.
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +8,7 @@
 
 enum {
     ALIGNMENT = 64,
-    TILE = 16, // rows of attention work taken together: query heads that share keys, times tokens
+    LOGIT_ROWS = 32, // rows whose logits are made at once
 };
 
 static size_t round_up(size_t n, size_t to) {
@@ -52,13 +50,13 @@ static void lay_out_routing(as_routing *r, layout *l, const as_hparams *p, size_
 static void lay_out(as_forward *f, layout *l, size_t threads) {
     const as_hparams *p = &f->model->hparams;
     size_t q = p->heads * p->head_width, kv = p->kv_heads * p->head_width;
-    size_t heads = as_size_mul(p->layers * p->kv_heads, f->slots);
-    f->keys = floats(l, heads, p->head_width);
-    f->values = floats(l, heads, f->head_room);
-    f->depths = part(l, f->chunk, sizeof *f->depths);
+    f->rows = part(l, f->chunk, sizeof *f->rows);
+    f->pages = part(l, f->chunk, sizeof *f->pages);
+    f->slots = part(l, f->chunk, sizeof *f->slots);
     for (size_t i = 0; i < 2; i++) {
-        f->cosines[i] = floats(l, f->rates[i] ? f->chunk : 0, p->rope.width / 2);
-        f->sines[i] = floats(l, f->rates[i] ? f->chunk : 0, p->rope.width / 2);
+        size_t rows = f->device->rates[i] ? f->chunk : 0;
+        f->cosines[i] = floats(l, rows, p->rope.width / 2);
+        f->sines[i] = floats(l, rows, p->rope.width / 2);
     }
     f->x = floats(l, f->chunk, p->width);
     f->h = floats(l, f->chunk, p->width);
@@ -78,59 +76,94 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
     f->quantized.offsets = part(l, items * (widest / AS_QBLOCK), sizeof(int32_t));
     f->quantized.halves = part(l, items * (widest / AS_QBLOCK), 2 * sizeof(int32_t));
     if (p->experts) lay_out_routing(&f->routing, l, p, f->chunk);
+    f->logits = floats(l, f->chunk < LOGIT_ROWS ? f->chunk : LOGIT_ROWS, f->model->info.vocabulary);
     as_tile *tiles = f->tiles = part(l, threads, sizeof *tiles);
     for (size_t i = 0; i < threads; i++) {
-        as_tile t = {.queries = floats(l, TILE, p->head_width),
-                     .scores = floats(l, TILE, f->score_stride),
-                     .mixed = floats(l, TILE, f->head_room),
-                     .path = part(l, f->chunk, sizeof *t.path),
+        as_tile t = {.queries = floats(l, AS_TILE, p->head_width),
+                     .scores = floats(l, AS_TILE, f->score_stride),
+                     .mixed = floats(l, AS_TILE, f->room),
+                     .pieces = part(l, f->device->context + 1, sizeof *t.pieces),
                      .low = floats(l, f->chunk, f->model->weights.rank_max),
                      .added = floats(l, f->model->weights.rank_max ? f->chunk : 0, AS_PANEL)};
         if (tiles) tiles[i] = t;
     }
 }
 
-as_rc as_forward_new(const as_model *model, size_t context, size_t slots, size_t chunk,
-                     size_t threads, as_forward **out, as_err *err) {
-    as_forward *f = as_mem_new(sizeof *f);
-    f->model = model;
+// Zeros at a multiple of ALIGNMENT in *memory, which is to be freed; NULL without memory. What is
+// not touched costs nothing, so neither does a long context.
+static void *take_memory(size_t size, void **memory) {
+    *memory = size <= SIZE_MAX - ALIGNMENT ? calloc(1, size + ALIGNMENT) : NULL;
+    if (!*memory) return NULL;
+    uintptr_t start = (uintptr_t)*memory;
+    return (unsigned char *)*memory + (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
+}
+
+static size_t cpu_page_size(const as_model *model, as_kv kv) {
+    const as_hparams *p = &model->hparams;
+    return as_size_mul(p->layers * p->kv_heads, as_kv_size(kv, p->head_width));
+}
+
+static as_rc cpu_open(const as_model *model, as_kv kv, size_t context, size_t pages,
+                      as_device **out, as_err *err) {
     double *const *rates = model->weights.rates;
     bool beyond = context > model->hparams.rope.original_context;
-    f->rates[0] = rates[beyond && rates[AS_RATES_LONG] ? AS_RATES_LONG : AS_RATES_USUAL];
-    f->rates[1] = rates[AS_RATES_LOCAL];
-    f->slots = round_up(slots, AS_PANEL);
-    f->chunk = chunk;
-    f->head_room = round_up(model->hparams.head_width, AS_PANEL);
+    as_device *d = as_mem_new(sizeof *d);
+    *d = (as_device){.model = model, .kv = kv, .context = context, .pages = pages};
+    d->rates[0] = rates[beyond && rates[AS_RATES_LONG] ? AS_RATES_LONG : AS_RATES_USUAL];
+    d->rates[1] = rates[AS_RATES_LOCAL];
+    d->head_size = as_kv_size(kv, model->hparams.head_width);
+    d->page_size = cpu_page_size(model, kv);
+    size_t size = as_size_mul(pages, d->page_size);
+    d->store = take_memory(size, &d->memory);
+    if (!d->store) {
+        free(d);
+        return as_fail(err, AS_UNMEASURED, "cannot take %zu MiB of memory for keys and values",
+                       size >> 20);
+    }
+    *out = d;
+    return AS_OK;
+}
+
+static void cpu_close(as_device *device) {
+    if (!device) return;
+    free(device->memory);
+    free(device);
+}
+
+static void cpu_lane_free(as_lane *lane) {
+    if (!lane) return;
+    as_team_free(lane->team);
+    free(lane->memory);
+    free(lane);
+}
+
+static as_rc cpu_lane_new(as_device *device, size_t rows, size_t threads, as_lane **out,
+                          as_err *err) {
+    as_forward *f = as_mem_new(sizeof *f);
+    f->device = device;
+    f->model = device->model;
+    f->chunk = rows;
+    f->room = round_up(f->model->hparams.head_width, AS_PANEL);
     // An odd number of cache lines, so that the rows of a tile do not meet in one cache set.
-    f->score_stride = (f->slots / AS_PANEL | 1) * AS_PANEL;
+    f->score_stride = (round_up(device->context + 1, AS_PANEL) / AS_PANEL | 1) * AS_PANEL;
     layout l = {0};
     lay_out(f, &l, threads);
-    size_t size = l.used + ALIGNMENT;
-    f->memory = calloc(1, size); // not touched before it is needed, so a long context costs little
+    size_t size = l.used;
+    l = (layout){take_memory(size, &f->memory), 0};
     as_rc rc = AS_OK;
-    if (!f->memory)
-        rc =
-            as_fail(err, AS_UNMEASURED, "cannot take %zu MiB of memory for a context of %zu tokens",
-                    size >> 20, slots);
+    if (!l.memory)
+        rc = as_fail(err, AS_UNMEASURED,
+                     "cannot take %zu MiB of memory for batches of %zu rows of %zu tokens",
+                     size >> 20, rows, device->context);
     if (!rc) {
-        uintptr_t start = (uintptr_t)f->memory;
-        l.memory = (unsigned char *)f->memory + (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
-        l.used = 0;
         lay_out(f, &l, threads);
         rc = as_team_new(threads, &f->team, err);
     }
     if (rc)
-        as_forward_free(f);
+        cpu_lane_free(f);
     else
         *out = f;
     return rc;
-}
-
-void as_forward_free(as_forward *forward) {
-    if (!forward) return;
-    as_team_free(forward->team);
-    free(forward->memory);
-    free(forward);
 }
 
 void as_forward_wait(as_forward *f, size_t members) {
@@ -250,12 +283,13 @@ static void begin_row(as_forward *f, size_t m) {
     as_matrix_row(&model->weights.embedding, f->rows[m].token, x);
     if (p->embedding_scale != 1.0f) scale_row(x, p->embedding_scale, p->width);
     size_t pairs = p->rope.width / 2;
-    double position = (double)(f->base + f->depths[m] - 1);
-    fill_angles(f->cosines[0] + m * pairs, f->sines[0] + m * pairs, f->rates[0], pairs, position,
+    double position = (double)f->rows[m].position;
+    const double *const *rates = f->device->rates;
+    fill_angles(f->cosines[0] + m * pairs, f->sines[0] + m * pairs, rates[0], pairs, position,
                 p->rope.magnitude);
-    if (f->rates[1])
-        fill_angles(f->cosines[1] + m * pairs, f->sines[1] + m * pairs, f->rates[1], pairs,
-                    position, 1.0);
+    if (rates[1])
+        fill_angles(f->cosines[1] + m * pairs, f->sines[1] + m * pairs, rates[1], pairs, position,
+                    1.0);
 }
 
 static void norm_row(as_forward *f, const float *norm, size_t m, bool quantized) {
@@ -265,27 +299,16 @@ static void norm_row(as_forward *f, const float *norm, size_t m, bool quantized)
     if (quantized) as_forward_quantize(f, f->h, m, p->width);
 }
 
-// A masked value is multiplied by 0, which must leave nothing: so nothing infinite gets into the
-// cache. What is that large has failed already, in the residual stream of its own row.
-static float finite(float x) {
-    if (x > FLT_MAX) return FLT_MAX;
-    return x >= -FLT_MAX ? x : -FLT_MAX; // NaN too
-}
-
 // Puts the key and the value of row m into its slot.
 static void store_row(as_forward *f, size_t layer, size_t m) {
     const as_hparams *p = &f->model->hparams;
-    size_t slot = f->base + m, width = p->head_width;
-    for (size_t head = 0; head < p->kv_heads; head++) {
-        const float *k = f->k + (m * p->kv_heads + head) * width;
-        const float *v = f->v + (m * p->kv_heads + head) * width;
-        size_t at = layer * p->kv_heads + head;
-        float *keys = f->keys + at * f->slots * width + slot / AS_PANEL * width * AS_PANEL;
-        float *values = f->values + at * f->slots * f->head_room + slot * AS_PANEL;
-        for (size_t i = 0; i < width; i++) {
-            keys[i * AS_PANEL + slot % AS_PANEL] = k[i];
-            values[i / AS_PANEL * f->slots * AS_PANEL + i % AS_PANEL] = finite(v[i]);
-        }
+    const as_device *d = f->device;
+    size_t width = p->head_width;
+    unsigned char *head =
+        d->store + f->pages[m] * d->page_size + layer * p->kv_heads * d->head_size;
+    for (size_t i = 0; i < p->kv_heads; i++, head += d->head_size) {
+        size_t at = (m * p->kv_heads + i) * width;
+        as_kv_put(d->kv, width, head, f->slots[m], f->k + at, f->v + at);
     }
 }
 
@@ -308,7 +331,7 @@ static void place_heads(as_forward *f, float *heads, size_t count, const float *
 static void place_row(as_forward *f, const as_layer *layer, size_t number, size_t m) {
     const as_hparams *p = &f->model->hparams;
     size_t q = p->heads * p->head_width, kv = p->kv_heads * p->head_width;
-    size_t which = p->local[number] && f->rates[1], at = m * (p->rope.width / 2);
+    size_t which = p->local[number] && f->device->rates[1], at = m * (p->rope.width / 2);
     const float *cosines = f->cosines[which] + at, *sines = f->sines[which] + at;
     add_bias(f, f->q + m * q, layer->query_bias, q);
     add_bias(f, f->k + m * kv, layer->key_bias, kv);
@@ -316,106 +339,6 @@ static void place_row(as_forward *f, const as_layer *layer, size_t number, size_
     place_heads(f, f->q + m * q, p->heads, layer->query_norm, cosines, sines);
     place_heads(f, f->k + m * kv, p->kv_heads, layer->key_norm, cosines, sines);
     store_row(f, number, m);
-}
-
-// What row m sees of a layer, as a text: positions [*first, the row's own + 1), which is returned.
-static size_t sight(const as_forward *f, size_t layer, size_t m, size_t *first) {
-    const as_hparams *p = &f->model->hparams;
-    size_t end = f->base + f->depths[m];
-    *first = p->local[layer] && end > p->window ? end - p->window : 0;
-    return end;
-}
-
-// Weights from scores: caps and softmax over what row m sees of scores[begin..n), the base and the
-// path. The scores are moved together first, so that a path gives the same bits wherever its slots
-// lie; what the row does not see becomes 0.
-static void weigh_row(const as_forward *f, size_t layer, float *scores, size_t m, size_t begin,
-                      size_t n, uint32_t *path) {
-    const as_kernels *kernels = f->model->kernels;
-    float cap = f->model->hparams.attention_cap, *own = scores + f->base;
-    size_t depth = f->depths[m], first, end = sight(f, layer, m, &first);
-    bool text = depth == m + 1; // not a tree: what the row sees lies together already
-    if (!text) {
-        uint32_t at = (uint32_t)m;
-        for (size_t i = depth; i-- > 0; at = f->rows[at].parent) path[i] = at;
-        for (size_t i = 0; i < depth; i++) own[i] = own[path[i]];
-    }
-    if (cap > 0.0f) kernels->softcap(scores + first, cap, end - first);
-    kernels->softmax(scores + first, end - first);
-    if (first > begin) memset(scores + begin, 0, (first - begin) * sizeof *scores);
-    if (text) {
-        memset(scores + end, 0, (n - end) * sizeof *scores);
-        return;
-    }
-    size_t gap = n - f->base; // where the slots before it are still to be filled
-    for (size_t i = depth; i-- > 0; gap = path[i]) {
-        float weight = own[i];
-        memset(own + path[i] + 1, 0, (gap - path[i] - 1) * sizeof *own);
-        own[path[i]] = weight;
-    }
-    memset(own, 0, gap * sizeof *own);
-}
-
-// The first slot that any of `rows` rows from `m` on sees, down to a whole panel.
-static size_t first_slot(const as_forward *f, size_t layer, size_t m, size_t rows) {
-    size_t least = f->base;
-    for (size_t i = m; i < m + rows; i++) {
-        size_t first;
-        sight(f, layer, i, &first);
-        if (first < least) least = first;
-    }
-    return least / AS_PANEL * AS_PANEL;
-}
-
-// Attention of `rows` rows from `m` on, for the query heads that share one head of keys; `first`
-// and `heads` say which of those.
-static void attend(as_forward *f, as_tile *t, size_t layer, size_t kv_head, size_t m, size_t rows,
-                   size_t first, size_t heads) {
-    const as_hparams *p = &f->model->hparams;
-    const as_kernels *kernels = f->model->kernels;
-    size_t width = p->head_width, group = p->heads / p->kv_heads, q = p->heads * width;
-    size_t head = kv_head * group + first;
-    for (size_t i = 0; i < rows * heads; i++) {
-        const float *query = f->q + (m + i / heads) * q + (head + i % heads) * width;
-        for (size_t j = 0; j < width; j++)
-            t->queries[i * width + j] = query[j] * p->attention_scale;
-    }
-    size_t begin = first_slot(f, layer, m, rows), n = f->base + m + rows;
-    size_t at = layer * p->kv_heads + kv_head;
-    as_matrix keys = {.type = AS_W_F32, .rows = n, .cols = width};
-    keys.values = f->keys + at * f->slots * width;
-    kernels->matmul_f32(&keys, begin / AS_PANEL, (n + AS_PANEL - 1) / AS_PANEL, t->queries, width,
-                        rows * heads, t->scores, f->score_stride);
-    for (size_t i = 0; i < rows * heads; i++)
-        weigh_row(f, layer, t->scores + i * f->score_stride, m + i / heads, begin, n, t->path);
-    for (size_t i = 0; i < width; i += AS_PANEL) {
-        as_matrix values = {.type = AS_W_F32, .cols = n - begin};
-        values.rows = width - i < AS_PANEL ? width - i : AS_PANEL;
-        values.values = f->values + at * f->slots * f->head_room + i * f->slots + begin * AS_PANEL;
-        kernels->matmul_f32(&values, 0, 1, t->scores + begin, f->score_stride, rows * heads,
-                            t->mixed + i, f->head_room);
-    }
-    for (size_t i = 0; i < rows * heads; i++) {
-        float *mixed = f->mixed + (m + i / heads) * q + (head + i % heads) * width;
-        // A masked value adds +0, which turns a sum of -0 into +0; so every sum is taken there.
-        for (size_t j = 0; j < width; j++) mixed[j] = t->mixed[i * f->head_room + j] + 0.0f;
-    }
-}
-
-// All attention of a layer, this member's tiles of it.
-static void attend_all(as_forward *f, size_t layer, size_t index, size_t members) {
-    const as_hparams *p = &f->model->hparams;
-    size_t group = p->heads / p->kv_heads;
-    size_t heads = group < TILE ? group : TILE, rows = TILE / heads;
-    size_t tile_rows = (f->count + rows - 1) / rows, tile_heads = (group + heads - 1) / heads;
-    size_t count = tile_rows * tile_heads * p->kv_heads;
-    // In turn, not in blocks: later rows see more.
-    for (size_t i = index; i < count; i += members) {
-        size_t m = i % tile_rows * rows, first = i / tile_rows % tile_heads * heads;
-        attend(f, &f->tiles[index], layer, i / tile_rows / tile_heads, m,
-               f->count - m < rows ? f->count - m : rows, first,
-               group - first < heads ? group - first : heads);
-    }
 }
 
 // Adds f->y of row m to the residual stream.
@@ -426,6 +349,19 @@ static void end_row(as_forward *f, const float *bias, const float *post_norm, si
     if (post_norm) f->model->kernels->rms_norm(y, y, post_norm, p->width, p->norm_epsilon);
     if (p->residual_scale != 1.0f) scale_row(y, p->residual_scale, p->width);
     f->model->kernels->add(f->x + m * p->width, y, p->width);
+}
+
+// Of the last layer, all but the wanted rows are needed in the cache alone.
+static void keep_wanted(as_forward *f) {
+    const as_hparams *p = &f->model->hparams;
+    size_t q = p->heads * p->head_width;
+    f->count = f->batch->want_count;
+    for (size_t i = 0; i < f->count; i++) {
+        size_t m = f->batch->wants[i].row;
+        f->rows[i] = f->rows[m];
+        memmove(f->q + i * q, f->q + m * q, q * sizeof *f->q);
+        memmove(f->x + i * p->width, f->x + m * p->width, p->width * sizeof *f->x);
+    }
 }
 
 static void run_attention(as_forward *f, size_t number, size_t index, size_t members) {
@@ -443,8 +379,13 @@ static void run_attention(as_forward *f, size_t number, size_t index, size_t mem
     as_forward_wait(f, members);
     for (size_t m = begin; m < end; m++) place_row(f, layer, number, m);
     as_forward_wait(f, members);
-    if (number + 1 == p->layers && !f->wanted) return; // nobody looks at more than the cache
-    attend_all(f, number, index, members);
+    if (number + 1 == p->layers) {
+        if (!f->batch->want_count) return; // nobody looks at more than the cache
+        if (index == 0) keep_wanted(f);
+        as_forward_wait(f, members);
+        as_forward_share(f->count, index, members, &begin, &end);
+    }
+    as_attention_run(f, number, index, members);
     as_forward_wait(f, members);
     if (as_forward_quantizes(&layer->output)) {
         for (size_t m = begin; m < end; m++) as_forward_quantize(f, f->mixed, m, q);
@@ -498,49 +439,93 @@ static void run_layers(void *forward, size_t index, size_t members) {
     for (size_t m = begin; m < end; m++) begin_row(f, m);
     for (size_t layer = 0; layer < layers; layer++) {
         run_attention(f, layer, index, members);
-        if (layer + 1 < layers || f->wanted) run_ffn(f, layer, index, members);
+        if (layer + 1 < layers || f->batch->want_count) run_ffn(f, layer, index, members);
     }
 }
 
-void as_forward_run(as_forward *forward, const as_row *rows, size_t count, size_t base,
-                    bool wanted) {
-    forward->rows = rows;
-    forward->count = count;
-    forward->base = base;
-    forward->wanted = wanted;
-    for (size_t m = 0; m < count; m++)
-        forward->depths[m] =
-            rows[m].parent == AS_ROW_BASE ? 1 : forward->depths[rows[m].parent] + 1;
-    as_team_run(forward->team, run_layers, forward);
+// What is wanted of a row, from its logits.
+static void answer(const as_forward *f, const as_want *want, const float *logits) {
+    const as_kernels *kernels = f->model->kernels;
+    size_t n = f->model->info.vocabulary;
+    if (want->count) {
+        float max, sum;
+        kernels->exp_sum(logits, n, &max, &sum);
+        double log_sum = (double)max + as_log_f64((double)sum);
+        for (size_t i = 0; i < want->count; i++)
+            want->logprobs[i] = (double)logits[want->tokens[i]] - log_sum;
+    }
+    if (want->best) *want->best = (uint32_t)kernels->argmax(logits, n);
+    if (want->logits) memcpy(want->logits, logits, n * sizeof *logits);
 }
 
-static void run_logits(void *forward, size_t index, size_t members) {
+static bool needs_logits(const as_want *want) {
+    return want->count || want->best || want->logits;
+}
+
+// f->x of the wants want_from.. is normed into f->h, from the front on.
+static void run_wants(void *forward, size_t index, size_t members) {
     as_forward *f = forward;
     const as_model *model = f->model;
     const as_hparams *p = &model->hparams;
     const as_matrix *output = &model->weights.output;
+    const as_want *wants = f->batch->wants + f->want_from;
     size_t width = p->width, begin, end;
-    as_forward_share(f->logits_count, index, members, &begin, &end);
+    bool needed = false;
+    as_forward_share(f->want_count, index, members, &begin, &end);
+    for (size_t i = 0; i < f->want_count; i++) needed = needed || needs_logits(&wants[i]);
     for (size_t i = begin; i < end; i++) {
-        model->kernels->rms_norm(f->h + i * width, f->x + (f->from + i) * width,
-                                 model->weights.output_norm, width, p->norm_epsilon);
+        float *h = f->h + i * width;
+        model->kernels->rms_norm(h, f->x + (f->want_from + i) * width, model->weights.output_norm,
+                                 width, p->norm_epsilon);
+        if (wants[i].state) memcpy(wants[i].state, h, width * sizeof *h);
         if (as_forward_quantizes(output)) as_forward_quantize(f, f->h, i, width);
     }
+    if (!needed) return;
     as_forward_wait(f, members);
-    multiply(f, output, &model->weights.output_delta, f->h, f->logits_count, f->logits, index,
+    multiply(f, output, &model->weights.output_delta, f->h, f->want_count, f->logits, index,
              members);
-    if (p->logit_scale == 1.0f && !(p->logit_cap > 0.0f)) return;
     as_forward_wait(f, members);
     for (size_t i = begin; i < end; i++) {
         float *logits = f->logits + i * output->rows;
         if (p->logit_scale != 1.0f) scale_row(logits, p->logit_scale, output->rows);
         if (p->logit_cap > 0.0f) model->kernels->softcap(logits, p->logit_cap, output->rows);
+        answer(f, &wants[i], logits);
     }
 }
 
-void as_forward_logits(as_forward *forward, size_t from, size_t count, float *out) {
-    forward->from = from;
-    forward->logits_count = count;
-    forward->logits = out;
-    as_team_run(forward->team, run_logits, forward);
+// Where position `at` of a view lies.
+static void locate(const as_view *view, size_t at, uint32_t *page, uint32_t *slot) {
+    const as_span *span = view->spans;
+    for (; at >= span->count; span++) at -= span->count;
+    *page = span->page;
+    *slot = span->slot + (uint32_t)at;
 }
+
+static as_rc cpu_run(as_lane *lane, const as_batch *batch, as_err *err) {
+    (void)err;
+    lane->batch = batch;
+    lane->count = batch->row_count;
+    for (size_t m = 0; m < lane->count; m++) {
+        lane->rows[m] = batch->rows[m];
+        locate(&batch->views[batch->rows[m].view], batch->rows[m].position, &lane->pages[m],
+               &lane->slots[m]);
+    }
+    as_team_run(lane->team, run_layers, lane);
+    for (size_t from = 0; from < batch->want_count; from += lane->want_count) {
+        size_t left = batch->want_count - from;
+        lane->want_from = from;
+        lane->want_count = left < LOGIT_ROWS ? left : LOGIT_ROWS;
+        as_team_run(lane->team, run_wants, lane);
+    }
+    return AS_OK;
+}
+
+const as_backend as_backend_cpu = {
+    .name = "cpu",
+    .page_size = cpu_page_size,
+    .open = cpu_open,
+    .close = cpu_close,
+    .lane_new = cpu_lane_new,
+    .lane_free = cpu_lane_free,
+    .run = cpu_run,
+};

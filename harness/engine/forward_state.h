@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// forward_state.h - what the parts of the forward pass share: private to forward.c and experts.c.
+// forward_state.h - the CPU as a backend: what the parts of its forward pass share. Private to
+// forward.c, attention.c and experts.c.
 #ifndef AS_FORWARD_STATE_H
 #define AS_FORWARD_STATE_H
 
 #include <stdatomic.h>
 
-#include "harness/engine/forward.h"
+#include "harness/base/thread.h"
+#include "harness/engine/backend.h"
 
 // Where all members of the team wait for each other. They spin, since a stage takes microseconds,
 // but give way soon: the machine may have fewer processors than the team has members.
@@ -13,14 +15,17 @@ typedef struct as_barrier {
     atomic_uint arrived, phase;
 } as_barrier;
 
-// Scratch of one member of the team, for one tile of attention.
+// Rows of attention work taken together: query heads that share keys, times tokens.
+enum { AS_TILE = 16 };
+
+// Scratch of one member of the team.
 typedef struct as_tile {
-    float *queries; // [TILE][head_width], scaled
-    float *scores;  // [TILE][score_stride]
-    float *mixed;   // [TILE][head_room]
-    uint32_t *path; // [chunk] a row's chain of parents, oldest first
-    float *low;     // [chunk][rank] an adapter's a x
-    float *added;   // [chunk][16] a panel of its b (a x)
+    float *queries;   // [TILE][head_width], scaled
+    float *scores;    // [TILE][score_stride]
+    float *mixed;     // [TILE][room]
+    as_piece *pieces; // [context + 1] of what a row sees
+    float *low;       // [rows][rank] an adapter's a x
+    float *added;     // [rows][16] a panel of its b (a x)
 } as_tile;
 
 // Which experts the rows of a batch go to. The rows of one expert are put side by side, in the
@@ -37,28 +42,39 @@ typedef struct as_routing {
     float *parts;      // [place][width] what an expert makes of them
 } as_routing;
 
-struct as_forward {
+struct as_device {
+    const as_model *model;
+    as_kv kv;
+    size_t context, pages;
+    size_t head_size;       // bytes of one head of a page
+    size_t page_size;       // [layers][kv_heads] heads
+    const double *rates[2]; // of layers that see everything, and of local ones
+    void *memory;
+    unsigned char *store; // [pages][page_size], in `memory`
+};
+
+// A lane of the CPU.
+typedef struct as_lane as_forward;
+
+struct as_lane {
+    const as_device *device;
     const as_model *model;
     as_team *team;
     as_barrier barrier;
     void *memory;
 
-    size_t slots, chunk;
-    size_t head_room;       // head_width up to a whole panel
-    size_t score_stride;    // floats between rows of scores
-    const double *rates[2]; // of layers that see everything, and of local ones
-
-    // The cache. Both are packed as matrices are, so that attention is two matrix products.
-    float *keys;   // [layers][kv_heads][slots/16][head_width][16]
-    float *values; // [layers][kv_heads][head_room/16][slots][16]
+    size_t chunk;        // rows of a batch
+    size_t room;         // head_width up to a whole panel
+    size_t score_stride; // floats between rows of scores
 
     // The batch. q = heads * head_width, kv = kv_heads * head_width. An item is a row, or a row
-    // times one of its experts.
-    const as_row *rows;
-    size_t count, base;
-    bool wanted;
-    uint32_t *depths;             // [chunk] rows of the batch that a row sees, itself included
-    float *cosines[2], *sines[2]; // [chunk][rope.width/2] as `rates`
+    // times one of its experts. In the last layer only the rows that something is wanted of go on:
+    // `rows` and everything by row is then theirs.
+    const as_batch *batch;
+    as_row *rows; // [chunk]
+    size_t count;
+    uint32_t *pages, *slots;      // [chunk] where a row's key and value go
+    float *cosines[2], *sines[2]; // [chunk][rope.width/2] as device->rates
     float *x;                     // [chunk][width] the residual stream
     float *h;                     // [chunk][width] normed
     float *q, *k, *v;             // [chunk][q], [chunk][kv], [chunk][kv]
@@ -69,9 +85,8 @@ struct as_forward {
     as_routing routing;           // of mixtures
     as_tile *tiles;               // [team]
 
-    // as_forward_logits
-    size_t from, logits_count;
-    float *logits;
+    size_t want_from, want_count; // the wants whose logits are being made
+    float *logits;                // [LOGIT_ROWS][vocabulary]
 };
 
 // Member `index`'s share of n things: [*begin, *end).
@@ -93,6 +108,9 @@ void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size
 
 // gate = act(gate) * up.
 void as_forward_activate(as_forward *f, float *gate, const float *up, size_t n);
+
+// f->mixed of all rows = attention of a layer, this member's tiles of it.
+void as_attention_run(as_forward *f, size_t layer, size_t index, size_t members);
 
 // f->y = what the mixture of a layer makes of f->h, which is not changed and need not be quantized.
 // This member's share of it; rows of f->y are shared as `share` does.

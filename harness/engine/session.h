@@ -12,15 +12,14 @@
 enum {
     AS_CHUNK = 128, // token rows that run through the layers together
     AS_CHUNK_MAX = 4096,
-    AS_LOGIT_ROWS = 32, // rows whose logits are held at once
     AS_THREADS_MAX = 256,
 };
 
-// as_session_new with rows a batch of its own; no answer depends on it.
-as_rc as_session_make(const as_model *model, size_t context, size_t threads, size_t chunk,
-                      as_session **out, as_err *err) AS_MUST_USE;
+// as_session_new with more to say; `team` threads, `lanes` is 0.
+as_rc as_session_open(const as_model *model, const as_batcher_options *options, as_session **out,
+                      as_err *err) AS_MUST_USE;
 
-// Tokens at the front of the next prompt that would not be computed again if they are these.
-size_t as_session_held(const as_session *session, const uint32_t **tokens);
+// Tokens of the last prompt that were not computed for it.
+size_t as_session_reused(const as_session *session);
 
 #endif

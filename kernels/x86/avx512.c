@@ -204,6 +204,7 @@ INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, s
     }
 }
 
+#include "kernels/x86/attend.h"
 #include "kernels/x86/quant.h"
 
 const as_kernels as_kernels_avx512 = KERNEL_TABLE("avx512");

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// attention.c - rows look at what their views say. Rows are taken together in tiles. What all rows
+// of a tile have in common, the front of their views, is read once for all of them; what only rows
+// of one view see, once for those. Positions count in the order of the text whoever reads them, so
+// a tile decides nothing.
+#include <string.h>
+
+#include "harness/engine/forward_state.h"
+
+// A tile: rows first..first+rows-1 of the batch times heads `head`.. of one key head.
+typedef struct tile {
+    size_t layer, kv_head, first, rows, head, heads;
+    const unsigned char *store; // of the layer and key head, in page 0
+} tile;
+
+// Positions that row m of a layer sees: [*first, end), end is returned.
+static size_t sight(const as_forward *f, size_t layer, size_t m, size_t *first) {
+    const as_hparams *p = &f->model->hparams;
+    size_t end = f->rows[m].position + 1u;
+    *first = p->local[layer] && end > p->window ? end - p->window : 0;
+    return end;
+}
+
+static const as_view *view_of(const as_forward *f, size_t m) {
+    return &f->batch->views[f->rows[m].view];
+}
+
+// The spans that the views of rows first..first+rows-1 begin with alike; *length: of their text.
+static size_t shared_spans(const as_forward *f, size_t first, size_t rows, size_t *length) {
+    const as_view *view = view_of(f, first);
+    size_t count = view->count;
+    for (size_t m = first + 1; m < first + rows; m++) {
+        const as_view *other = view_of(f, m);
+        if (other == view) continue;
+        size_t same = 0, most = other->count < count ? other->count : count;
+        while (same < most &&
+               memcmp(&other->spans[same], &view->spans[same], sizeof *view->spans) == 0)
+            same++;
+        count = same;
+    }
+    *length = 0;
+    for (size_t i = 0; i < count; i++) *length += view->spans[i].count;
+    return count;
+}
+
+// The pieces of spans from..to-1, the first of which begins at position `at`, as far as they lie in
+// positions [begin, end). How many.
+static size_t make_pieces(const as_forward *f, const tile *t, const as_view *view, size_t from,
+                          size_t to, size_t at, size_t begin, size_t end, as_piece *pieces) {
+    size_t n = 0;
+    for (size_t i = from; i < to && at < end; at += view->spans[i++].count) {
+        const as_span *span = &view->spans[i];
+        if (at + span->count <= begin) continue;
+        size_t count = end - at < span->count ? end - at : span->count;
+        pieces[n++] = (as_piece){.head = t->store + span->page * f->device->page_size,
+                                 .at = at,
+                                 .slot = span->slot,
+                                 .count = (uint32_t)count};
+    }
+    return n;
+}
+
+// Weights from scores: caps and softmax over what row m sees; 0 on the other positions that the
+// tile has worked out, [begin, end).
+static void weigh_row(const as_forward *f, size_t layer, float *scores, size_t m, size_t begin,
+                      size_t end) {
+    const as_kernels *kernels = f->model->kernels;
+    float cap = f->model->hparams.attention_cap;
+    size_t first, after = sight(f, layer, m, &first);
+    if (cap > 0.0f) kernels->softcap(scores + first, cap, after - first);
+    kernels->softmax(scores + first, after - first);
+    if (first > begin) memset(scores + begin, 0, (first - begin) * sizeof *scores);
+    if (end > after) memset(scores + after, 0, (end - after) * sizeof *scores);
+}
+
+// Rows from m on that have the view of row m, before `end`.
+static size_t run_of_view(const as_forward *f, size_t m, size_t end) {
+    size_t n = 1;
+    while (m + n < end && f->rows[m + n].view == f->rows[m].view) n++;
+    return n;
+}
+
+// What rows m..m+n-1, of one view, see behind the shared spans: pieces, and where they end.
+static size_t own_pieces(const as_forward *f, const tile *t, size_t m, size_t n, size_t shared,
+                         size_t length, as_piece *pieces, size_t *end) {
+    const as_view *view = view_of(f, m);
+    size_t begin = SIZE_MAX, first;
+    *end = 0;
+    for (size_t i = m; i < m + n; i++) {
+        size_t after = sight(f, t->layer, i, &first);
+        if (after > *end) *end = after;
+        if (first < begin) begin = first;
+    }
+    if (*end <= length) return 0;
+    return make_pieces(f, t, view, shared, view->count, length, begin, *end, pieces);
+}
+
+static void attend(as_forward *f, as_tile *s, const tile *t) {
+    const as_hparams *p = &f->model->hparams;
+    const as_kernels *kernels = f->model->kernels;
+    as_kv kv = f->device->kv;
+    size_t width = p->head_width, q = p->heads * width, last = t->first + t->rows;
+    size_t length, shared = shared_spans(f, t->first, t->rows, &length);
+    size_t begin = SIZE_MAX, reach = 0; // of the tile, in the shared part
+    for (size_t m = t->first; m < last; m++) {
+        size_t first, after = sight(f, t->layer, m, &first);
+        if (first < begin) begin = first;
+        if (after > reach) reach = after;
+    }
+    if (reach > length) reach = length;
+    for (size_t i = 0; i < t->rows * t->heads; i++) {
+        size_t at = (t->first + i / t->heads) * q + (t->head + i % t->heads) * width;
+        for (size_t j = 0; j < width; j++)
+            s->queries[i * width + j] = f->q[at + j] * p->attention_scale;
+    }
+    size_t common = make_pieces(f, t, view_of(f, t->first), 0, shared, 0, begin, reach, s->pieces);
+    if (common) begin = s->pieces[0].at;
+    as_piece *own = s->pieces + common;
+    kernels->attend_keys(kv, width, s->pieces, common, s->queries, t->rows * t->heads, s->scores,
+                         f->score_stride);
+    memset(s->mixed, 0, t->rows * t->heads * f->room * sizeof *s->mixed);
+    for (size_t m = t->first, n; m < last; m += n) {
+        n = run_of_view(f, m, last);
+        size_t end, at = (m - t->first) * t->heads;
+        size_t count = own_pieces(f, t, m, n, shared, length, own, &end);
+        float *scores = s->scores + at * f->score_stride;
+        kernels->attend_keys(kv, width, own, count, s->queries + at * width, n * t->heads, scores,
+                             f->score_stride);
+        size_t from = !common && count ? own[0].at : begin;
+        for (size_t i = 0; i < n * t->heads; i++)
+            weigh_row(f, t->layer, scores + i * f->score_stride, m + i / t->heads, from,
+                      end > reach ? end : reach);
+    }
+    kernels->attend_values(kv, width, s->pieces, common, s->scores, f->score_stride,
+                           t->rows * t->heads, s->mixed, f->room);
+    for (size_t m = t->first, n; m < last; m += n) {
+        n = run_of_view(f, m, last);
+        size_t end, at = (m - t->first) * t->heads;
+        size_t count = own_pieces(f, t, m, n, shared, length, own, &end);
+        kernels->attend_values(kv, width, own, count, s->scores + at * f->score_stride,
+                               f->score_stride, n * t->heads, s->mixed + at * f->room, f->room);
+    }
+    for (size_t i = 0; i < t->rows * t->heads; i++) {
+        float *mixed = f->mixed + (t->first + i / t->heads) * q + (t->head + i % t->heads) * width;
+        // A masked value adds +0, which turns a sum of -0 into +0; so every sum is taken there.
+        for (size_t j = 0; j < width; j++) mixed[j] = s->mixed[i * f->room + j] + 0.0f;
+    }
+}
+
+void as_attention_run(as_forward *f, size_t layer, size_t index, size_t members) {
+    const as_hparams *p = &f->model->hparams;
+    size_t group = p->heads / p->kv_heads;
+    size_t heads = group < AS_TILE ? group : AS_TILE, rows = AS_TILE / heads;
+    size_t tile_rows = (f->count + rows - 1) / rows, tile_heads = (group + heads - 1) / heads;
+    size_t count = tile_rows * tile_heads * p->kv_heads;
+    // In turn, not in blocks: later rows see more.
+    for (size_t i = index; i < count; i += members) {
+        size_t kv_head = i / tile_rows / tile_heads, first = i / tile_rows % tile_heads * heads;
+        tile t = {.layer = layer, .kv_head = kv_head, .first = i % tile_rows * rows};
+        t.rows = f->count - t.first < rows ? f->count - t.first : rows;
+        t.head = kv_head * group + first;
+        t.heads = group - first < heads ? group - first : heads;
+        t.store = f->device->store + (layer * p->kv_heads + kv_head) * f->device->head_size;
+        attend(f, &f->tiles[index], &t);
+    }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// attend.h - attention over pieces of a text, for the x86 tables.
+//
+// Included once by avx2.c and avx512.c, after template.h. Register tiles are those of the float
+// products: the 16 slots of a head, or 16 values, are the lanes, so every output keeps its chain.
+// Slots outside a piece are not read: another thread may be writing them.
+#ifndef AS_ATTEND_H
+#define AS_ATTEND_H
+
+#include "kernels/kv.h"
+
+INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
+    uint16_t halves[16] = {0};
+    memcpy(halves, p, n * sizeof *p);
+    return v_load_half(halves);
+}
+
+INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
+    uint8_t bytes[16] = {0};
+    memcpy(bytes, p, n);
+    return v_from_i8(_mm_loadu_si128((const __m128i *)bytes));
+}
+
+// Scales of the keys' block, slot by slot. Only Q8_0 has any.
+INLINE v16 load_key_scales(as_kv kv, bool whole, size_t width, const as_piece *p, size_t block) {
+    if (kv != AS_KV_Q8_0) return v_zero();
+    const uint8_t *scales = (const uint8_t *)p->head + kv_key_scales_at(width);
+    const uint16_t *at = (const uint16_t *)(const void *)scales + block * AS_PANEL + p->slot;
+    return whole ? v_load_half(at) : v_load_half_n(at, p->count);
+}
+
+INLINE v16 load_keys(as_kv kv, bool whole, const as_piece *p, size_t k, v16 scales) {
+    size_t at = k * AS_PANEL + p->slot;
+    if (kv == AS_KV_F32) {
+        const float *keys = (const float *)p->head + at;
+        return whole ? v_load(keys) : v_load_n(keys, p->count);
+    }
+    if (kv == AS_KV_F16) {
+        const uint16_t *keys = (const uint16_t *)p->head + at;
+        return whole ? v_load_half(keys) : v_load_half_n(keys, p->count);
+    }
+    const uint8_t *keys = (const uint8_t *)p->head + at;
+    v16 codes =
+        whole ? v_from_i8(_mm_loadu_si128((const __m128i *)keys)) : v_load_i8_n(keys, p->count);
+    return v_mul(codes, scales);
+}
+
+// `whole` pieces are all 16 slots of their heads. `pieces` and `rows` are constants after inlining.
+INLINE void tile_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t pieces,
+                      const float *q, size_t rows, float *scores, size_t stride) {
+    v16 acc[TILE_ROWS * TILE_PANELS > 4 ? TILE_ROWS * TILE_PANELS : 4];
+    UNROLL
+    for (size_t i = 0; i < pieces * rows; i++) acc[i] = v_zero();
+    for (size_t begin = 0; begin < width; begin += AS_QBLOCK) {
+        size_t end = MIN(begin + AS_QBLOCK, width);
+        v16 scales[4], keys[4];
+        UNROLL
+        for (size_t i = 0; i < pieces; i++)
+            scales[i] = load_key_scales(kv, whole, width, p + i, begin / AS_QBLOCK);
+        for (size_t k = begin; k < end; k++) {
+            UNROLL
+            for (size_t i = 0; i < pieces; i++) keys[i] = load_keys(kv, whole, p + i, k, scales[i]);
+            UNROLL
+            for (size_t m = 0; m < rows; m++) {
+                v16 qk = v_set1(q[m * width + k]);
+                UNROLL
+                for (size_t i = 0; i < pieces; i++)
+                    acc[m * pieces + i] = v_fma(keys[i], qk, acc[m * pieces + i]);
+            }
+        }
+    }
+    for (size_t m = 0; m < rows; m++) {
+        for (size_t i = 0; i < pieces; i++) {
+            float *at = scores + m * stride + p[i].at;
+            if (whole)
+                v_store(at, acc[m * pieces + i]);
+            else
+                v_store_n(at, acc[m * pieces + i], p->count);
+        }
+    }
+}
+
+// All rows against `group` pieces (4 or 1).
+INLINE void group_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t group,
+                       const float *q, size_t count, float *scores, size_t stride) {
+    const size_t wide = MIN(group, TILE_PANELS), two = MIN(group, 2);
+    size_t m = 0;
+    for (; count - m >= TILE_ROWS; m += TILE_ROWS)
+        for (size_t i = 0; i < group; i += wide)
+            tile_keys(kv, whole, width, p + i, wide, q + m * width, TILE_ROWS, scores + m * stride,
+                      stride);
+    if (count - m >= 4) {
+        for (size_t i = 0; i < group; i += wide)
+            tile_keys(kv, whole, width, p + i, wide, q + m * width, 4, scores + m * stride, stride);
+        m += 4;
+    }
+    if (count - m >= 2) {
+        for (size_t i = 0; i < group; i += two)
+            tile_keys(kv, whole, width, p + i, two, q + m * width, 2, scores + m * stride, stride);
+        m += 2;
+    }
+    if (count - m >= 1)
+        tile_keys(kv, whole, width, p, group, q + m * width, 1, scores + m * stride, stride);
+}
+
+INLINE void all_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                     const float *q, size_t count, float *scores, size_t stride) {
+    for (size_t i = 0; i < piece_count;) {
+        size_t whole = 0;
+        while (whole < 4 && i + whole < piece_count && pieces[i + whole].count == AS_PANEL) whole++;
+        if (whole == 4) {
+            group_keys(kv, true, width, pieces + i, 4, q, count, scores, stride);
+            i += 4;
+        } else if (whole) {
+            group_keys(kv, true, width, pieces + i++, 1, q, count, scores, stride);
+        } else {
+            group_keys(kv, false, width, pieces + i++, 1, q, count, scores, stride);
+        }
+    }
+}
+
+static void attend_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                        const float *q, size_t count, float *scores, size_t stride) {
+    if (kv == AS_KV_F32)
+        all_keys(AS_KV_F32, width, pieces, piece_count, q, count, scores, stride);
+    else if (kv == AS_KV_F16)
+        all_keys(AS_KV_F16, width, pieces, piece_count, q, count, scores, stride);
+    else
+        all_keys(AS_KV_Q8_0, width, pieces, piece_count, q, count, scores, stride);
+}
+
+// Values 16 * panel .. of a slot.
+INLINE v16 load_values(as_kv kv, size_t width, const uint8_t *values, const uint16_t *scales,
+                       size_t slot, size_t panel) {
+    size_t at = slot * kv_room(width) + panel * AS_PANEL;
+    if (kv == AS_KV_F32) return v_load((const float *)(const void *)values + at);
+    if (kv == AS_KV_F16) return v_load_half((const uint16_t *)(const void *)values + at);
+    float d = half_to_float(scales[slot * kv_blocks(width) + panel * AS_PANEL / AS_QBLOCK]);
+    return v_mul(v_from_i8(_mm_loadu_si128((const __m128i *)(values + at))), v_set1(d));
+}
+
+INLINE void tile_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                        size_t panel, size_t panels, const float *weights, size_t stride,
+                        size_t rows, float *y, size_t y_stride) {
+    v16 acc[TILE_ROWS * TILE_PANELS > 4 ? TILE_ROWS * TILE_PANELS : 4];
+    UNROLL
+    for (size_t m = 0; m < rows; m++) {
+        UNROLL
+        for (size_t i = 0; i < panels; i++)
+            acc[m * panels + i] = v_load(y + m * y_stride + (panel + i) * AS_PANEL);
+    }
+    for (const as_piece *p = pieces; p < pieces + piece_count; p++) {
+        const uint8_t *head = p->head, *values = head + kv_values_at(kv, width);
+        const uint16_t *scales = NULL;
+        if (kv == AS_KV_Q8_0)
+            scales = (const uint16_t *)(const void *)(head + kv_value_scales_at(width));
+        for (size_t j = 0; j < p->count; j++) {
+            v16 v[4];
+            UNROLL
+            for (size_t i = 0; i < panels; i++)
+                v[i] = load_values(kv, width, values, scales, p->slot + j, panel + i);
+            UNROLL
+            for (size_t m = 0; m < rows; m++) {
+                v16 weight = v_set1(weights[m * stride + p->at + j]);
+                UNROLL
+                for (size_t i = 0; i < panels; i++)
+                    acc[m * panels + i] = v_fma(v[i], weight, acc[m * panels + i]);
+            }
+        }
+    }
+    for (size_t m = 0; m < rows; m++)
+        for (size_t i = 0; i < panels; i++)
+            v_store(y + m * y_stride + (panel + i) * AS_PANEL, acc[m * panels + i]);
+}
+
+// All rows, `group` panels of values (4 or 1).
+INLINE void group_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                         size_t panel, size_t group, const float *weights, size_t stride,
+                         size_t count, float *y, size_t y_stride) {
+    const size_t wide = MIN(group, TILE_PANELS), two = MIN(group, 2);
+    size_t m = 0;
+    for (; count - m >= TILE_ROWS; m += TILE_ROWS)
+        for (size_t i = 0; i < group; i += wide)
+            tile_values(kv, width, pieces, piece_count, panel + i, wide, weights + m * stride,
+                        stride, TILE_ROWS, y + m * y_stride, y_stride);
+    if (count - m >= 4) {
+        for (size_t i = 0; i < group; i += wide)
+            tile_values(kv, width, pieces, piece_count, panel + i, wide, weights + m * stride,
+                        stride, 4, y + m * y_stride, y_stride);
+        m += 4;
+    }
+    if (count - m >= 2) {
+        for (size_t i = 0; i < group; i += two)
+            tile_values(kv, width, pieces, piece_count, panel + i, two, weights + m * stride,
+                        stride, 2, y + m * y_stride, y_stride);
+        m += 2;
+    }
+    if (count - m >= 1)
+        tile_values(kv, width, pieces, piece_count, panel, group, weights + m * stride, stride, 1,
+                    y + m * y_stride, y_stride);
+}
+
+INLINE void all_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                       const float *weights, size_t stride, size_t count, float *y,
+                       size_t y_stride) {
+    size_t panel = 0, panels = kv_room(width) / AS_PANEL;
+    for (; panel + 4 <= panels; panel += 4)
+        group_values(kv, width, pieces, piece_count, panel, 4, weights, stride, count, y, y_stride);
+    for (; panel < panels; panel++)
+        group_values(kv, width, pieces, piece_count, panel, 1, weights, stride, count, y, y_stride);
+}
+
+static void attend_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                          const float *weights, size_t stride, size_t count, float *y,
+                          size_t y_stride) {
+    if (kv == AS_KV_F32)
+        all_values(AS_KV_F32, width, pieces, piece_count, weights, stride, count, y, y_stride);
+    else if (kv == AS_KV_F16)
+        all_values(AS_KV_F16, width, pieces, piece_count, weights, stride, count, y, y_stride);
+    else
+        all_values(AS_KV_Q8_0, width, pieces, piece_count, weights, stride, count, y, y_stride);
+}
+
+#endif
