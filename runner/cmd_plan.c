@@ -197,6 +197,8 @@ static as_rc from_rehearsal(planning *p, as_err *err) {
     size_t workers = ops->info(target)->workers;
     if (!workers) workers = as_thread_cpus();
     if (p->args->concurrency > 0) workers = (size_t)p->args->concurrency;
+    size_t threads = ops->info(target)->threads;
+    if (threads && threads < workers) workers = threads;
     ops->close(target);
     if (rc || !r.count) return rc;
     double answers = (double)p->out.cases * (double)p->plan.suite.samples;

@@ -370,7 +370,7 @@ static as_rc run_cases(evaluation *v, as_arena *arena, as_summary *summary, as_e
         as_progress_end(&v->progress);
         if (!rc && e->ops->begin) fill_serving(v, arena, scheduler, &summary->serving);
         if (rc || v->over) stop_judges(v);
-        if (rc) as_scheduler_stop(scheduler);
+        if (rc || v->over) as_scheduler_stop(scheduler);
         as_scheduler_free(scheduler);
         as_serving *serving = &summary->serving;
         as_scrape_end(v->scrape, arena, serving);

@@ -69,6 +69,15 @@ static void cond_init(pthread_cond_t *cond) {
     pthread_condattr_destroy(&attributes);
 }
 
+static struct timespec time_in(uint64_t timeout_ns) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + timeout_ns % 1000000000u;
+    until.tv_sec += (time_t)(timeout_ns / 1000000000u + ns / 1000000000u);
+    until.tv_nsec = (long)(ns % 1000000000u);
+    return until;
+}
+
 as_queue *as_queue_new(size_t capacity) {
     as_queue *queue = as_mem_new(sizeof *queue);
     queue->items = as_mem_new(as_size_mul(capacity, sizeof *queue->items));
@@ -116,12 +125,7 @@ void *as_queue_pop(as_queue *queue) {
 
 size_t as_queue_pop_many(as_queue *queue, void **items, size_t most, uint64_t timeout_ns,
                          bool *timed_out) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t ns = (uint64_t)until.tv_nsec + timeout_ns;
-    until.tv_sec += (time_t)(ns / 1000000000u);
-    until.tv_nsec = (long)(ns % 1000000000u);
-
+    struct timespec until = time_in(timeout_ns);
     pthread_mutex_lock(&queue->lock);
     *timed_out = false;
     while (!queue->count && !queue->closed && !*timed_out)
@@ -175,8 +179,13 @@ void as_lock_give(as_lock *lock) {
     pthread_mutex_unlock(&lock->mutex);
 }
 
-void as_lock_wait(as_lock *lock) {
-    pthread_cond_wait(&lock->woken, &lock->mutex);
+void as_lock_wait(as_lock *lock, uint64_t timeout_ns) {
+    if (timeout_ns == UINT64_MAX) {
+        pthread_cond_wait(&lock->woken, &lock->mutex);
+    } else {
+        struct timespec until = time_in(timeout_ns);
+        pthread_cond_timedwait(&lock->woken, &lock->mutex, &until);
+    }
 }
 
 void as_lock_wake(as_lock *lock) {

@@ -41,7 +41,9 @@ typedef struct as_lock as_lock;
 as_lock *as_lock_new(void);
 void as_lock_take(as_lock *lock);
 void as_lock_give(as_lock *lock);
-void as_lock_wait(as_lock *lock); // gives it, sleeps until woken (or not), takes it again
+// Gives it, sleeps until woken or for `timeout_ns` (UINT64_MAX: for ever), takes it again. May also
+// return without a reason.
+void as_lock_wait(as_lock *lock, uint64_t timeout_ns);
 void as_lock_wake(as_lock *lock); // all that wait
 void as_lock_free(as_lock *lock);
 

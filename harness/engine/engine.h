@@ -186,7 +186,9 @@ typedef struct as_batcher_options {
     uint64_t memory; // bytes for keys and values; 0: a sensible number, and more for a long context
 } as_batcher_options;
 
-// AS_INVALID when the memory cannot hold one context: the message says how much can.
+// AS_INVALID when the memory cannot hold one context: the message says how much it takes.
+as_rc as_batcher_check(const as_model *model, const as_batcher_options *options,
+                       as_err *err) AS_MUST_USE;
 as_rc as_batcher_new(const as_model *model, const as_batcher_options *options, as_batcher **out,
                      as_err *err) AS_MUST_USE;
 void as_batcher_free(as_batcher *batcher); // all that was submitted is done
@@ -203,8 +205,8 @@ typedef struct as_batcher_facts {
     uint64_t rows, wanted; // rows computed, and those of them whose logits were needed
     uint64_t reused;       // tokens of prompts that were not computed again
     uint64_t batches;
-    size_t pages, pages_used;      // now, kept texts included
-    size_t page_tokens, page_size; // of a page, the latter in bytes
+    size_t pages, pages_used, pages_most; // in use now and at most, with what is kept
+    size_t page_tokens, page_size;        // of a page, the latter in bytes
     size_t context;
     const char *kv;
 } as_batcher_facts;

@@ -77,6 +77,7 @@ typedef struct as_target_info {
     as_str device;         // "cpu", "remote"
     as_str engine;         // "assay avx512"
     size_t workers;        // how many workers it can use; 0: as many as the user likes
+    size_t threads;        // of the requests under way, how many are computed at once; 0: all
     double call_worst_s;   // with all its attempts and waits one request ends within; 0: no limit
     double outage_worst_s; // that a target which worked may fail for before it is given up
     double requests_per_s; // its limit; 0: none
@@ -99,10 +100,11 @@ typedef struct as_target_ops {
                    as_answer *out);
     void (*worker_free)(as_target_worker *worker);
     void (*close)(as_target *target);
-    // A target that waits for others rather than computes has these instead of `answer`: its one
-    // worker keeps any number of requests going on one thread. `begin` hands one over; request,
-    // arena and answer stay the caller's and must live until `next` has given `tag` back. Not sent
-    // before `due_ns` (as_clock_ns; 0: at once), from which its latency then counts.
+    // A target that waits for others, or that computes many together, has these (besides `answer`
+    // or instead): its one worker keeps any number of requests going on one thread. `begin` hands
+    // one over; request, arena and answer stay the caller's and must live until `next` has given
+    // `tag` back. Not sent before `due_ns` (as_clock_ns; 0: at once), from which its latency then
+    // counts.
     void (*begin)(as_target_worker *worker, as_arena *arena, const as_request *request,
                   as_answer *out, void *tag, uint64_t due_ns);
     // The tag of one that is answered; NULL after `wait_ns` without one, or when woken.

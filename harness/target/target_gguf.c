@@ -1,34 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// gguf:PATH - the embedded engine as a target. Every worker has a session of its own; workers
-// share the model. What takes parallel work is cases, not one case's matrix rows: for models of
-// this size that keeps every core busy without waiting.
-#include <math.h>
+// gguf:PATH - the embedded engine as a target. A worker keeps any number of requests going: the
+// engine's batcher makes batches of all of them, on `threads` lanes side by side, over one cache.
 #include <stdlib.h>
 
 #include "harness/base/clock.h"
 #include "harness/base/file.h"
-#include "harness/base/jinja.h"
-#include "harness/base/sha256.h"
+#include "harness/base/log.h"
 #include "harness/base/thread.h"
-#include "harness/engine/engine.h"
 #include "harness/engine/ollama_store.h"
-#include "harness/target/target.h"
+#include "harness/target/gguf_case.h"
 
-enum { THREADS_MAX = 256, CONTEXT_MAX = 1 << 20 };
+enum {
+    THREADS_MAX = 256,
+    CONTEXT_MAX = 1 << 20,
+    REQUESTS = 32, // under way unless the user says otherwise, and more with many threads
+    REQUESTS_PER_THREAD = 8,
+};
 
 struct as_target {
     as_arena arena;
     as_model *model;
     const as_jinja *chat; // NULL: the file has no template
-    as_str pooling;       // of embeddings; empty: as the file says
-    size_t context;
+    as_batcher_options options;
+    as_str pooling; // of embeddings; empty: as the file says
     as_target_info info;
 };
 
 struct as_target_worker {
     const as_target *target;
-    as_session *session;   // NULL for an encoder
-    as_embedder *embedder; // NULL until texts are embedded
+    as_batcher *batcher;
+    as_lock *lock;             // of the next three
+    as_gguf_case *over, *last; // answered, in the order in which they were
+    bool woken;
+    as_embedders embedders;
+    as_gguf_case *early; // not due yet
+    as_gguf_case *idle;
 };
 
 static void gguf_close(as_target *target) {
@@ -51,6 +57,24 @@ static as_rc check_cpu(as_str uri, as_str cpu, as_err *err) {
                    near ? near : "", near ? "'?)" : "");
 }
 
+// A number of bytes: 4096, 512K, 300M, 2G.
+static as_rc read_size(as_str uri, as_str text, uint64_t *out, as_err *err) {
+    static const char units[] = "KMG";
+    unsigned shift = 0;
+    int64_t value;
+    if (!text.ptr) return AS_OK;
+    as_str number = text;
+    for (unsigned i = 0; number.len && units[i]; i++)
+        if ((number.ptr[number.len - 1] & ~0x20) == units[i]) shift = 10 * (i + 1);
+    if (shift) number.len--;
+    if (!as_str_to_i64(number, &value) || value < 1 || value > INT64_MAX >> shift)
+        return as_fail(err, AS_INVALID,
+                       "target '%.*s': memory is '%.*s'; expected a size like 512M or 2G",
+                       AS_STR_ARG(uri), AS_STR_ARG(text));
+    *out = (uint64_t)value << shift;
+    return AS_OK;
+}
+
 static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_err *err) {
     as_str cpu = as_str_copy(&t->arena, as_target_uri_value(uri, "cpu", AS_STR("auto")));
     as_str device = as_target_uri_value(uri, "device", AS_STR("cpu"));
@@ -63,8 +87,14 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
     if (!rc) rc = as_target_uri_count(t->info.uri, uri, "threads", 1, THREADS_MAX, &threads, err);
     if (!rc) rc = as_target_uri_count(t->info.uri, uri, "ctx", 8, CONTEXT_MAX, &context, err);
     if (rc) return rc;
-    t->context = (size_t)context;
-    t->info.workers = (size_t)threads;
+    t->options = (as_batcher_options){.context = (size_t)context, .lanes = (size_t)threads};
+    t->options.kv = as_str_copy(&t->arena, as_target_uri_value(uri, "kv", AS_STR("")));
+    rc = read_size(t->info.uri, as_target_uri_value(uri, "memory", (as_str){NULL, 0}),
+                   &t->options.memory, err);
+    if (rc) return rc;
+    t->info.threads = (size_t)threads;
+    t->info.workers = t->info.threads * REQUESTS_PER_THREAD;
+    if (t->info.workers < REQUESTS) t->info.workers = REQUESTS;
     t->pooling = as_str_copy(&t->arena, as_target_uri_value(uri, "pooling", AS_STR("")));
     as_str lora = as_target_uri_value(uri, "lora", (as_str){NULL, 0});
     as_str quant = as_str_copy(&t->arena, as_target_uri_value(uri, "quant", AS_STR("")));
@@ -80,6 +110,10 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
     }
     rc = as_model_open(path.ptr, &options, &t->model, err);
     if (rc) return rc;
+    if (as_batcher_check(t->model, &t->options, err)) {
+        as_err_prefix(err, "target '%.*s'", AS_STR_ARG(t->info.uri));
+        return AS_INVALID;
+    }
     as_str template_ = as_model_facts(t->model)->chat_template;
     if (template_.len && as_jinja_parse(&t->arena, template_, &t->chat, err)) {
         as_err_prefix(err, "chat template of '%s'", path.ptr);
@@ -89,8 +123,8 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
 }
 
 static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err) {
-    static const char *const keys[] = {"threads", "ctx",  "device",  "cpu",
-                                       "quant",   "lora", "pooling", NULL};
+    static const char *const keys[] = {"threads", "ctx", "device", "cpu", "quant",
+                                       "lora",    "kv",  "memory", NULL};
     as_target *t = as_mem_new(sizeof *t);
     t->info.uri = as_str_copy(&t->arena, uri);
     as_target_uri parsed;
@@ -104,7 +138,11 @@ static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err
     t->info.model_sha256 = facts->sha256;
     t->info.model_name = facts->name;
     t->info.device = AS_STR("cpu");
-    t->info.engine = as_strf(&t->arena, "assay %.*s", AS_STR_ARG(facts->kernels));
+    // What answers depend on: other keys and values are another model.
+    bool plain = !t->options.kv.len || as_str_is(t->options.kv, "f32");
+    t->info.engine = as_strf(&t->arena, "assay %.*s%s%.*s", AS_STR_ARG(facts->kernels),
+                             plain ? "" : " kv=", plain ? 0 : (int)t->options.kv.len,
+                             plain ? "" : t->options.kv.ptr);
     *out = t;
     return AS_OK;
 }
@@ -114,330 +152,170 @@ static const as_target_info *gguf_info(const as_target *target) {
 }
 
 static as_rc gguf_worker_new(as_target *target, as_target_worker **out, as_err *err) {
-    as_session *session = NULL;
-    as_rc rc = AS_OK;
-    if (!as_model_facts(target->model)->encoder)
-        rc = as_session_new(target->model, target->context, 1, &session, err);
+    as_batcher *batcher;
+    as_rc rc = as_batcher_new(target->model, &target->options, &batcher, err);
     if (rc) return rc;
     as_target_worker *worker = as_mem_new(sizeof *worker);
-    *worker = (as_target_worker){.target = target, .session = session};
+    *worker = (as_target_worker){target, batcher, .lock = as_lock_new()};
+    as_embedders_init(&worker->embedders, target->model, target->pooling, target->options.context);
     *out = worker;
     return AS_OK;
 }
 
+static void say_facts(as_target_worker *w) {
+    as_batcher_facts f = as_batcher_stats(w->batcher);
+    as_log_debug("engine: %llu rows in %llu batches, logits of %llu; %llu prompt tokens were there "
+                 "already; keys and values (%s): %zu of %zu MiB used",
+                 (unsigned long long)f.rows, (unsigned long long)f.batches,
+                 (unsigned long long)f.wanted, (unsigned long long)f.reused, f.kv,
+                 f.pages_most * f.page_size >> 20, f.pages * f.page_size >> 20);
+}
+
 static void gguf_worker_free(as_target_worker *worker) {
-    as_session_free(worker->session);
-    as_embedder_free(worker->embedder);
+    if (as_batcher_stats(worker->batcher).rows) say_facts(worker);
+    as_batcher_free(worker->batcher);
+    for (as_gguf_case *c = worker->idle, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    as_embedders_free(&worker->embedders);
+    as_lock_free(worker->lock);
     free(worker);
 }
 
-static as_rc render_chat(const as_target *t, as_arena *arena, const as_request *request,
-                         as_buf *out, as_err *err) {
-    as_json *messages = as_json_new(arena, AS_JSON_ARRAY);
-    for (size_t i = 0; i < request->message_count; i++) {
-        as_json *m = as_json_new(arena, AS_JSON_OBJECT);
-        // What data holds is text: a control token written in it must not become one.
-        as_str content = as_model_guard(t->model, arena, request->messages[i].content);
-        as_json_set(arena, m, "role", as_json_new_str(arena, request->messages[i].role));
-        as_json_set(arena, m, "content", as_json_new_str(arena, content));
-        as_json_append(messages, m);
-    }
-    const as_model *model = t->model;
-    const as_model_info *facts = as_model_facts(model);
-    as_json *variables = as_json_new(arena, AS_JSON_OBJECT);
-    as_json_set(arena, variables, "messages", messages);
-    as_json_set(arena, variables, "add_generation_prompt", as_json_new_bool(arena, true));
-    as_str bos =
-        facts->bos == UINT32_MAX ? AS_STR("") : as_model_token_text(model, facts->bos, true);
-    as_str eos =
-        facts->eos == UINT32_MAX ? AS_STR("") : as_model_token_text(model, facts->eos, true);
-    as_json_set(arena, variables, "bos_token", as_json_new_str(arena, bos));
-    as_json_set(arena, variables, "eos_token", as_json_new_str(arena, eos));
-    return as_jinja_render(t->chat, arena, variables, out, err);
+// By a thread of the engine.
+static void take_over(as_gguf_case *c) {
+    as_target_worker *w = c->worker;
+    c->next = NULL;
+    as_lock_take(w->lock);
+    if (w->over)
+        w->last->next = c;
+    else
+        w->over = c;
+    w->last = c;
+    as_lock_wake(w->lock);
+    as_lock_give(w->lock);
 }
 
-static bool is_space(char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-// The prompt without a chat template.
-static as_str join_contents(as_arena *arena, const as_request *request) {
-    as_buf text = {0};
-    for (size_t i = 0; i < request->message_count; i++) {
-        if (i) as_buf_char(&text, '\n');
-        as_buf_str(&text, request->messages[i].content);
-    }
-    as_str joined = as_str_copy(arena, as_buf_view(&text));
-    as_buf_free(&text);
-    return joined;
-}
-
-// Tokens of the whole prompt, and the hash of its text as the model sees it.
-static as_rc build_prompt(const as_target *t, as_arena *arena, const as_request *request,
-                          as_tokens *out, as_str *sha256, as_err *err) {
-    bool chat = t->chat && !request->raw;
-    as_buf rendered = {0};
-    as_rc rc = AS_OK;
-    if (chat) rc = render_chat(t, arena, request, &rendered, err);
-    as_str text = chat ? as_buf_view(&rendered) : join_contents(arena, request);
-    if (!rc) rc = as_model_tokenize(t->model, arena, text, chat, true, out, err);
-    *sha256 = as_sha256_of(arena, text);
-    as_buf_free(&rendered);
-    return rc;
-}
-
-// What follows a prompt that is no chat is joined to it by one space, unless there is white space
-// already. SentencePiece puts that space there itself.
-static as_rc tokenize_next(const as_target *t, as_arena *arena, const as_request *request,
-                           as_str text, as_tokens *out, as_err *err) {
-    bool chat = t->chat && !request->raw;
-    as_str last =
-        request->message_count ? request->messages[request->message_count - 1].content : AS_STR("");
-    bool apart = !last.len || is_space(last.ptr[last.len - 1]) || !text.len || is_space(*text.ptr);
-    if (!chat && !apart && !as_model_facts(t->model)->adds_space)
-        text = as_strf(arena, " %.*s", AS_STR_ARG(text));
-    return as_model_tokenize(t->model, arena, text, false, false, out, err);
-}
-
-static void answer_choices(as_target_worker *w, as_arena *arena, const as_request *request,
-                           as_tokens prompt, as_answer *out, as_err *err) {
-    as_tokens *choices = AS_NEW_ARRAY(arena, as_tokens, request->choice_count);
-    for (size_t i = 0; i < request->choice_count; i++) {
-        if (tokenize_next(w->target, arena, request, request->choices[i], &choices[i], err)) {
-            out->outcome = AS_OUT_BAD_RESPONSE;
-            return;
-        }
-        out->tokens_in += choices[i].count;
-    }
-    out->choice_logprobs = AS_NEW_ARRAY(arena, double, request->choice_count);
-    if (as_session_choices(w->session, prompt, choices, request->choice_count,
-                           out->choice_logprobs) == AS_EVAL_TOO_LONG) {
-        out->choice_logprobs = NULL;
-        out->outcome = AS_OUT_TRUNCATED;
-        return;
-    }
-    for (size_t i = 1; i < request->choice_count; i++)
-        if (out->choice_logprobs[i] > out->choice_logprobs[out->best]) out->best = i;
-    out->output = request->choices[out->best];
-}
-
-static void answer_loglikelihood(as_target_worker *w, as_arena *arena, const as_request *request,
-                                 as_tokens prompt, as_answer *out, as_err *err) {
-    as_tokens text;
-    if (tokenize_next(w->target, arena, request, request->continuation, &text, err)) {
-        out->outcome = AS_OUT_BAD_RESPONSE;
-        return;
-    }
-    out->tokens_in += text.count;
-    out->output = request->continuation;
-    if (as_session_score(w->session, prompt, text, &out->logprob, &out->greedy)) {
-        out->outcome = AS_OUT_TRUNCATED;
-        return;
-    }
-    out->logprob_tokens = text.count - (!prompt.count && text.count);
-    out->has_logprob = true;
-}
-
-// A text of any length, in windows as lm-evaluation-harness cuts it: each token is predicted once,
-// the first ones after the beginning token, those of a later window after the one before them, and
-// those of the last, shorter one after as much as fits the context.
-static void answer_rolling(as_target_worker *w, as_arena *arena, const as_request *request,
-                           as_answer *out, as_err *err) {
-    const as_model_info *facts = as_model_facts(w->target->model);
-    size_t context = w->target->context ? w->target->context : facts->context_length;
-    uint32_t prefix = facts->bos != UINT32_MAX ? facts->bos : facts->eos;
-    as_str text = join_contents(arena, request);
-    as_tokens all;
-    out->output = text;
-    out->prompt_sha256 = as_sha256_of(arena, text);
-    if (as_model_tokenize(w->target->model, arena, text, false, false, &all, err)) {
-        out->outcome = AS_OUT_BAD_RESPONSE;
-        return;
-    }
-    out->greedy = true;
-    for (size_t done = 0; done < all.count;) {
-        size_t left = all.count - done, n = left < context ? left : context;
-        size_t before = done ? context - n + 1 : prefix != UINT32_MAX;
-        as_tokens prompt = {done ? all.ids + done - before : &prefix, before};
-        double logprob;
-        bool greedy;
-        as_eval_status status =
-            as_session_score(w->session, prompt, (as_tokens){all.ids + done, n}, &logprob, &greedy);
-        if (status != AS_EVAL_OK) {
-            out->outcome = AS_OUT_TRUNCATED;
-            return;
-        }
-        out->logprob += logprob;
-        out->greedy = out->greedy && greedy;
-        out->logprob_tokens += n - !before;
-        done += n;
-    }
-    out->tokens_in = all.count;
-    out->has_logprob = true;
-}
-
-static void answer_vectors(as_target_worker *w, as_arena *arena, const as_request *request,
-                           as_answer *out, as_err *err) {
+static void gguf_begin(as_target_worker *w, as_arena *arena, const as_request *request,
+                       as_answer *out, void *tag, uint64_t due_ns) {
     const as_target *t = w->target;
-    size_t width = as_model_facts(t->model)->width, n = request->input_count;
-    as_tokens *texts = AS_NEW_ARRAY(arena, as_tokens, n + 1);
-    out->prompt_sha256 = as_target_inputs_sha256(arena, request);
-    out->output = AS_STR("");
-    as_rc rc = AS_OK;
-    if (!w->embedder) rc = as_embedder_new(t->model, t->pooling, t->context, 1, &w->embedder, err);
-    for (size_t i = 0; !rc && i < n; i++) {
-        rc = as_embedder_tokenize(w->embedder, arena, request->inputs[i], &texts[i], err);
-        if (!rc) out->tokens_in += texts[i].count;
-    }
-    if (rc) {
-        out->outcome = AS_OUT_BAD_RESPONSE;
+    as_gguf_case *c = w->idle;
+    if (c)
+        w->idle = c->next;
+    else
+        c = as_mem_new(sizeof *c);
+    *c = (as_gguf_case){.model = t->model,
+                        .chat = t->chat,
+                        .context = t->options.context,
+                        .batcher = w->batcher,
+                        .embedders = &w->embedders,
+                        .request = request,
+                        .arena = arena,
+                        .answer = out,
+                        .due_ns = due_ns,
+                        .over = take_over,
+                        .worker = w,
+                        .tag = tag};
+    if (!c->context) c->context = as_model_facts(t->model)->context_length;
+    if (!due_ns) {
+        as_gguf_case_submit(c);
         return;
     }
-    float *vectors = AS_NEW_ARRAY(arena, float, n *width + 1);
-    if (as_embedder_run(w->embedder, texts, n, vectors) != AS_EVAL_OK) {
-        out->outcome = AS_OUT_TRUNCATED;
-        return;
+    as_gguf_case **at = &w->early;
+    while (*at && (*at)->due_ns <= due_ns) at = &(*at)->next;
+    c->next = *at;
+    *at = c;
+}
+
+// Hands on what is due by now. How long to wait for the next one.
+static uint64_t submit_due(as_target_worker *w) {
+    for (;;) {
+        as_gguf_case *c = w->early;
+        if (!c) return UINT64_MAX;
+        uint64_t now = as_clock_ns();
+        if (c->due_ns > now) return c->due_ns - now;
+        w->early = c->next;
+        as_gguf_case_submit(c);
     }
-    out->vectors = vectors;
-    out->vector_width = width;
 }
 
-// A copy with U+FFFD for NUL, which no line of the journal can hold.
-static as_str without_nul(as_arena *arena, as_str text) {
-    as_buf out = {0};
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i])
-            as_buf_char(&out, text.ptr[i]);
-        else
-            as_buf_text(&out, "\xef\xbf\xbd");
+static void *gguf_next(as_target_worker *w, uint64_t wait_ns) {
+    uint64_t start = as_clock_ns();
+    for (;;) {
+        uint64_t pause = submit_due(w), spent = as_clock_ns() - start;
+        as_lock_take(w->lock);
+        as_gguf_case *c = w->over;
+        bool stop = w->woken || spent >= wait_ns;
+        if (c) {
+            w->over = c->next;
+        } else if (stop) {
+            w->woken = false;
+        } else {
+            uint64_t left = wait_ns == UINT64_MAX ? wait_ns : wait_ns - spent;
+            as_lock_wait(w->lock, left < pause ? left : pause);
+        }
+        as_lock_give(w->lock);
+        if (!c && stop) return NULL;
+        if (!c) continue;
+        void *tag = c->tag;
+        c->next = w->idle;
+        w->idle = c;
+        return tag;
     }
-    as_str copy = as_str_copy(arena, as_buf_view(&out));
-    as_buf_free(&out);
-    return copy;
 }
 
-typedef struct generation {
-    const as_target *target;
-    const as_request *request;
-    uint64_t start_ns, first_ns;
-    as_buf text;
-    bool stopped;
-} generation;
+static void gguf_wake(as_target_worker *w) {
+    as_lock_take(w->lock);
+    w->woken = true;
+    as_lock_wake(w->lock);
+    as_lock_give(w->lock);
+}
 
-static bool take_token(void *context, uint32_t token) {
-    generation *g = context;
-    if (!g->first_ns) g->first_ns = as_clock_ns();
-    size_t before = g->text.len;
-    as_buf_str(&g->text, as_model_token_text(g->target->model, token, false));
-    for (size_t i = 0; i < g->request->stop_count; i++) {
-        as_str stop = g->request->stops[i];
-        // A stop may begin in an earlier token.
-        size_t from = before > stop.len ? before - stop.len : 0;
-        size_t hit = as_str_find(as_buf_view(&g->text), stop, from);
-        if (hit == SIZE_MAX) continue;
-        g->text.len = hit;
-        g->stopped = true;
+static void gguf_cancel(as_target_worker *w) {
+    as_batcher_cancel(w->batcher);
+    for (as_gguf_case *c; (c = w->early);) {
+        w->early = c->next;
+        as_gguf_case_submit(c); // only to be cancelled
     }
-    return !g->stopped;
-}
-
-// A stream of chance for each answer to each case: the first 64 bits of the hash of its key.
-static uint64_t stream_of(as_arena *arena, const as_request *request) {
-    as_str hex = as_sha256_of(arena, as_sample_key(arena, request->id, request->sample));
-    uint64_t stream = 0;
-    for (size_t i = 0; i < 16; i++) {
-        char c = hex.ptr[i];
-        stream = stream << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return stream;
-}
-
-static void answer_text(as_target_worker *w, as_arena *arena, const as_request *request,
-                        as_tokens prompt, as_answer *out) {
-    generation g = {.target = w->target, .request = request, .start_ns = as_clock_ns()};
-    size_t count = 0;
-    bool ended = false;
-    as_sampling sampling = {.temperature = request->temperature,
-                            .top_p = request->top_p,
-                            .min_p = request->min_p,
-                            .top_k = request->top_k,
-                            .seed = request->seed,
-                            .stream = stream_of(arena, request)};
-    as_eval_status status = as_session_generate(w->session, prompt, request->max_tokens, &sampling,
-                                                take_token, &g, &count, &ended);
-    if (g.first_ns) out->ttft_ms = (double)(g.first_ns - g.start_ns) / 1e6;
-    out->tokens_out = count;
-    out->output = without_nul(arena, as_buf_view(&g.text));
-    if (status == AS_EVAL_TOO_LONG || (!ended && !g.stopped)) out->outcome = AS_OUT_TRUNCATED;
-    as_buf_free(&g.text);
-}
-
-static as_rc refuse_encoder(const as_target *t, as_err *err) {
-    return as_fail(err, AS_INVALID,
-                   "target '%.*s' is an encoder: it embeds texts and predicts no tokens",
-                   AS_STR_ARG(t->info.uri));
-}
-
-static as_rc gguf_accepts(const as_target *target, const as_request *request, as_err *err) {
-    bool embeds = request->task == AS_TASK_EMBED;
-    if (!embeds && as_model_facts(target->model)->encoder) return refuse_encoder(target, err);
-    if (!embeds) return AS_OK;
-    as_embedder *embedder;
-    as_rc rc = as_embedder_new(target->model, target->pooling, target->context, 1, &embedder, err);
-    if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(target->info.uri));
-    if (!rc) as_embedder_free(embedder);
-    return rc;
 }
 
 static void gguf_answer(as_target_worker *w, as_arena *arena, const as_request *request,
                         as_answer *out) {
-    uint64_t start_ns = as_clock_ns();
-    *out = (as_answer){.outcome = AS_OUT_OK, .ttft_ms = NAN, .attempts = 1};
-    as_err err = {0};
-    as_tokens prompt = {0};
-    if (request->task == AS_TASK_EMBED) {
-        answer_vectors(w, arena, request, out, &err);
-    } else if (!w->session) {
-        refuse_encoder(w->target, &err);
-        out->outcome = AS_OUT_BAD_RESPONSE;
-    } else if (request->task == AS_TASK_ROLLING) {
-        answer_rolling(w, arena, request, out, &err);
-    } else if (build_prompt(w->target, arena, request, &prompt, &out->prompt_sha256, &err)) {
-        out->outcome = AS_OUT_BAD_RESPONSE;
-    } else {
-        out->tokens_in = prompt.count;
-        if (request->task == AS_TASK_CHOICE)
-            answer_choices(w, arena, request, prompt, out, &err);
-        else if (request->task == AS_TASK_LOGLIKELIHOOD)
-            answer_loglikelihood(w, arena, request, prompt, out, &err);
-        else
-            answer_text(w, arena, request, prompt, out);
-    }
-    out->latency_ms = (double)(as_clock_ns() - start_ns) / 1e6;
-    size_t context =
-        w->target->context ? w->target->context : as_model_facts(w->target->model)->context_length;
-    if (out->outcome == AS_OUT_TRUNCATED && request->task == AS_TASK_EMBED)
-        out->error = as_strf(arena, "without tokens, or longer than the context of %zu", context);
-    else if (out->outcome == AS_OUT_TRUNCATED)
-        out->error =
-            as_strf(arena, "%s (%zu prompt tokens, context %zu, max_tokens %zu)",
-                    out->tokens_out ? "cut off before the answer ended" : "longer than the context",
-                    prompt.count, context, request->max_tokens);
-    else if (out->outcome != AS_OUT_OK)
-        out->error = as_str_copy(arena, as_str_of(err.text));
+    gguf_begin(w, arena, request, out, w, 0);
+    while (!gguf_next(w, UINT64_MAX)) continue;
+}
+
+static as_rc gguf_accepts(const as_target *target, const as_request *request, as_err *err) {
+    bool embeds = request->task == AS_TASK_EMBED;
+    if (!embeds && as_model_facts(target->model)->encoder)
+        return as_fail(err, AS_INVALID,
+                       "target '%.*s' is an encoder: it embeds texts and predicts no tokens",
+                       AS_STR_ARG(target->info.uri));
+    if (!embeds) return AS_OK;
+    as_embedder *embedder;
+    as_rc rc =
+        as_embedder_new(target->model, target->pooling, target->options.context, 1, &embedder, err);
+    if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(target->info.uri));
+    if (!rc) as_embedder_free(embedder);
+    return rc;
 }
 
 const as_target_ops as_target_gguf = {
     .scheme = "gguf",
     .scores_texts = true,
     .embeds = true,
-    .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512&lora=FILE&"
-              "pooling=mean|cls|last]",
+    .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512&lora=FILE"
+              "&kv=f32|f16|q8_0&memory=SIZE&pooling=mean|cls|last]",
     .open = gguf_open,
     .info = gguf_info,
     .worker_new = gguf_worker_new,
     .answer = gguf_answer,
-    .accepts = gguf_accepts,
+    .begin = gguf_begin,
+    .next = gguf_next,
+    .wake = gguf_wake,
+    .cancel = gguf_cancel,
     .worker_free = gguf_worker_free,
     .close = gguf_close,
+    .accepts = gguf_accepts,
 };

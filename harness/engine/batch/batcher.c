@@ -279,7 +279,8 @@ static bool place(as_batcher *b, as_case *c) {
     b->facts.reused += matched;
     c->pages = AS_NEW_ARRAY(&c->arena, uint32_t, c->page_count);
     for (size_t i = 0; i < c->page_count; i++) c->pages[i] = as_pages_take(&b->pages);
-    size_t room = work->prompt.count;
+    size_t used = b->pages.count - b->pages.idle_count, room = work->prompt.count;
+    if (used > b->facts.pages_most) b->facts.pages_most = used;
     if (work->kind == AS_WORK_GENERATE) room += work->max_tokens;
     c->views = AS_NEW_ARRAY(&c->arena, as_view, 1 + work->text_count);
     c->spans = AS_NEW_ARRAY(&c->arena, as_span, room + 1);
@@ -535,7 +536,7 @@ static void serve(void *lane_in) {
     for (;;) {
         if (step(l)) continue;
         if (b->closing && !b->waiting && !b->begun.first && !b->active.first) break;
-        as_lock_wait(b->lock);
+        as_lock_wait(b->lock, UINT64_MAX);
     }
     as_lock_wake(b->lock); // the others may go too
     as_lock_give(b->lock);
@@ -543,18 +544,30 @@ static void serve(void *lane_in) {
 
 // --- the interface -----------------------------------------------------------------------------
 
-as_rc as_batcher_new(const as_model *model, const as_batcher_options *options, as_batcher **out,
-                     as_err *err) {
-    as_batcher *b = as_mem_new(sizeof *b);
-    size_t pages = 0, lanes = options->lanes ? options->lanes : 1;
+// What needs no memory yet; *pages there are to be.
+static as_rc plan_memory(as_batcher *b, const as_model *model, const as_batcher_options *options,
+                         size_t *pages, as_err *err) {
     *b = (as_batcher){.model = model, .backend = &as_backend_cpu, .driven = !options->lanes};
     b->context = options->context ? options->context : model->info.context_length;
     b->chunk = options->chunk ? options->chunk : AS_CHUNK;
     b->group_slots = b->chunk > GROUP_SLOTS ? b->chunk : GROUP_SLOTS;
+    as_rc rc = check(model, options, &b->kv, err);
+    return rc ? rc : count_pages(b, options->memory, pages, err);
+}
+
+as_rc as_batcher_check(const as_model *model, const as_batcher_options *options, as_err *err) {
+    as_batcher b;
+    size_t pages;
+    return plan_memory(&b, model, options, &pages, err);
+}
+
+as_rc as_batcher_new(const as_model *model, const as_batcher_options *options, as_batcher **out,
+                     as_err *err) {
+    as_batcher *b = as_mem_new(sizeof *b);
+    size_t pages = 0, lanes = options->lanes ? options->lanes : 1;
+    as_rc rc = plan_memory(b, model, options, &pages, err);
     b->lock = as_lock_new();
     b->waiting_end = &b->waiting;
-    as_rc rc = check(model, options, &b->kv, err);
-    if (!rc) rc = count_pages(b, options->memory, &pages, err);
     if (!rc) rc = b->backend->open(model, b->kv, b->context, pages, &b->device, err);
     if (!rc) {
         b->pages = as_pages_new(pages);
