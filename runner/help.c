@@ -140,7 +140,8 @@ const as_command as_commands[] = {
      "  perplexity MODEL FILE  of a text, in windows of 512 tokens (?ctx=N): the second half of\n"
      "                         each is scored\n"
      "  bench MODEL            tokens per second of prompt and decoding, beside what this machine\n"
-     "                         can read and compute\n"
+     "                         can read and compute; and of 32 cases at once after one prefix,\n"
+     "                         cases per second (4 choices each) and tokens per second\n"
      "  pull SOURCE            hf:OWNER/REPO[@REVISION]/FILE or its URL: pinned to the commit,\n"
      "                         resumed, all parts of a model, verified by the SHA-256 that the "
      "hub\n"
@@ -207,6 +208,16 @@ static void put_targets(as_buf *out) {
     for (size_t i = 0; as_targets[i]; i++) as_buff(out, "  %s\n", as_targets[i]->syntax);
     as_buf_text(
         out,
+        "\nkeys of gguf:\n"
+        "  threads=N      lanes that compute side by side (all processors). Cases share batches\n"
+        "                 and one cache of keys and values: what prompts begin with alike is\n"
+        "                 computed once. --concurrency says how many cases are under way\n"
+        "  memory=SIZE    for that cache (512M, and more where one context needs it); what was "
+        "used\n"
+        "                 the longest ago goes first. -v says what was used\n"
+        "  kv=TYPE        how it keeps them: f32, f16 (half the memory), q8_0 (about a quarter).\n"
+        "                 The latter two are another model: results differ, and the run says so\n"
+        "  latency        counts from when the engine begins with a case, others beside it\n"
         "\npresets (assay targets): NAME:MODEL, or NAME:URL#MODEL for another address, with the "
         "keys of\n"
         "  its adapter and ?base=URL: groq:MODEL, anthropic:MODEL, vllm:http://gpu1:8000/v1#MODEL\n"

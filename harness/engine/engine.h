@@ -211,6 +211,10 @@ typedef struct as_batcher_facts {
     const char *kv;
 } as_batcher_facts;
 as_batcher_facts as_batcher_stats(as_batcher *batcher);
+// A session with more to say: `team` threads work on one batch; `lanes` is 0.
+as_rc as_session_open(const as_model *model, const as_batcher_options *options, as_session **out,
+                      as_err *err) AS_MUST_USE;
+
 const char *as_batcher_failure(const as_batcher *batcher); // one sentence, after AS_EVAL_FAILED
 
 // Bytes that keys and values of a token take; 0 when the type is unknown.

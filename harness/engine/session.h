@@ -15,10 +15,6 @@ enum {
     AS_THREADS_MAX = 256,
 };
 
-// as_session_new with more to say; `team` threads, `lanes` is 0.
-as_rc as_session_open(const as_model *model, const as_batcher_options *options, as_session **out,
-                      as_err *err) AS_MUST_USE;
-
 // Tokens of the last prompt that were not computed for it.
 size_t as_session_reused(const as_session *session);
 

@@ -166,12 +166,30 @@ static void put_types(order *o, as_json *out, const as_gguf *file) {
     as_json_set(o->arena, out, "types", types);
 }
 
+// What the keys and values of its context take, by the type they are kept in (?kv=TYPE), in bytes.
+static void put_cache(order *o, as_json *out, const as_model *model) {
+    static const char *const types[] = {"f32", "f16", "q8_0"};
+    as_json *cache = as_json_new(o->arena, AS_JSON_OBJECT);
+    double context = (double)as_model_facts(model)->context_length;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        as_json *one = as_json_new(o->arena, AS_JSON_OBJECT);
+        double token = (double)as_model_kv_size(model, as_str_of(types[i]));
+        put_number(o, one, "token", token);
+        put_number(o, one, "context", token * context);
+        as_json_set(o->arena, cache, types[i], one);
+    }
+    as_json_set(o->arena, out, "keys_and_values", cache);
+}
+
 // Whether the engine takes it, by loading it.
 static void put_support(order *o, as_json *out, const char *path) {
     as_model *model;
     as_err err = {0};
     bool runs = !as_model_open(path, NULL, &model, &err);
-    if (runs) as_model_close(model);
+    if (runs) {
+        put_cache(o, out, model);
+        as_model_close(model);
+    }
     as_json_set(o->arena, out, "runs", as_json_new_bool(o->arena, runs));
     if (!runs) put_text(o, out, "reason", as_str_of(err.text));
 }
@@ -232,9 +250,9 @@ static as_rc quantize(order *o, as_err *err) {
 // --- models that are run -------------------------------------------------------------------
 
 // A path, or a gguf: target with its settings.
-static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *threads, as_model **out,
-                        as_err *err) {
-    static const char *const keys[] = {"threads", "ctx", "cpu", "quant", "lora", NULL};
+static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *threads, as_str *kv,
+                        as_model **out, as_err *err) {
+    static const char *const keys[] = {"threads", "ctx", "cpu", "quant", "lora", "kv", NULL};
     bool bare = !as_str_starts(spec, AS_STR("gguf:"));
     as_str uri = as_strf(o->arena, "%s%.*s", bare ? "gguf:" : "", AS_STR_ARG(spec));
     as_target_uri parsed;
@@ -242,6 +260,7 @@ static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *thread
     if (!rc) rc = as_target_uri_count(uri, &parsed, "threads", 1, THREADS_MAX, threads, err);
     if (!rc) rc = as_target_uri_count(uri, &parsed, "ctx", 8, CONTEXT_MAX, context, err);
     if (rc) return rc;
+    *kv = as_target_uri_value(&parsed, "kv", AS_STR(""));
     as_str cpu = as_target_uri_value(&parsed, "cpu", AS_STR("auto"));
     as_str quant = as_target_uri_value(&parsed, "quant", AS_STR(""));
     as_model_options options = {.cpu = as_str_copy(o->arena, cpu).ptr};
@@ -291,7 +310,7 @@ static as_rc score_windows(as_session *session, as_tokens text, size_t window, u
 }
 
 static as_rc measure_perplexity(order *o, const as_model *model, int64_t context, int64_t threads,
-                                as_err *err) {
+                                as_str kv, as_err *err) {
     const as_model_info *facts = as_model_facts(model);
     as_str text;
     as_tokens tokens;
@@ -309,7 +328,8 @@ static as_rc measure_perplexity(order *o, const as_model *model, int64_t context
     score s = {0};
     uint32_t bos =
         facts->bos != UINT32_MAX && tokens.ids[0] == facts->bos ? facts->bos : UINT32_MAX;
-    rc = as_session_new(model, window, (size_t)threads, &session, err);
+    as_batcher_options options = {.context = window, .team = (size_t)threads, .kv = kv};
+    rc = as_session_open(model, &options, &session, err);
     if (!rc) rc = score_windows(session, tokens, window, bos, &s, err);
     as_session_free(session);
     if (rc) return rc;
@@ -329,9 +349,10 @@ static as_rc measure_perplexity(order *o, const as_model *model, int64_t context
 
 static as_rc perplexity(order *o, as_err *err) {
     as_model *model = NULL;
+    as_str kv;
     int64_t context = 0, threads = (int64_t)as_thread_cpus();
-    as_rc rc = open_model(o, o->words[0], &context, &threads, &model, err);
-    if (!rc) rc = measure_perplexity(o, model, context, threads, err);
+    as_rc rc = open_model(o, o->words[0], &context, &threads, &kv, &model, err);
+    if (!rc) rc = measure_perplexity(o, model, context, threads, kv, err);
     as_model_close(model);
     return rc;
 }
@@ -340,8 +361,9 @@ static as_rc bench(order *o, as_err *err) {
     as_model *model = NULL;
     int64_t context = 0, threads = 1;
     as_model_speed speed;
-    as_rc rc = open_model(o, o->words[0], &context, &threads, &model, err);
-    if (!rc) rc = as_model_bench(model, (size_t)context, (size_t)threads, &speed, err);
+    as_str kv;
+    as_rc rc = open_model(o, o->words[0], &context, &threads, &kv, &model, err);
+    if (!rc) rc = as_model_bench(model, (size_t)context, (size_t)threads, kv, &speed, err);
     if (!rc) {
         as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
         put_model(o, out, model);
@@ -356,6 +378,14 @@ static as_rc bench(order *o, as_err *err) {
         put_number(o, out, "decode_gb_per_s", speed.decode_gb_per_s);
         put_number(o, out, "read_gb_per_s", speed.read_gb_per_s);
         put_number(o, out, "share_of_reading", speed.decode_gb_per_s / speed.read_gb_per_s);
+        as_json *batch = as_json_new(o->arena, AS_JSON_OBJECT);
+        put_number(o, batch, "cases", (double)speed.cases);
+        put_number(o, batch, "prefix_tokens", (double)speed.prefix_tokens);
+        put_number(o, batch, "rows", (double)speed.choice_rows);
+        put_number(o, batch, "tokens_reused", (double)speed.choice_reused);
+        put_number(o, batch, "cases_per_s", speed.choices_per_s);
+        put_number(o, batch, "decode_per_s", speed.batch_decode_per_s);
+        as_json_set(o->arena, out, "batch", batch);
         rc = print(o, out, err);
     }
     as_model_close(model);

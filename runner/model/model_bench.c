@@ -19,6 +19,12 @@ enum {
     CONTEXT_MIN = 16,
     READ_SIZE = 128 << 20, // bytes a thread sums up
     PEAK_ROUNDS = 2000000,
+    CASES = 32, // at once
+    CHOICES = 4,
+    PREFIX = 500, // tokens
+    QUESTION = 32,
+    CHOICE = 8,
+    WRITTEN = 16,
 };
 
 static double seconds_since(uint64_t start_ns) {
@@ -105,8 +111,94 @@ static void time_model(as_session *session, uint32_t *ids, uint32_t vocabulary,
     out->decode_per_s = (double)out->decode_tokens / decode;
 }
 
-as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_model_speed *out,
-                     as_err *err) {
+// --- many at once ----------------------------------------------------------------------------
+
+typedef struct batch_case {
+    as_work work; // the first member
+    uint32_t *prompt, choice_ids[CHOICES][CHOICE];
+    as_tokens choices[CHOICES];
+    double logprobs[CHOICES];
+    as_queue *done;
+} batch_case;
+
+static void hand_over(as_work *work) {
+    as_queue_push(((batch_case *)(void *)work)->done, work);
+}
+
+static bool any_token(void *context, uint32_t token) {
+    (void)context;
+    (void)token;
+    return true;
+}
+
+// Seconds for all cases.
+static double time_cases(as_batcher *batcher, batch_case *cases, size_t count, as_work_kind kind) {
+    uint64_t start = as_clock_ns();
+    for (size_t i = 0; i < count; i++) {
+        cases[i].work.kind = kind;
+        as_batcher_submit(batcher, &cases[i].work);
+    }
+    for (size_t i = 0; i < count; i++) as_queue_pop(cases[0].done);
+    return seconds_since(start);
+}
+
+static void fill_case(batch_case *c, size_t number, size_t prompt, size_t prefix, size_t written,
+                      uint32_t vocabulary) {
+    c->prompt = as_mem_new(prompt * sizeof *c->prompt);
+    for (size_t i = 0; i < prompt; i++)
+        c->prompt[i] =
+            (uint32_t)((i < prefix ? i : i + 1000 * number) * 2654435761u >> 7) % vocabulary;
+    for (size_t k = 0; k < CHOICES; k++) {
+        for (size_t i = 0; i < CHOICE; i++)
+            c->choice_ids[k][i] =
+                (uint32_t)((i + 100 * k + number) * 2246822519u >> 9) % vocabulary;
+        c->choices[k] = (as_tokens){c->choice_ids[k], CHOICE};
+    }
+    c->work = (as_work){.done = hand_over,
+                        .prompt = {c->prompt, prompt},
+                        .texts = c->choices,
+                        .text_count = CHOICES,
+                        .logprobs = c->logprobs,
+                        .max_tokens = written,
+                        .each = any_token};
+}
+
+// A fresh batcher: nothing is kept of what was before, the prefix is computed once in it.
+static as_rc time_batches(const as_model *model, size_t context, size_t threads, as_str kv,
+                          as_model_speed *out, as_err *err) {
+    size_t question = context / 8 < QUESTION ? context / 8 : QUESTION;
+    size_t written = context / 8 < WRITTEN ? context / 8 : WRITTEN;
+    size_t room = context - question - (written > CHOICE ? written : CHOICE);
+    size_t prefix = room < PREFIX ? room : PREFIX, tokens = 0;
+    as_batcher_options options = {.context = context, .lanes = threads, .kv = kv};
+    as_batcher *batcher;
+    as_rc rc = as_batcher_new(model, &options, &batcher, err);
+    if (rc) return rc;
+    as_queue *done = as_queue_new(CASES);
+    batch_case *cases = as_mem_new(CASES * sizeof *cases);
+    for (size_t i = 0; i < CASES; i++) {
+        fill_case(&cases[i], i, prefix + question, prefix, written,
+                  (uint32_t)as_model_facts(model)->vocabulary);
+        cases[i].done = done;
+    }
+    out->cases = CASES;
+    out->prefix_tokens = prefix;
+    out->choices_per_s = CASES / time_cases(batcher, cases, CASES, AS_WORK_TEXTS);
+    as_batcher_facts facts = as_batcher_stats(batcher);
+    out->choice_rows = facts.rows;
+    out->choice_reused = facts.reused;
+    double seconds = time_cases(batcher, cases, CASES, AS_WORK_GENERATE);
+    for (size_t i = 0; i < CASES; i++) tokens += cases[i].work.count;
+    out->batch_decode_per_s = (double)tokens / seconds;
+    as_batcher_free(batcher);
+    for (size_t i = 0; i < CASES; i++) free(cases[i].prompt);
+    free(cases);
+    as_queue_free(done);
+    return AS_OK;
+}
+
+as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_str kv,
+                     as_model_speed *out, as_err *err) {
     const as_model_info *facts = as_model_facts(model);
     if (!context) context = facts->context_length;
     if (context < CONTEXT_MIN)
@@ -119,14 +211,16 @@ as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_m
     speed.prompt_tokens = room < PROMPT ? room : PROMPT;
     size_t count = speed.prompt_tokens + decode;
     as_session *session;
-    as_rc rc = as_session_new(model, count + 1, threads, &session, err);
+    as_batcher_options options = {.context = count + 1, .team = threads, .kv = kv};
+    as_rc rc = as_session_open(model, &options, &session, err);
     if (rc) return rc;
     uint32_t *ids = as_mem_new(count * sizeof *ids), vocabulary = (uint32_t)facts->vocabulary;
     for (size_t i = 0; i < count; i++) ids[i] = (uint32_t)(i * 2654435761u >> 7) % vocabulary;
     time_model(session, ids, vocabulary, &speed);
     free(ids);
     as_session_free(session);
-    rc = measure_reading(threads, &speed.read_gb_per_s, err);
+    rc = time_batches(model, context, threads, kv, &speed, err);
+    if (!rc) rc = measure_reading(threads, &speed.read_gb_per_s, err);
     if (rc) return rc;
     speed.peak_gop_per_s = measure_peak(facts->kernels) * (double)threads;
     speed.decode_gb_per_s = speed.decode_per_s * (double)facts->product_size * 1e-9;

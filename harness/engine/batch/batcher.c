@@ -392,7 +392,8 @@ static void plan_batch(lane *l) {
     as_batcher *b = l->batcher;
     size_t limit = b->chunk;
     l->row_count = l->view_count = l->want_count = l->part_count = l->logits_count = 0;
-    if (b->lane_count > 1) {
+    // With nothing left to begin, lanes share what there is.
+    if (b->lane_count > 1 && !b->waiting) {
         size_t share = (ready_rows(b) + b->lane_count - 1) / b->lane_count;
         if (share < SHARE_MIN) share = SHARE_MIN;
         if (share < limit) limit = share;
@@ -514,7 +515,7 @@ static bool step(lane *l) {
     }
     place_begun(b);
     size_t rows = open_rows(b, &cases);
-    if (b->waiting && !b->begun.first && rows < b->chunk * b->lane_count) {
+    if (b->waiting && !b->begun.first && rows < b->chunk) {
         begin(b);
         return true;
     }
