@@ -182,6 +182,7 @@ typedef struct as_batcher_options {
     size_t lanes;    // threads that each run batches side by side; 0: those who call as_batcher_run
     size_t team;     // threads that work on one batch together; 0: 1
     size_t chunk;    // rows of a batch; 0: a sensible number
+    size_t cases;    // requests begun and not done; 0: as many as fill batches
     as_str kv;       // "f32" (or empty), "f16", "q8_0"
     uint64_t memory; // bytes for keys and values; 0: a sensible number, and more for a long context
 } as_batcher_options;

@@ -13,10 +13,9 @@
 enum {
     THREADS_MAX = 256,
     CONTEXT_MAX = 1 << 20,
-    REQUESTS = 16, // under way for each thread, unless the user says otherwise: batches of many
-                   // rows read weights once. Of a model that a CPU's cache holds, they are no
-                   // faster, and each answer takes longer
-    REQUESTS_SMALL = 4,
+    REQUESTS = 16,   // handed over for each thread, unless the user says otherwise
+    CASES_SMALL = 4, // begun for each thread, of a model that a CPU's cache holds: many rows do
+                     // not make it faster, and each answer would take longer
     SMALL_SIZE = 32 << 20, // bytes of weights
 };
 
@@ -136,8 +135,8 @@ static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err
         return rc;
     }
     const as_model_info *facts = as_model_facts(t->model);
-    t->info.workers =
-        t->info.threads * (facts->product_size < SMALL_SIZE ? REQUESTS_SMALL : REQUESTS);
+    t->info.workers = t->info.threads * REQUESTS;
+    if (facts->product_size < SMALL_SIZE) t->options.cases = t->info.threads * CASES_SMALL;
     t->info.model_sha256 = facts->sha256;
     t->info.model_name = facts->name;
     t->info.device = AS_STR("cpu");

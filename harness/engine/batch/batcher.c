@@ -54,7 +54,7 @@ struct as_batcher {
     const as_model *model;
     const as_backend *backend;
     as_device *device;
-    size_t context, chunk, group_slots, lane_count;
+    size_t context, chunk, group_slots, lane_count, cases_most;
     size_t spare; // pages beyond those that may be filled with kept texts
     as_kv kv;
     lane *lanes; // [lane_count], at least 1
@@ -378,11 +378,15 @@ static bool is_decoding(const as_case *c) {
     return c->work->kind == AS_WORK_GENERATE && c->done >= c->own_count;
 }
 
-// Rows that could be computed now.
-static size_t ready_rows(const as_batcher *b) {
+// Rows that could be computed now, and of how many cases.
+static size_t ready_rows(const as_batcher *b, size_t *cases) {
     size_t rows = 0;
-    for (const as_case *c = b->active.first; c; c = c->next)
-        if (is_ready(c, NULL)) rows += as_work_group_end(c, c->planned) - c->planned;
+    *cases = 0;
+    for (const as_case *c = b->active.first; c; c = c->next) {
+        if (!is_ready(c, NULL)) continue;
+        rows += as_work_group_end(c, c->planned) - c->planned;
+        ++*cases;
+    }
     return rows;
 }
 
@@ -392,11 +396,12 @@ static void plan_batch(lane *l) {
     as_batcher *b = l->batcher;
     size_t limit = b->chunk;
     l->row_count = l->view_count = l->want_count = l->part_count = l->logits_count = 0;
-    // With nothing left to begin, lanes share what there is.
+    // With nothing left to begin, lanes share what there is. A case is in one batch at a time.
     if (b->lane_count > 1 && !b->waiting) {
-        size_t share = (ready_rows(b) + b->lane_count - 1) / b->lane_count;
+        size_t cases, rows = ready_rows(b, &cases);
+        size_t share = (rows + b->lane_count - 1) / b->lane_count;
         if (share < SHARE_MIN) share = SHARE_MIN;
-        if (share < limit) limit = share;
+        if (cases > 1 && share < limit) limit = share;
     }
     for (int decoding = 1; decoding >= 0; decoding--)
         for (as_case *c = b->active.first; c && l->row_count < limit; c = c->next)
@@ -441,6 +446,8 @@ static void run_batch(lane *l) {
     as_batcher *b = l->batcher;
     as_batch batch = {l->views, l->rows, l->wants, l->view_count, l->row_count, l->want_count};
     as_err err = {0};
+    size_t left;
+    if (b->lane_count > 1 && ready_rows(b, &left)) as_lock_wake(b->lock);
     as_lock_give(b->lock);
     as_rc rc = b->backend->run(l->lane, &batch, &err);
     if (!rc) take_answers(l);
@@ -473,22 +480,24 @@ static void end_batch(lane *l) {
     as_lock_take(b->lock);
 }
 
-// Ends what nobody is computing. The lock is given meanwhile.
-static void end_all(as_batcher *b) {
+// Ends a request that nobody is computing; false: there is none. The lock is given meanwhile.
+static bool end_one(as_batcher *b) {
     as_case *c = b->begun.first;
     if (c)
         list_remove(&b->begun, c);
     else
         for (c = b->active.first; c && c->busy; c = c->next) continue;
-    if (!c) return;
+    if (!c) return false;
     as_work *work = c->work;
     if (c->pages)
         leave(b, c);
     else
         give_case(b, c);
+    as_eval_status status = b->failed ? AS_EVAL_FAILED : AS_EVAL_CANCELLED;
     as_lock_give(b->lock);
-    finish(work, b->failed ? AS_EVAL_FAILED : AS_EVAL_CANCELLED);
+    finish(work, status);
     as_lock_take(b->lock);
+    return true;
 }
 
 // Rows that are still to be put into a batch, also those that cannot be yet.
@@ -507,15 +516,13 @@ static size_t open_rows(const as_batcher *b, size_t *cases) {
 static bool step(lane *l) {
     as_batcher *b = l->batcher;
     size_t cases;
-    if (b->cancelled && (b->begun.first || b->active.first)) {
-        as_case *before = b->begun.first ? b->begun.first : b->active.first;
-        end_all(b);
-        if (before != (b->begun.first ? b->begun.first : b->active.first)) return true;
-        if (b->active.first) return false;
+    if (b->cancelled) {
+        if (end_one(b)) return true;
+        if (b->active.first) return false; // others are still computing
     }
     place_begun(b);
     size_t rows = open_rows(b, &cases);
-    if (b->waiting && !b->begun.first && rows < b->chunk) {
+    if (b->waiting && !b->begun.first && rows < b->chunk && cases < b->cases_most) {
         begin(b);
         return true;
     }
@@ -525,7 +532,9 @@ static bool step(lane *l) {
         end_batch(l);
         return true;
     }
-    if (!b->waiting || b->begun.first || cases >= CASES_MIN * b->lane_count) return false;
+    if (!b->waiting || b->begun.first || cases >= CASES_MIN * b->lane_count ||
+        cases >= b->cases_most)
+        return false;
     begin(b); // what is active waits for what others compute
     return true;
 }
@@ -551,6 +560,7 @@ static as_rc plan_memory(as_batcher *b, const as_model *model, const as_batcher_
     *b = (as_batcher){.model = model, .backend = &as_backend_cpu, .driven = !options->lanes};
     b->context = options->context ? options->context : model->info.context_length;
     b->chunk = options->chunk ? options->chunk : AS_CHUNK;
+    b->cases_most = options->cases ? options->cases : SIZE_MAX;
     b->group_slots = b->chunk > GROUP_SLOTS ? b->chunk : GROUP_SLOTS;
     as_rc rc = check(model, options, &b->kv, err);
     return rc ? rc : count_pages(b, options->memory, pages, err);
