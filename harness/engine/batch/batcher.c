@@ -408,26 +408,25 @@ static void plan_batch(lane *l) {
             if (is_decoding(c) == (decoding == 1) && is_ready(c, l)) plan_case(l, c, limit);
 }
 
-// The token that a generation goes on with, from the batch just run; false when it has ended.
-static bool take_token(lane *l, as_case *c, const float *logits) {
+// The token that a generation goes on with, from the batch just run. Without one, it has ended.
+static void take_token(lane *l, as_case *c, const float *logits) {
     const as_batcher *b = l->batcher;
     as_work *work = c->work;
     uint32_t token = logits ? as_sampler_pick(&l->sampler, b->model->kernels, work->sampling,
                                               work->count, logits)
                             : *c->best;
     work->ended = as_model_is_end(b->model, token);
-    if (work->ended) return false;
+    if (work->ended) return;
     work->count++;
-    if (!work->each(work->context, token) || work->count == work->max_tokens) return false;
+    if (!work->each(work->context, token) || work->count == work->max_tokens) return;
     size_t at = c->branch_count++;
     c->branch[at] = (as_row){token, (uint32_t)(work->prompt.count + at), 0};
     c->views[0].count =
         as_work_spans(c, c->own_count + at, c->own_count + at + 1, c->spans, c->views[0].count, 0);
-    c->row_count++;
-    return true;
 }
 
-// What came of a batch, without the lock: nobody else touches a busy case.
+// What came of a batch, without the lock: of a busy case, others look at
+// how many rows it has alone.
 static void take_answers(lane *l) {
     size_t drawn = 0;
     for (part *p = l->parts; p < l->parts + l->part_count; p++) {
@@ -469,6 +468,7 @@ static void end_batch(lane *l) {
         as_case *c = p->owner;
         c->done = p->to;
         c->busy = false;
+        c->row_count = c->own_count + c->branch_count;
         mark(c, c->done, true, NULL);
         if (c->done < c->row_count || b->failed) continue;
         l->over[count++] = c->work;
