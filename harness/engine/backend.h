@@ -60,7 +60,7 @@ typedef struct as_batch {
 typedef struct as_device as_device; // pages; immutable but for what lanes put there
 typedef struct as_lane as_lane;     // scratch memory and threads of batches: one caller at a time
 
-typedef struct as_backend {
+struct as_backend {
     const char *name; // "cpu"
 
     // Bytes of a page.
@@ -79,7 +79,7 @@ typedef struct as_backend {
 
     // Computes 1..rows rows and what is wanted of them. AS_UNMEASURED when the device fails.
     as_rc (*run)(as_lane *lane, const as_batch *batch, as_err *err);
-} as_backend;
+};
 
 extern const as_backend as_backend_cpu;
 

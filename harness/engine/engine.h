@@ -177,8 +177,11 @@ struct as_work {
     bool finished;
 };
 
+typedef struct as_backend as_backend; // backend.h
+
 typedef struct as_batcher_options {
-    size_t context;  // tokens of a request; 0: the model's own length
+    const as_backend *backend; // what computes; NULL: the CPU
+    size_t context;            // tokens of a request; 0: the model's own length
     size_t lanes;    // threads that each run batches side by side; 0: those who call as_batcher_run
     size_t team;     // threads that work on one batch together; 0: 1
     size_t chunk;    // rows of a batch; 0: a sensible number

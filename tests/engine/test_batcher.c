@@ -412,12 +412,52 @@ static void cancelled_requests_come_back(void **state) {
     as_model_close(model);
 }
 
+static as_rc break_down(as_lane *lane, const as_batch *batch, as_err *err) {
+    (void)lane;
+    (void)batch;
+    return as_fail(err, AS_UNMEASURED, "the device is gone");
+}
+
+// A device that fails ends every request, and says why.
+static void failed_devices_end_requests(void **state) {
+    (void)state;
+    static request all[REQUESTS];
+    as_model *model = open_model("q8", NULL);
+    as_rng rng = as_rng_of(9, 1);
+    as_backend broken = as_backend_cpu;
+    broken.run = break_down;
+    for (size_t lanes = 1; lanes < 4; lanes++) {
+        size_t done = 0, failed = 0;
+        as_lock *lock = as_lock_new();
+        as_batcher_options options = {.context = CONTEXT, .lanes = lanes, .backend = &broken};
+        as_batcher *batcher = open_batcher(model, &options);
+        for (size_t i = 0; i < REQUESTS; i++) {
+            make_request(all, i, &rng, as_model_facts(model)->vocabulary);
+            prepare(&all[i], lock, &done);
+            as_batcher_submit(batcher, &all[i].work);
+        }
+        as_lock_take(lock);
+        while (done < REQUESTS) as_lock_wait(lock, UINT64_MAX);
+        as_lock_give(lock);
+        assert_string_equal(as_batcher_failure(batcher), "the device is gone");
+        as_batcher_free(batcher);
+        for (size_t i = 0; i < REQUESTS; i++) {
+            failed += all[i].work.status == AS_EVAL_FAILED;
+            free(all[i].got.logits);
+        }
+        assert_true(failed > REQUESTS / 2);
+        as_lock_free(lock);
+    }
+    as_model_close(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_do_not_depend_on_how),
         cmocka_unit_test(the_oldest_goes_first),
         cmocka_unit_test(too_little_memory_is_refused),
         cmocka_unit_test(cancelled_requests_come_back),
+        cmocka_unit_test(failed_devices_end_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@
 #include "harness/engine/session.h"
 
 enum {
-    LOGITS_MAX = 16,        // rows of a batch whose next token is drawn by chance
+    LOGITS_MAX = 64,        // rows of a batch whose next token is drawn by chance
     SHARE_MIN = 16,         // rows that are worth a batch while other lanes are idle
     GROUP_SLOTS = 256,      // of branch rows that are there together
     MEMORY_USUAL = 512,     // MiB
@@ -269,6 +269,7 @@ static bool place(as_batcher *b, as_case *c) {
         c->page_count = pages_of(as_work_slots(c, matched));
         if (make_room(b, c->page_count)) break;
         if (c->node) as_prefix_release(&b->prefix, c->node);
+        c->node = NULL;
         if (b->active.first || !shares) return false;
         shares = false; // what it would share is in its way: kept in many pages, few of them full
         matched = 0;
@@ -425,8 +426,8 @@ static void take_token(lane *l, as_case *c, const float *logits) {
         as_work_spans(c, c->own_count + at, c->own_count + at + 1, c->spans, c->views[0].count, 0);
 }
 
-// What came of a batch, without the lock: of a busy case, others look at
-// how many rows it has alone.
+// What came of a batch, without the lock: of a busy case, others look at no more than how many rows
+// it has, which changes under the lock.
 static void take_answers(lane *l) {
     size_t drawn = 0;
     for (part *p = l->parts; p < l->parts + l->part_count; p++) {
@@ -557,7 +558,8 @@ static void serve(void *lane_in) {
 // What needs no memory yet; *pages there are to be.
 static as_rc plan_memory(as_batcher *b, const as_model *model, const as_batcher_options *options,
                          size_t *pages, as_err *err) {
-    *b = (as_batcher){.model = model, .backend = &as_backend_cpu, .driven = !options->lanes};
+    *b = (as_batcher){.model = model, .backend = options->backend, .driven = !options->lanes};
+    if (!b->backend) b->backend = &as_backend_cpu;
     b->context = options->context ? options->context : model->info.context_length;
     b->chunk = options->chunk ? options->chunk : AS_CHUNK;
     b->cases_most = options->cases ? options->cases : SIZE_MAX;
