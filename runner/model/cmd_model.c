@@ -187,7 +187,7 @@ static void put_support(order *o, as_json *out, const char *path) {
     as_err err = {0};
     bool runs = !as_model_open(path, NULL, &model, &err);
     if (runs) {
-        put_cache(o, out, model);
+        if (!as_model_facts(model)->encoder) put_cache(o, out, model);
         as_model_close(model);
     }
     as_json_set(o->arena, out, "runs", as_json_new_bool(o->arena, runs));
