@@ -123,8 +123,8 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
 }
 
 static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err) {
-    static const char *const keys[] = {"threads", "ctx", "device", "cpu", "quant",
-                                       "lora",    "kv",  "memory", NULL};
+    static const char *const keys[] = {"threads", "ctx", "device", "cpu",     "quant",
+                                       "lora",    "kv",  "memory", "pooling", NULL};
     as_target *t = as_mem_new(sizeof *t);
     t->info.uri = as_str_copy(&t->arena, uri);
     as_target_uri parsed;
