@@ -368,7 +368,8 @@ static as_rc run_cases(evaluation *v, as_arena *arena, as_summary *summary, as_e
         as_progress_start(&v->progress, e->show_progress, answers_of(e->plan), v->finished.count);
         rc = pump(v, scheduler, dataset, err);
         as_progress_end(&v->progress);
-        if (!rc && e->ops->begin) fill_serving(v, arena, scheduler, &summary->serving);
+        bool waits = e->ops->begin && !e->ops->info(e->target)->threads;
+        if (!rc && (waits || e->adaptive)) fill_serving(v, arena, scheduler, &summary->serving);
         if (rc || v->over) stop_judges(v);
         if (rc || v->over) as_scheduler_stop(scheduler);
         as_scheduler_free(scheduler);

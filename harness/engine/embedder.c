@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "harness/engine/backend.h"
+#include "harness/engine/batch/session.h"
 #include "harness/engine/encoder.h"
-#include "harness/engine/session.h"
 
 enum { BATCH_ROWS = 256 }; // rows that texts are put together up to
 

@@ -14,8 +14,8 @@
 #include "harness/base/rng.h"
 #include "harness/base/thread.h"
 #include "harness/engine/backend.h"
+#include "harness/engine/batch/session.h"
 #include "harness/engine/sampler.h"
-#include "harness/engine/session.h"
 
 enum { REQUESTS = 24, TEXTS = 40, CONTEXT = 96, PROMPT_MAX = 90, TEXT_MAX = 12, GENERATED = 14 };
 

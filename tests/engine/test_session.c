@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "harness/base/rng.h"
+#include "harness/engine/batch/session.h"
 #include "harness/engine/model.h"
-#include "harness/engine/session.h"
 
 enum { CHOICES = 7, TOKENS_MAX = 60, CONTEXT = 120 };
 

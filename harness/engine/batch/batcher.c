@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "harness/base/thread.h"
+#include "harness/engine/batch/session.h"
 #include "harness/engine/batch/work.h"
 #include "harness/engine/sampler.h"
-#include "harness/engine/session.h"
 
 enum {
     LOGITS_MAX = 64,        // rows of a batch whose next token is drawn by chance

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/engine/session.h"
+#include "harness/engine/batch/session.h"
 
 #include <stdlib.h>
 
