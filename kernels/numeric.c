@@ -2,15 +2,13 @@
 // numeric.c - scalar functions with the same bits on every machine.
 //
 // Only + - * / and comparisons of IEEE numbers, in a fixed order; no libm.
+#include "kernels/angle.h"
 #include "kernels/kernels.h"
 #include "kernels/scalar.h"
 
 // ln 2 = LN2_HI + LN2_LO; HI has 32 bits, so an exponent times HI is exact.
 #define LN2_HI 0x1.62e42fee00000p-1
 #define LN2_LO 0x1.a39ef35793c76p-33
-
-// rint for |x| <= 2^51, the double sibling of AS_ROUND_F32.
-#define ROUND_F64 0x1.8p52
 
 float as_exp_f32(float x) {
     return exp_f32(x);
@@ -54,7 +52,7 @@ double as_exp_f64(double x) {
         0x1.71de3a556c734p-19, 0x1.a01a01a01a01ap-16, 0x1.a01a01a01a01ap-13, 0x1.6c16c16c16c17p-10,
         0x1.1111111111111p-7,  0x1.5555555555555p-5,  0x1.5555555555555p-3,  0.5,
     };
-    double n = (x * 0x1.71547652b82fep+0 + ROUND_F64) - ROUND_F64;
+    double n = (x * 0x1.71547652b82fep+0 + AS_ROUND_F64) - AS_ROUND_F64;
     double hi = x - n * LN2_HI; // exact
     double lo = n * LN2_LO;
     double r = hi - lo;
@@ -98,45 +96,6 @@ double as_log_f64(double x) {
     return (double)k * LN2_HI + (f - (square - tail));
 }
 
-// sin r for |r| <= pi/4, r = hi + lo.
-static double sine_series(double hi, double lo) {
-    double z = hi * hi;
-    double p = 0x1.952c77030ad4ap-49;  // 1/17!
-    p = p * z - 0x1.ae7f3e733b81fp-41; // 1/15!
-    p = p * z + 0x1.6124613a86d09p-33;
-    p = p * z - 0x1.ae64567f544e4p-26;
-    p = p * z + 0x1.71de3a556c734p-19;
-    p = p * z - 0x1.a01a01a01a01ap-13;
-    p = p * z + 0x1.1111111111111p-7;
-    p = p * z - 0x1.5555555555555p-3;
-    return hi + (hi * z * p + lo);
-}
-
-static double cosine_series(double hi, double lo) {
-    double z = hi * hi;
-    double p = 0x1.ae7f3e733b81fp-45;  // 1/16!
-    p = p * z - 0x1.93974a8c07c9dp-37; // 1/14!
-    p = p * z + 0x1.1eed8eff8d898p-29;
-    p = p * z - 0x1.27e4fb7789f5cp-22;
-    p = p * z + 0x1.a01a01a01a01ap-16;
-    p = p * z - 0x1.6c16c16c16c17p-10;
-    p = p * z + 0x1.5555555555555p-5;
-    return 1.0 + (z * z * p - 0.5 * z - hi * lo);
-}
-
-// x = n pi/2 + r. pi/2 is taken in three parts of at most 23 bits and a rest; n has at most 30
-// bits, so n times a part is exact, and so are the first subtractions.
 void as_sincos_f64(double x, double *sine, double *cosine) {
-    double n = (x * 0x1.45f306dc9c883p-1 + ROUND_F64) - ROUND_F64;
-    double a = x - n * 0x1.921fb4p+0;
-    a = a - n * 0x1.4442dp-24;
-    double b = n * 0x1.846988p-48 + n * 0x1.8cc51701b839ap-72;
-    double hi = a - b;
-    double lo = (a - hi) - b;
-    double s = sine_series(hi, lo), c = cosine_series(hi, lo);
-    uint64_t quadrant = (uint64_t)(int64_t)n & 3;
-    double swapped_s = quadrant & 1 ? c : s;
-    double swapped_c = quadrant & 1 ? s : c;
-    *sine = quadrant & 2 ? -swapped_s : swapped_s;
-    *cosine = (quadrant + 1) & 2 ? -swapped_c : swapped_c;
+    sincos_f64(x, sine, cosine);
 }

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "kernels/blocks.h"
-#include "tests/kernels/kernel_inputs.h"
+#include "tests/kernels/kernel_weights.h"
 
 enum { GUARD = 24, CANARY_BYTE = 0xa5 };
 
@@ -383,11 +383,6 @@ static void quantize_follows_its_text(void **state) {
 
 // --- matrix products ----------------------------------------------------------------------------
 
-static const char *const type_names[AS_WTYPES] = {
-    "f32",  "f16",  "bf16", "q8_0", "q4_0", "q4_1",   "q5_0",   "q5_1",
-    "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4",
-};
-
 typedef struct product {
     as_matrix w;
     unsigned char *file; // w as a file holds it
@@ -396,52 +391,6 @@ typedef struct product {
     as_qrows q;
     size_t count, x_stride, y_stride;
 } product;
-
-static void put_half(unsigned char *at, int mode) {
-    uint16_t half = as_float_to_half(random_unit() * (mode == 2 ? 1e-6f : 1.0f));
-    if (mode == 3) half = (uint16_t)(random_bits() & 0xfbffu); // finite, all exponents
-    memcpy(at, &half, 2);
-}
-
-// Any bits, but for d and m, which would mostly be large; mode 5: all codes at one end.
-static void fill_block(as_wtype type, unsigned char *at, size_t size, int mode) {
-    static const short places[AS_WTYPES][2] = {
-        [AS_W_Q8_0] = {0, -1},   [AS_W_Q4_0] = {0, -1},   [AS_W_Q4_1] = {0, 2},
-        [AS_W_Q5_0] = {0, -1},   [AS_W_Q5_1] = {0, 2},    [AS_W_Q2_K] = {80, 82},
-        [AS_W_Q3_K] = {108, -1}, [AS_W_Q4_K] = {0, 2},    [AS_W_Q5_K] = {0, 2},
-        [AS_W_Q6_K] = {208, -1}, [AS_W_IQ4_NL] = {0, -1}, [AS_W_IQ4_XS] = {0, -1},
-        [AS_W_MXFP4] = {-1, -1},
-    };
-    unsigned char same = random_below(4) ? 0x00 : 0xff;
-    if (type == AS_W_Q8_0) same = random_below(4) ? 0x80 : 0x7f;
-    for (size_t i = 0; i < size; i++)
-        at[i] = mode == 5 ? same : (unsigned char)(random_bits() & 0xff);
-    if (type == AS_W_MXFP4) at[0] = (unsigned char)(mode == 3 ? at[0] : 115 + random_below(16));
-    for (size_t i = 0; i < 2; i++)
-        if (places[type][i] != -1) put_half(at + (places[type][i]), mode);
-}
-
-static void fill_file(product *p, int mode) {
-    size_t n = p->w.rows * p->w.cols;
-    if (p->w.type == AS_W_F32) {
-        fill((float *)(void *)p->file, n, mode);
-    } else if (p->w.type == AS_W_F16) {
-        for (size_t i = 0; i < n; i++) {
-            uint16_t half = as_float_to_half(random_of_mode(mode));
-            if (mode == 1) half = (uint16_t)(random_bits() & 0xfbffu); // finite, all exponents
-            memcpy(p->file + 2 * i, &half, 2);
-        }
-    } else if (p->w.type == AS_W_BF16) {
-        for (size_t i = 0; i < n; i++) {
-            float x = random_of_mode(mode);
-            memcpy(p->file + 2 * i, (unsigned char *)&x + 2, 2);
-        }
-    } else {
-        size_t block = as_wtype_block(p->w.type), size = as_wtype_size(p->w.type, block);
-        for (size_t b = 0; b < n / block; b++)
-            fill_block(p->w.type, p->file + b * size, size, mode);
-    }
-}
 
 static product product_new(as_wtype type, size_t rows, size_t cols, size_t count, int mode) {
     product p = {.w = {.type = type, .rows = rows, .cols = cols}, .count = count};
@@ -453,7 +402,7 @@ static product product_new(as_wtype type, size_t rows, size_t cols, size_t count
     p.x_memory = malloc((count * p.x_stride + 8) * sizeof(float));
     assert_true(p.file != NULL && p.x_memory != NULL);
     p.x = p.x_memory + random_below(4);
-    fill_file(&p, mode);
+    fill_weights(type, p.file, rows * cols, mode);
     fill(p.x, count * p.x_stride, mode);
     as_matrix_pack(&p.w, p.file);
     assert_true(is_canary((char *)p.w.values + as_matrix_values_size(type, rows, cols), 64));

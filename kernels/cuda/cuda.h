@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// cuda.h - the kernels of the GPU: their names, and what each takes.
+//
+// The arithmetic is that of kernels.h, bit for bit: sums of a product run in k order in one chain,
+// sums over a vector in 16 lanes, and what is exact (integer dots, maxima) is shared among threads
+// as it suits. So a score on a GPU is the score on a CPU, and depends neither on the batch nor on
+// which kernel took a product. Matrices lie on the device as as_matrix_pack lays them out: a panel
+// of 16 rows is the 16 rows of a tensor core's fragment, a four of weights its register.
+//
+// All pointers are the device's. Every kernel takes one struct by value, so that a launch is a
+// name, a grid and a struct. Read by C (the host) and by nvcc.
+#ifndef AS_CUDA_H
+#define AS_CUDA_H
+
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+
+enum {
+    AS_CUDA_TILE = 8,     // activation rows of one fragment
+    AS_CUDA_PARTS = 3,    // matrices that one launch multiplies the same rows with
+    AS_CUDA_QUERIES = 16, // of one block of attention: query heads that share keys, times rows
+    AS_CUDA_SLOTS = 32,   // keys that a block of scores takes
+    AS_CUDA_DIMS = 32,    // values of a head that a block of mixing takes
+    AS_CUDA_NONE = -1,    // no such row
+};
+
+// Activation rows in the order of the fragments that products read. Row m is column m % 8 of tile
+// m / 8; the last tile is whole, whatever its unused columns hold. Four `lane % 4` of each half of
+// a block of 32 values of column n are in lane 4 n + four.
+typedef struct as_cuda_qrows {
+    int8_t *q;       // [tiles][cols/32][32 lanes][2 halves][4]
+    float *d;        // [tiles][cols/32][8]
+    float *sums;     // [tiles][cols/32][8]: d * the sum of the block's q
+    int32_t *halves; // [tiles][cols/32][2][8]: the sum of q of each half
+} as_cuda_qrows;
+
+// A packed matrix, or one of an expert's: those of all experts lie `stride` bytes apart.
+typedef struct as_cuda_part {
+    const uint8_t *values, *scales;
+    uint64_t values_stride, scales_stride;
+    uint32_t rows, first_block; // the first block of the launch that works on it
+    float *y;                   // [count][rows]
+} as_cuda_part;
+
+// y = W x for rows 0..count-1, or, of a mixture, for expert e = block z rows starts[e] ..
+// starts[e] + counts[e] - 1. starts are multiples of 8.
+typedef struct as_cuda_product {
+    as_cuda_part parts[AS_CUDA_PARTS];
+    uint32_t part_count, cols, count;
+    const uint32_t *starts, *counts; // NULL: no mixture
+    as_cuda_qrows quantized;         // of quantized types
+    const float *x;                  // [count][cols] of the others
+} as_cuda_product;
+
+// A row of the batch. What it sees at position p lies in slot slots[view + p], its own at
+// slots[view + position].
+typedef struct as_cuda_row {
+    uint32_t token, position, view, unused;
+} as_cuda_row;
+
+// Rows of one view side by side, which attention takes together.
+typedef struct as_cuda_span {
+    uint32_t first, count;
+} as_cuda_span;
+
+typedef struct as_cuda_embed { // grid: rows
+    const uint8_t *values, *scales;
+    uint32_t type, cols;
+    const as_cuda_row *rows;
+    float *x; // [count][cols]
+    float scale;
+} as_cuda_embed;
+
+typedef struct as_cuda_angles { // grid: rows
+    const as_cuda_row *rows;
+    const double *rates; // [pairs]
+    double magnitude;
+    uint32_t pairs;
+    float *cosines, *sines; // [count][pairs]
+} as_cuda_angles;
+
+// Ends a block: x += scale * norm(y + bias); then begins the next: h = norm(x), and quantized.
+typedef struct as_cuda_finish { // grid: rows
+    float *y;                   // [count][n], overwritten; NULL: nothing to end
+    const float *bias;          // [n] or NULL
+    const float *post_norm;     // [n] or NULL
+    float scale;
+    float *x;             // [..][n]
+    const uint32_t *list; // row m of h comes of row list[m] of x; NULL: m
+    const float *norm;    // [n]; NULL: nothing to begin
+    float *h;             // [count][n]
+    float eps;
+    uint32_t n, quantize;
+    as_cuda_qrows quantized;
+} as_cuda_finish;
+
+typedef struct as_cuda_quantize { // grid: rows
+    const float *x;               // [count][n]
+    const uint32_t *sources;      // row m is made of row sources[m] / per; NULL: of row m
+    const uint32_t *places;       // and goes to place places[m]; NULL: to m
+    uint32_t per, n;
+    as_cuda_qrows quantized;
+    float *copy; // [..][n] or NULL: the row as it is, too; then nothing is quantized
+} as_cuda_quantize;
+
+// Biases, norms and rotation of queries and keys; keys and values into the cache.
+typedef struct as_cuda_place { // grid: rows
+    float *q;                  // [count][heads][width]
+    float *k, *v;              // [count][kv_heads][width]
+    const float *q_bias, *k_bias, *v_bias, *q_norm, *k_norm;
+    const float *cosines, *sines; // [count][pairs]
+    const as_cuda_row *rows;
+    const uint32_t *slots;
+    void *keys, *values; // this layer's: [kv_heads][slot_count][width]
+    uint64_t slot_count;
+    uint32_t heads, kv_heads, width, pairs, halves;
+    uint32_t half; // the cache holds F16
+    float eps;
+} as_cuda_place;
+
+// Attention: scores, their softmax, the mix of values. Position p of a row's scores is at p.
+typedef struct as_cuda_attention {
+    const float *q; // [count][heads][width]
+    float *scores;  // [count * heads][stride]
+    float *mixed;   // [count][heads][width]
+    const as_cuda_row *rows;
+    const as_cuda_span *spans;
+    const uint32_t *slots;
+    const void *keys, *values; // as of as_cuda_place
+    uint64_t slot_count, stride;
+    uint32_t heads, kv_heads, width, half;
+    uint32_t window; // 0: none
+    float scale, cap;
+    uint32_t quantize; // the mix too, as rows of heads * width; width is a multiple of 32
+    as_cuda_qrows quantized;
+} as_cuda_attention;
+
+typedef struct as_cuda_activate { // grid: rows
+    float *gate, *up;             // [count][n]
+    const float *gate_bias, *up_bias;
+    const uint32_t *places; // rows are items, which lie there; NULL: at their own number
+    uint32_t n, gelu, quantize;
+    as_cuda_qrows quantized;
+} as_cuda_activate;
+
+typedef struct as_cuda_route { // choose: grid rows; sort: one block
+    float *odds;               // [count][experts]
+    uint32_t *chosen;          // [count][used]
+    float *weights;            // [count][used]
+    uint32_t *places;          // [count][used]
+    uint32_t *starts, *counts; // [experts]
+    uint32_t experts, used, normed, count;
+    float scale;
+} as_cuda_route;
+
+typedef struct as_cuda_combine { // grid: rows
+    const float *h;              // [count][n] what the experts got
+    const float *shared_router;  // [n]; NULL: no shared expert
+    const float *parts;          // [place][n]
+    const float *weights;        // [count][used]
+    const uint32_t *places;      // [count][used]
+    float *y;                    // [count][n]: the shared expert's answer, and then the whole
+    uint32_t n, used;
+} as_cuda_combine;
+
+typedef struct as_cuda_axpy { // y += a x; grid: n / 256
+    float *y;
+    const float *x;
+    float a;
+    uint64_t n;
+} as_cuda_axpy;
+
+typedef struct as_cuda_cap { // x = cap tanh(scale x / cap); grid: n / 256
+    float *x;
+    float scale, cap; // 1 and 0: none
+    uint64_t n;
+} as_cuda_cap;
+
+typedef struct as_cuda_fact { // of a row of logits
+    float max, sum;           // as exp_sum has it
+    uint32_t best, unused;    // as argmax has it
+} as_cuda_fact;
+
+typedef struct as_cuda_facts { // grid: rows
+    const float *logits;       // [count][n]
+    as_cuda_fact *facts;       // [count]
+    uint32_t n;
+} as_cuda_facts;
+
+typedef struct as_cuda_pick { // grid: count / 256
+    const float *logits;
+    const uint64_t *at; // [count]
+    float *out;         // [count]
+    uint32_t count;
+} as_cuda_pick;
+
+// Every kernel: K(name, struct, threads of a block). `few` is for some rows, `many` for prompts;
+// the order of the types is that of as_wtype.
+#define AS_CUDA_KERNELS(K)                                                                         \
+    K(few_f32, as_cuda_product, 256)                                                               \
+    K(few_f16, as_cuda_product, 256)                                                               \
+    K(few_bf16, as_cuda_product, 256)                                                              \
+    K(few_q8_0, as_cuda_product, 512)                                                              \
+    K(few_q4_0, as_cuda_product, 512)                                                              \
+    K(few_q4_1, as_cuda_product, 512)                                                              \
+    K(few_q5_0, as_cuda_product, 512)                                                              \
+    K(few_q5_1, as_cuda_product, 512)                                                              \
+    K(few_q2_k, as_cuda_product, 512)                                                              \
+    K(few_q3_k, as_cuda_product, 512)                                                              \
+    K(few_q4_k, as_cuda_product, 512)                                                              \
+    K(few_q5_k, as_cuda_product, 512)                                                              \
+    K(few_q6_k, as_cuda_product, 512)                                                              \
+    K(few_iq4_nl, as_cuda_product, 512)                                                            \
+    K(few_iq4_xs, as_cuda_product, 512)                                                            \
+    K(few_mxfp4, as_cuda_product, 512)                                                             \
+    K(many_f32, as_cuda_product, 256)                                                              \
+    K(many_f16, as_cuda_product, 256)                                                              \
+    K(many_bf16, as_cuda_product, 256)                                                             \
+    K(many_q8_0, as_cuda_product, 256)                                                             \
+    K(many_q4_0, as_cuda_product, 256)                                                             \
+    K(many_q4_1, as_cuda_product, 256)                                                             \
+    K(many_q5_0, as_cuda_product, 256)                                                             \
+    K(many_q5_1, as_cuda_product, 256)                                                             \
+    K(many_q2_k, as_cuda_product, 256)                                                             \
+    K(many_q3_k, as_cuda_product, 256)                                                             \
+    K(many_q4_k, as_cuda_product, 256)                                                             \
+    K(many_q5_k, as_cuda_product, 256)                                                             \
+    K(many_q6_k, as_cuda_product, 256)                                                             \
+    K(many_iq4_nl, as_cuda_product, 256)                                                           \
+    K(many_iq4_xs, as_cuda_product, 256)                                                           \
+    K(many_mxfp4, as_cuda_product, 256)                                                            \
+    K(embed, as_cuda_embed, 128)                                                                   \
+    K(angles, as_cuda_angles, 64)                                                                  \
+    K(finish, as_cuda_finish, 256)                                                                 \
+    K(quantize, as_cuda_quantize, 256)                                                             \
+    K(place, as_cuda_place, 128)                                                                   \
+    K(scores, as_cuda_attention, 128)                                                              \
+    K(weigh, as_cuda_attention, 128)                                                               \
+    K(mix, as_cuda_attention, 128)                                                                 \
+    K(activate, as_cuda_activate, 256)                                                             \
+    K(choose, as_cuda_route, 128)                                                                  \
+    K(sort, as_cuda_route, 1024)                                                                   \
+    K(combine, as_cuda_combine, 256)                                                               \
+    K(axpy, as_cuda_axpy, 256)                                                                     \
+    K(cap, as_cuda_cap, 256)                                                                       \
+    K(facts, as_cuda_facts, 512)                                                                   \
+    K(pick, as_cuda_pick, 256)
+
+#define AS_CUDA_ENUM(name, type, threads) AS_CUDA_K_##name,
+typedef enum as_cuda_kernel { AS_CUDA_KERNELS(AS_CUDA_ENUM) AS_CUDA_KERNEL_COUNT } as_cuda_kernel;
+
+enum {
+    AS_CUDA_FEW_ROWS = 32, // up to which `few` is taken
+    AS_CUDA_MANY_PANELS = 8,
+    AS_CUDA_MANY_ROWS = 128,
+    AS_CUDA_FLOAT_PANELS = 4, // the same of `many` of F32, F16 and BF16
+    AS_CUDA_FLOAT_ROWS = 64,
+};
+
+// The kernel for a product of `count` rows (at most, of an expert) and its grid, with the blocks of
+// each part set: x takes rows, y panels, z experts (1: no mixture).
+as_cuda_kernel as_cuda_plan(as_cuda_product *product, as_wtype type, uint32_t count,
+                            uint32_t experts, uint32_t grid[3]);
+
+// Bytes of shared memory of a block; a product's are of a launch of `count` rows.
+enum {
+    AS_CUDA_SHARED_FEW = 2 * 64 * (16 + 16 + 8 + 8) * 4, // scales, minima, d, sums; and
+    AS_CUDA_SHARED_FEW_ROW = 2 * 64 * 16 * 4,            // dots of each row, up to 8
+    AS_CUDA_SHARED_FEW_FLOATS = 2 * 8192 + 2 * 8192,
+    AS_CUDA_SHARED_MANY_FLOATS = 16 * (64 + 68) * 4,
+    AS_CUDA_SHARED_LANES = 8192 + 4 + 128 + 128,
+    AS_CUDA_SHARED_PLACE = 16384,
+    AS_CUDA_SHARED_SCORES = (32 * 65 + 16 * 64) * 4,
+    AS_CUDA_SHARED_MIX = (64 * 32 + 16 * 64) * 4,
+    AS_CUDA_SHARED_SORT = 4096,
+};
+uint32_t as_cuda_shared(as_cuda_kernel kernel, uint32_t count);
+
+// "as_few_f32": the name in the module.
+const char *as_cuda_name(as_cuda_kernel kernel);
+uint32_t as_cuda_threads(as_cuda_kernel kernel);
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// launch.c - what the host has to know of a kernel to launch it: its name, its threads, its shared
+// memory, the grid of a product. No call of a driver is here.
+#include "kernels/cuda/cuda.h"
+
+static uint32_t up(uint32_t n, uint32_t by) {
+    return (n + by - 1) / by;
+}
+
+as_cuda_kernel as_cuda_plan(as_cuda_product *product, as_wtype type, uint32_t count,
+                            uint32_t experts, uint32_t grid[3]) {
+    bool few = count <= AS_CUDA_FEW_ROWS, quantized = as_wtype_quantized(type);
+    uint32_t panels = few ? 1 : quantized ? AS_CUDA_MANY_PANELS : AS_CUDA_FLOAT_PANELS;
+    uint32_t rows = few ? AS_CUDA_TILE : quantized ? AS_CUDA_MANY_ROWS : AS_CUDA_FLOAT_ROWS;
+    grid[0] = up(count, rows);
+    grid[1] = 0;
+    grid[2] = experts;
+    for (uint32_t i = 0; i < product->part_count; i++) {
+        product->parts[i].first_block = grid[1];
+        grid[1] += up(up(product->parts[i].rows, AS_PANEL), panels);
+    }
+    return (as_cuda_kernel)((few ? AS_CUDA_K_few_f32 : AS_CUDA_K_many_f32) + (uint32_t)type);
+}
+
+// The structs of shared memory are the kernels' own; that these sizes are theirs is asserted where
+// both can be seen, in kernels.cu.
+uint32_t as_cuda_shared(as_cuda_kernel kernel, uint32_t count) {
+    if (kernel >= AS_CUDA_K_few_q8_0 && kernel <= AS_CUDA_K_few_mxfp4)
+        return AS_CUDA_SHARED_FEW +
+               (count < AS_CUDA_TILE ? count : AS_CUDA_TILE) * AS_CUDA_SHARED_FEW_ROW;
+    if (kernel <= AS_CUDA_K_few_bf16) return AS_CUDA_SHARED_FEW_FLOATS;
+    if (kernel >= AS_CUDA_K_many_f32 && kernel <= AS_CUDA_K_many_bf16)
+        return AS_CUDA_SHARED_MANY_FLOATS;
+    switch (kernel) {
+    case AS_CUDA_K_finish:
+    case AS_CUDA_K_weigh:
+    case AS_CUDA_K_choose:
+    case AS_CUDA_K_combine:
+    case AS_CUDA_K_facts:
+        return AS_CUDA_SHARED_LANES;
+    case AS_CUDA_K_place:
+        return AS_CUDA_SHARED_PLACE;
+    case AS_CUDA_K_scores:
+        return AS_CUDA_SHARED_SCORES;
+    case AS_CUDA_K_mix:
+        return AS_CUDA_SHARED_MIX;
+    case AS_CUDA_K_sort:
+        return AS_CUDA_SHARED_SORT;
+    default:
+        return 0;
+    }
+}
+
+#define NAME(name, type, threads) "as_" #name,
+#define THREADS(name, type, threads) threads,
+
+const char *as_cuda_name(as_cuda_kernel kernel) {
+    static const char *const names[] = {AS_CUDA_KERNELS(NAME)};
+    return names[kernel];
+}
+
+uint32_t as_cuda_threads(as_cuda_kernel kernel) {
+    static const uint32_t threads[] = {AS_CUDA_KERNELS(THREADS)};
+    return threads[kernel];
+}
