@@ -62,6 +62,11 @@ typedef struct as_lane as_lane;     // scratch memory and threads of batches: on
 
 struct as_backend {
     const char *name; // "cpu"
+    size_t chunk;     // rows of a batch that keep it busy
+
+    // Whether the device is there and computes with such a cache, before any memory is taken. NULL:
+    // it is.
+    as_rc (*probe)(as_kv kv, as_err *err);
 
     // Bytes of a page.
     size_t (*page_size)(const as_model *model, as_kv kv);
@@ -82,5 +87,9 @@ struct as_backend {
 };
 
 extern const as_backend as_backend_cpu;
+
+// "cpu" (or empty), "cuda:0" to "cuda:7". AS_INVALID for other names; whether a GPU is there is
+// found out when it is opened.
+as_rc as_backend_find(as_str name, const as_backend **out, as_err *err) AS_MUST_USE;
 
 #endif

@@ -187,6 +187,7 @@ typedef struct as_batcher_options {
     size_t chunk;    // rows of a batch; 0: a sensible number
     size_t cases;    // requests begun and not done; 0: as many as fill batches
     as_str kv;       // "f32" (or empty), "f16", "q8_0"
+    as_str device;   // "cpu" (or empty), "cuda:0": a GPU
     uint64_t memory; // bytes for keys and values; 0: a sensible number, and more for a long context
 } as_batcher_options;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/engine/batch/session.h"
 #include "harness/engine/forward_state.h"
 
 enum {
@@ -522,6 +523,7 @@ static as_rc cpu_run(as_lane *lane, const as_batch *batch, as_err *err) {
 
 const as_backend as_backend_cpu = {
     .name = "cpu",
+    .chunk = AS_CHUNK,
     .page_size = cpu_page_size,
     .open = cpu_open,
     .close = cpu_close,

@@ -58,8 +58,10 @@ typedef enum as_rates {
 } as_rates;
 
 typedef struct as_weights {
-    void *memory;        // one block that holds everything below
-    as_matrix embedding; // [vocabulary][width]
+    void *memory;               // one block that holds everything below,
+    const unsigned char *start; // from here on, 64-byte aligned,
+    size_t size;                // so many bytes
+    as_matrix embedding;        // [vocabulary][width]
     as_low_rank output_delta;
     size_t rank_max;          // of all deltas
     as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied

@@ -388,6 +388,8 @@ as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_lora *lora,
     weights.memory = as_mem_new(l.used + ALIGNMENT);
     uintptr_t start = (uintptr_t)weights.memory;
     l.memory = (unsigned char *)weights.memory + (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
+    weights.start = l.memory;
+    weights.size = l.used;
     l.used = 0;
     l.known = as_mem_new(file->tensor_count * sizeof *l.known);
     visit(&l, hparams, vocabulary);

@@ -17,6 +17,8 @@ enum {
     CASES_SMALL = 4, // begun for each thread, of a model that a CPU's cache holds: many rows do
                      // not make it faster, and each answer would take longer
     SMALL_SIZE = 32 << 20, // bytes of weights
+    GPU_REQUESTS = 256,    // a GPU takes many rows at once,
+    GPU_LANES = 2,         // and the host makes a batch while another one runs
 };
 
 struct as_target {
@@ -80,16 +82,15 @@ static as_rc read_size(as_str uri, as_str text, uint64_t *out, as_err *err) {
 static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_err *err) {
     as_str cpu = as_str_copy(&t->arena, as_target_uri_value(uri, "cpu", AS_STR("auto")));
     as_str device = as_target_uri_value(uri, "device", AS_STR("cpu"));
-    if (!as_str_is(device, "cpu"))
-        return as_fail(err, AS_INVALID,
-                       "target '%.*s': device '%.*s' is not in this build; it has: cpu",
-                       AS_STR_ARG(t->info.uri), AS_STR_ARG(device));
-    int64_t threads = (int64_t)as_thread_cpus(), context = 0;
+    t->info.device = as_str_copy(&t->arena, device);
+    bool cpu_only = as_str_is(device, "cpu");
+    int64_t threads = cpu_only ? (int64_t)as_thread_cpus() : GPU_LANES, context = 0;
     as_rc rc = check_cpu(t->info.uri, cpu, err);
     if (!rc) rc = as_target_uri_count(t->info.uri, uri, "threads", 1, THREADS_MAX, &threads, err);
     if (!rc) rc = as_target_uri_count(t->info.uri, uri, "ctx", 8, CONTEXT_MAX, &context, err);
     if (rc) return rc;
-    t->options = (as_batcher_options){.context = (size_t)context, .lanes = (size_t)threads};
+    t->options = (as_batcher_options){
+        .context = (size_t)context, .lanes = (size_t)threads, .device = t->info.device};
     t->options.kv = as_str_copy(&t->arena, as_target_uri_value(uri, "kv", AS_STR("")));
     rc = read_size(t->info.uri, as_target_uri_value(uri, "memory", (as_str){NULL, 0}),
                    &t->options.memory, err);
@@ -135,14 +136,15 @@ static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err
         return rc;
     }
     const as_model_info *facts = as_model_facts(t->model);
-    t->info.workers = t->info.threads * REQUESTS;
-    if (facts->product_size < SMALL_SIZE) t->options.cases = t->info.threads * CASES_SMALL;
+    bool gpu = !as_str_is(t->info.device, "cpu");
+    t->info.workers = gpu ? GPU_REQUESTS : t->info.threads * REQUESTS;
+    if (!gpu && facts->product_size < SMALL_SIZE) t->options.cases = t->info.threads * CASES_SMALL;
     t->info.model_sha256 = facts->sha256;
     t->info.model_name = facts->name;
-    t->info.device = AS_STR("cpu");
+    as_str kernels = gpu ? AS_STR("cuda") : facts->kernels;
     // What answers depend on: other keys and values are another model.
     bool plain = !t->options.kv.len || as_str_is(t->options.kv, "f32");
-    t->info.engine = as_strf(&t->arena, "assay %.*s%s%.*s", AS_STR_ARG(facts->kernels),
+    t->info.engine = as_strf(&t->arena, "assay %.*s%s%.*s", AS_STR_ARG(kernels),
                              plain ? "" : " kv=", plain ? 0 : (int)t->options.kv.len,
                              plain ? "" : t->options.kv.ptr);
     *out = t;
@@ -295,6 +297,10 @@ static as_rc gguf_accepts(const as_target *target, const as_request *request, as
                        "target '%.*s' is an encoder: it embeds texts and predicts no tokens",
                        AS_STR_ARG(target->info.uri));
     if (!embeds) return AS_OK;
+    if (!as_str_is(target->info.device, "cpu"))
+        return as_fail(err, AS_INVALID,
+                       "target '%.*s': embeddings are not available on %.*s, only with device=cpu",
+                       AS_STR_ARG(target->info.uri), AS_STR_ARG(target->info.device));
     as_embedder *embedder;
     as_rc rc =
         as_embedder_new(target->model, target->pooling, target->options.context, 1, &embedder, err);
@@ -308,7 +314,7 @@ const as_target_ops as_target_gguf = {
     .scores_texts = true,
     .embeds = true,
     .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512&lora=FILE"
-              "&kv=f32|f16|q8_0&memory=SIZE&pooling=mean|cls|last]",
+              "&kv=f32|f16|q8_0&memory=SIZE&device=cpu|cuda:N&pooling=mean|cls|last]",
     .open = gguf_open,
     .info = gguf_info,
     .worker_new = gguf_worker_new,

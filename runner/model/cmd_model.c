@@ -251,8 +251,9 @@ static as_rc quantize(order *o, as_err *err) {
 
 // A path, or a gguf: target with its settings.
 static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *threads, as_str *kv,
-                        as_model **out, as_err *err) {
-    static const char *const keys[] = {"threads", "ctx", "cpu", "quant", "lora", "kv", NULL};
+                        as_str *device, as_model **out, as_err *err) {
+    static const char *const keys[] = {"threads", "ctx", "cpu",    "quant",
+                                       "lora",    "kv",  "device", NULL};
     bool bare = !as_str_starts(spec, AS_STR("gguf:"));
     as_str uri = as_strf(o->arena, "%s%.*s", bare ? "gguf:" : "", AS_STR_ARG(spec));
     as_target_uri parsed;
@@ -261,6 +262,7 @@ static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *thread
     if (!rc) rc = as_target_uri_count(uri, &parsed, "ctx", 8, CONTEXT_MAX, context, err);
     if (rc) return rc;
     *kv = as_target_uri_value(&parsed, "kv", AS_STR(""));
+    *device = as_target_uri_value(&parsed, "device", AS_STR("cpu"));
     as_str cpu = as_target_uri_value(&parsed, "cpu", AS_STR("auto"));
     as_str quant = as_target_uri_value(&parsed, "quant", AS_STR(""));
     as_model_options options = {.cpu = as_str_copy(o->arena, cpu).ptr};
@@ -310,7 +312,7 @@ static as_rc score_windows(as_session *session, as_tokens text, size_t window, u
 }
 
 static as_rc measure_perplexity(order *o, const as_model *model, int64_t context, int64_t threads,
-                                as_str kv, as_err *err) {
+                                as_str kv, as_str device, as_err *err) {
     const as_model_info *facts = as_model_facts(model);
     as_str text;
     as_tokens tokens;
@@ -328,7 +330,8 @@ static as_rc measure_perplexity(order *o, const as_model *model, int64_t context
     score s = {0};
     uint32_t bos =
         facts->bos != UINT32_MAX && tokens.ids[0] == facts->bos ? facts->bos : UINT32_MAX;
-    as_batcher_options options = {.context = window, .team = (size_t)threads, .kv = kv};
+    as_batcher_options options = {
+        .context = window, .team = (size_t)threads, .kv = kv, .device = device};
     rc = as_session_open(model, &options, &session, err);
     if (!rc) rc = score_windows(session, tokens, window, bos, &s, err);
     as_session_free(session);
@@ -349,10 +352,10 @@ static as_rc measure_perplexity(order *o, const as_model *model, int64_t context
 
 static as_rc perplexity(order *o, as_err *err) {
     as_model *model = NULL;
-    as_str kv;
+    as_str kv, device;
     int64_t context = 0, threads = (int64_t)as_thread_cpus();
-    as_rc rc = open_model(o, o->words[0], &context, &threads, &kv, &model, err);
-    if (!rc) rc = measure_perplexity(o, model, context, threads, kv, err);
+    as_rc rc = open_model(o, o->words[0], &context, &threads, &kv, &device, &model, err);
+    if (!rc) rc = measure_perplexity(o, model, context, threads, kv, device, err);
     as_model_close(model);
     return rc;
 }
@@ -361,12 +364,13 @@ static as_rc bench(order *o, as_err *err) {
     as_model *model = NULL;
     int64_t context = 0, threads = 1;
     as_model_speed speed;
-    as_str kv;
-    as_rc rc = open_model(o, o->words[0], &context, &threads, &kv, &model, err);
-    if (!rc) rc = as_model_bench(model, (size_t)context, (size_t)threads, kv, &speed, err);
+    as_str kv, device;
+    as_rc rc = open_model(o, o->words[0], &context, &threads, &kv, &device, &model, err);
+    if (!rc) rc = as_model_bench(model, (size_t)context, (size_t)threads, kv, device, &speed, err);
     if (!rc) {
         as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
         put_model(o, out, model);
+        put_text(o, out, "device", device);
         put_number(o, out, "threads", (double)speed.threads);
         put_number(o, out, "prompt_tokens", (double)speed.prompt_tokens);
         put_number(o, out, "prompt_per_s", speed.prompt_per_s);

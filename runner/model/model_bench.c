@@ -165,12 +165,12 @@ static void fill_case(batch_case *c, size_t number, size_t prompt, size_t prefix
 
 // A fresh batcher: nothing is kept of what was before, the prefix is computed once in it.
 static as_rc time_batches(const as_model *model, size_t context, size_t threads, as_str kv,
-                          as_model_speed *out, as_err *err) {
+                          as_str device, as_model_speed *out, as_err *err) {
     size_t question = context / 8 < QUESTION ? context / 8 : QUESTION;
     size_t written = context / 8 < WRITTEN ? context / 8 : WRITTEN;
     size_t room = context - question - (written > CHOICE ? written : CHOICE);
     size_t prefix = room < PREFIX ? room : PREFIX, tokens = 0;
-    as_batcher_options options = {.context = context, .lanes = threads, .kv = kv};
+    as_batcher_options options = {.context = context, .lanes = threads, .kv = kv, .device = device};
     as_batcher *batcher;
     as_rc rc = as_batcher_new(model, &options, &batcher, err);
     if (rc) return rc;
@@ -198,7 +198,7 @@ static as_rc time_batches(const as_model *model, size_t context, size_t threads,
 }
 
 as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_str kv,
-                     as_model_speed *out, as_err *err) {
+                     as_str device, as_model_speed *out, as_err *err) {
     const as_model_info *facts = as_model_facts(model);
     if (!context) context = facts->context_length;
     if (context < CONTEXT_MIN)
@@ -211,7 +211,8 @@ as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_s
     speed.prompt_tokens = room < PROMPT ? room : PROMPT;
     size_t count = speed.prompt_tokens + decode;
     as_session *session;
-    as_batcher_options options = {.context = count + 1, .team = threads, .kv = kv};
+    as_batcher_options options = {
+        .context = count + 1, .team = threads, .kv = kv, .device = device};
     as_rc rc = as_session_open(model, &options, &session, err);
     if (rc) return rc;
     uint32_t *ids = as_mem_new(count * sizeof *ids), vocabulary = (uint32_t)facts->vocabulary;
@@ -219,10 +220,13 @@ as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_s
     time_model(session, ids, vocabulary, &speed);
     free(ids);
     as_session_free(session);
-    rc = time_batches(model, context, threads, kv, &speed, err);
-    if (!rc) rc = measure_reading(threads, &speed.read_gb_per_s, err);
+    rc = time_batches(model, context, threads, kv, device, &speed, err);
+    speed.read_gb_per_s = speed.peak_gop_per_s = NAN; // of a GPU: tests/device
+    if (!rc && as_str_is(device, "cpu")) {
+        rc = measure_reading(threads, &speed.read_gb_per_s, err);
+        speed.peak_gop_per_s = measure_peak(facts->kernels) * (double)threads;
+    }
     if (rc) return rc;
-    speed.peak_gop_per_s = measure_peak(facts->kernels) * (double)threads;
     speed.decode_gb_per_s = speed.decode_per_s * (double)facts->product_size * 1e-9;
     // The output matrix is multiplied with the last token of a prompt alone.
     speed.prompt_gop_per_s =

@@ -8,7 +8,7 @@
 typedef struct as_model_speed {
     size_t prompt_tokens, decode_tokens, threads;
     double prompt_per_s, decode_per_s; // tokens; the best of several runs
-    double read_gb_per_s;              // of memory, by a plain sum, with as many threads
+    double read_gb_per_s;              // of memory, by a plain sum, with as many threads; NaN: GPU
     double decode_gb_per_s;            // of weights, while decoding
     double peak_gop_per_s;             // of the instruction that the kernels live on; NaN: unknown
     double prompt_gop_per_s;           // a multiplication and an addition are two
@@ -22,6 +22,6 @@ typedef struct as_model_speed {
 
 // `context` 0: the model's own. AS_INVALID when the context is too short to measure in.
 as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_str kv,
-                     as_model_speed *out, as_err *err) AS_MUST_USE;
+                     as_str device, as_model_speed *out, as_err *err) AS_MUST_USE;
 
 #endif

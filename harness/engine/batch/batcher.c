@@ -559,19 +559,20 @@ static void serve(void *lane_in) {
 static as_rc plan_memory(as_batcher *b, const as_model *model, const as_batcher_options *options,
                          size_t *pages, as_err *err) {
     *b = (as_batcher){.model = model, .backend = options->backend, .driven = !options->lanes};
-    if (!b->backend) b->backend = &as_backend_cpu;
+    as_rc rc = b->backend ? AS_OK : as_backend_find(options->device, &b->backend, err);
     b->context = options->context ? options->context : model->info.context_length;
-    b->chunk = options->chunk ? options->chunk : AS_CHUNK;
+    b->chunk = options->chunk ? options->chunk : b->backend->chunk;
     b->cases_most = options->cases ? options->cases : SIZE_MAX;
     b->group_slots = b->chunk > GROUP_SLOTS ? b->chunk : GROUP_SLOTS;
-    as_rc rc = check(model, options, &b->kv, err);
+    if (!rc) rc = check(model, options, &b->kv, err);
     return rc ? rc : count_pages(b, options->memory, pages, err);
 }
 
 as_rc as_batcher_check(const as_model *model, const as_batcher_options *options, as_err *err) {
     as_batcher b;
     size_t pages;
-    return plan_memory(&b, model, options, &pages, err);
+    as_rc rc = plan_memory(&b, model, options, &pages, err);
+    return rc || !b.backend->probe ? rc : b.backend->probe(b.kv, err);
 }
 
 as_rc as_batcher_new(const as_model *model, const as_batcher_options *options, as_batcher **out,
@@ -627,7 +628,7 @@ void as_batcher_free(as_batcher *batcher) {
     }
     as_prefix_free(&b->prefix);
     as_pages_free(&b->pages);
-    b->backend->close(b->device);
+    if (b->device) b->backend->close(b->device);
     as_lock_free(b->lock);
     free(b->lanes);
     free(b);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// test_cuda_forward.c - the whole forward pass of the GPU under the emulator against the CPU's
+// engine: every architecture and type, equal to the bit, whatever the batch. The driver that is
+// loaded is tests/kernels/fake_driver.c, so nothing here needs a GPU.
+#include <dlfcn.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness/base/rng.h"
+#include "harness/engine/batch/session.h"
+#include "harness/engine/model.h"
+#include "kernels/cuda/image.h"
+#include "tests/kernels/fake_driver.h"
+
+enum { CONTEXT = 120, PROMPT_MAX = 50, CHOICES = 5 };
+
+static const char *const models[] = {
+    "f32",      "f16",      "q8",      "q8_tied",    "odd",       "mixed",      "qwen2",
+    "qwen3",    "gemma",    "gemma2",  "gemma3",     "phi3",      "phi3_short", "mixtral",
+    "qwen2moe", "qwen3moe", "granite", "lora_llama", "lora_phi3", "blocks",     "kquants"};
+enum { MODELS = sizeof models / sizeof *models };
+
+// Sanitizers make the emulator ten times slower.
+#ifdef __SANITIZE_ADDRESS__
+enum { STEP = 5 };
+#else
+enum { STEP = 1 };
+#endif
+
+static const char *folder; // of the models
+static as_fake_gpu *fake;  // these three: NULL on a GPU
+static size_t (*fake_left)(void);
+static void (*fake_order)(uint64_t);
+
+#ifndef AS_ON_DEVICE
+// The build may have no kernels for a GPU; those of the emulator are its own.
+const void *as_cuda_image(size_t *size) {
+    *size = 1;
+    return "";
+}
+#endif
+
+static as_model *open_model(const char *name) {
+    char path[512], lora[512];
+    as_err err;
+    as_model *model;
+    as_model_options options = {0};
+    snprintf(lora, sizeof lora, "%s/%s.adapter.gguf", folder, name);
+    if (strncmp(name, "lora", 4) == 0) options.lora = lora;
+    snprintf(path, sizeof path, "%s/%s.gguf", folder, name);
+    if (as_model_open(path, &options, &model, &err)) fail_msg("%s", err.text);
+    return model;
+}
+
+static as_session *open_session(const as_model *model, const char *device, const char *kv,
+                                size_t chunk) {
+    as_err err;
+    as_session *session;
+    as_batcher_options options = {.context = CONTEXT,
+                                  .team = 1,
+                                  .chunk = chunk,
+                                  .memory = 16 << 20,
+                                  .kv = as_str_of(kv),
+                                  .device = as_str_of(device)};
+    if (as_session_open(model, &options, &session, &err)) fail_msg("%s", err.text);
+    return session;
+}
+
+static size_t random_ids(as_rng *rng, const as_model *model, uint32_t *ids, size_t most) {
+    size_t count = 1 + (size_t)as_rng_below(rng, most);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = (uint32_t)as_rng_below(rng, as_model_facts(model)->vocabulary);
+    return count;
+}
+
+static void check_logits(as_session *gpu, as_session *cpu, const as_model *model, as_tokens text) {
+    size_t size = text.count * as_model_facts(model)->vocabulary * sizeof(float);
+    float *got = as_mem_new(size), *want = as_mem_new(size);
+    assert_int_equal(as_session_logits(gpu, text, got), AS_EVAL_OK);
+    assert_int_equal(as_session_logits(cpu, text, want), AS_EVAL_OK);
+    assert_memory_equal(got, want, size);
+    free(got);
+    free(want);
+}
+
+static void check_choices(as_session *gpu, as_session *cpu, const as_model *model, as_rng *rng,
+                          as_tokens prompt) {
+    uint32_t ids[CHOICES][12];
+    as_tokens choices[CHOICES];
+    double got[CHOICES], want[CHOICES];
+    bool greedy, want_greedy;
+    for (size_t c = 0; c < CHOICES; c++) {
+        choices[c] = (as_tokens){ids[c], random_ids(rng, model, ids[c], 6)};
+        if (c) memcpy(ids[c], ids[c - 1], sizeof *ids[c]); // begins alike
+    }
+    assert_int_equal(as_session_choices(gpu, prompt, choices, CHOICES, got), AS_EVAL_OK);
+    assert_int_equal(as_session_choices(cpu, prompt, choices, CHOICES, want), AS_EVAL_OK);
+    assert_memory_equal(got, want, sizeof got);
+    assert_int_equal(as_session_score(gpu, prompt, choices[0], got, &greedy), AS_EVAL_OK);
+    assert_int_equal(as_session_score(cpu, prompt, choices[0], want, &want_greedy), AS_EVAL_OK);
+    assert_memory_equal(got, want, sizeof *got);
+    assert_int_equal(greedy, want_greedy);
+}
+
+typedef struct text {
+    uint32_t ids[20];
+    size_t count;
+} text;
+
+static bool keep(void *context, uint32_t token) {
+    text *t = context;
+    t->ids[t->count++] = token;
+    return true;
+}
+
+static void check_generation(as_session *gpu, as_session *cpu, as_tokens prompt,
+                             const as_sampling *sampling) {
+    text got = {{0}, 0}, want = {{0}, 0};
+    size_t count;
+    bool ended;
+    assert_int_equal(as_session_generate(gpu, prompt, 10, sampling, keep, &got, &count, &ended),
+                     AS_EVAL_OK);
+    assert_int_equal(as_session_generate(cpu, prompt, 10, sampling, keep, &want, &count, &ended),
+                     AS_EVAL_OK);
+    assert_int_equal(got.count, want.count);
+    assert_memory_equal(got.ids, want.ids, sizeof got.ids);
+}
+
+static void check_model(const char *name, const char *kv, size_t chunk, uint64_t seed) {
+    as_model *model = open_model(name);
+    as_session *gpu = open_session(model, "cuda:0", kv, chunk);
+    as_session *cpu = open_session(model, "cpu", kv, 0);
+    as_rng rng = as_rng_of(seed, 5);
+    if (fake) fake_order(seed % 4);
+    for (int i = 0; i < 2; i++) {
+        uint32_t ids[PROMPT_MAX];
+        as_tokens prompt = {ids, random_ids(&rng, model, ids, PROMPT_MAX)};
+        as_sampling sampling = {.temperature = 0.8, .top_p = 0.9, .top_k = 40, .seed = seed};
+        check_logits(gpu, cpu, model, prompt);
+        check_choices(gpu, cpu, model, &rng, prompt);
+        check_generation(gpu, cpu, prompt, i ? &sampling : NULL);
+    }
+    as_session_free(gpu);
+    as_session_free(cpu);
+    as_model_close(model);
+    if (fake) assert_int_equal(fake_left(), 0);
+}
+
+static void answers_are_those_of_the_cpu(void **state) {
+    (void)state;
+    uint64_t replays = fake ? fake->replays : 0;
+    for (size_t i = 0; i < MODELS; i += STEP) {
+        print_message("%s\n", models[i]);
+        check_model(models[i], i % 2 ? "f16" : "f32", 1 + i % 7, 100 + i);
+        if (i % 3 == 0) check_model(models[i], "f32", 64, i);
+    }
+    if (fake) assert_true(fake->replays > replays);
+}
+
+int main(int count, char **words) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_are_those_of_the_cpu),
+    };
+#ifdef AS_ON_DEVICE
+    folder = count > 1 ? words[1] : ".";
+#else
+    (void)count, (void)words;
+    folder = AS_TEST_MODELS;
+    void *library = dlopen("libcuda.so.1", RTLD_NOW);
+    if (!library || !dlsym(library, "as_fake")) {
+        fprintf(stderr, "LD_LIBRARY_PATH does not lead to the emulated driver\n");
+        return 1;
+    }
+    fake = dlsym(library, "as_fake");
+    *(void **)&fake_left = dlsym(library, "as_fake_left");
+    *(void **)&fake_order = dlsym(library, "as_emulator_set_order");
+#endif
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
