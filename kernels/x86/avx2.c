@@ -63,6 +63,23 @@ INLINE v16 v_from_u8(__m128i bytes) {
                  _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)))};
 }
 
+INLINE v16 v_load_i8(const uint8_t *p) {
+    return v_from_i8(_mm_loadu_si128((const __m128i *)p));
+}
+
+INLINE v16 v_load_u8(const uint8_t *p) {
+    return v_from_u8(_mm_loadu_si128((const __m128i *)p));
+}
+
+INLINE v16 v_load_low(const uint8_t *p) {
+    return v_from_u8(_mm_and_si128(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8(15)));
+}
+
+INLINE v16 v_load_high(const uint8_t *p) {
+    __m128i both = _mm_srli_epi16(_mm_loadu_si128((const __m128i *)p), 4);
+    return v_from_u8(_mm_and_si128(both, _mm_set1_epi8(15)));
+}
+
 INLINE void v_store(float *p, v16 v) {
     _mm256_storeu_ps(p, v.lo);
     _mm256_storeu_ps(p + 8, v.hi);
@@ -156,7 +173,7 @@ INLINE v16 v_exp(v16 x) {
     return (v16){exp_8(x.lo), exp_8(x.hi)};
 }
 
-#include "kernels/x86/template.h"
+#include "kernels/wide/template.h"
 
 #define ROWS_QUANT 4
 
@@ -284,7 +301,7 @@ INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, s
     }
 }
 
-#include "kernels/x86/attend.h"
-#include "kernels/x86/quant.h"
+#include "kernels/wide/attend.h"
+#include "kernels/wide/quant.h"
 
 const as_kernels as_kernels_avx2 = KERNEL_TABLE("avx2");

@@ -50,6 +50,23 @@ INLINE v16 v_from_u8(__m128i bytes) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
 }
 
+INLINE v16 v_load_i8(const uint8_t *p) {
+    return v_from_i8(_mm_loadu_si128((const __m128i *)p));
+}
+
+INLINE v16 v_load_u8(const uint8_t *p) {
+    return v_from_u8(_mm_loadu_si128((const __m128i *)p));
+}
+
+INLINE v16 v_load_low(const uint8_t *p) {
+    return v_from_u8(_mm_and_si128(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8(15)));
+}
+
+INLINE v16 v_load_high(const uint8_t *p) {
+    __m128i both = _mm_srli_epi16(_mm_loadu_si128((const __m128i *)p), 4);
+    return v_from_u8(_mm_and_si128(both, _mm_set1_epi8(15)));
+}
+
 INLINE void v_store(float *p, v16 v) {
     _mm512_storeu_ps(p, v);
 }
@@ -128,7 +145,7 @@ INLINE v16 v_exp(v16 x) {
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
 }
 
-#include "kernels/x86/template.h"
+#include "kernels/wide/template.h"
 
 #define ROWS_QUANT 12 // 12 sums, 8 weights, scales and temporaries
 
@@ -204,7 +221,7 @@ INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, s
     }
 }
 
-#include "kernels/x86/attend.h"
-#include "kernels/x86/quant.h"
+#include "kernels/wide/attend.h"
+#include "kernels/wide/quant.h"
 
 const as_kernels as_kernels_avx512 = KERNEL_TABLE("avx512");

@@ -1,36 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
-// common.h - words that the x86 kernels are written in.
+// common.h - what the x86 tables share beside kernels/wide/: a row is quantized, and pairs are
+// turned, with 256 bits in both.
+//
+// Included once by avx2.c and avx512.h, before kernels/wide/template.h.
 #ifndef AS_X86_COMMON_H
 #define AS_X86_COMMON_H
 
 #include <immintrin.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/kernels.h"
+#include "kernels/scalar.h"
+#include "kernels/wide/inline.h"
 
-// Register tiles are arrays indexed by constants: they become registers only when fully unrolled.
-// A rolled loop around them keeps a compiler from interleaving, and then spilling, too much.
 #ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define ROLL _Pragma("clang loop unroll(disable)")
-typedef unsigned shift_count;       // of 512-bit epi16 shifts: the compilers' headers differ
-#elif defined(__SANITIZE_ADDRESS__) // whose checks stand in the way, and speed is not asked for
-#define UNROLL
-#define ROLL
-typedef int shift_count;
+typedef unsigned shift_count; // of 512-bit epi16 shifts: the compilers' headers differ
 #else
-#define UNROLL _Pragma("GCC unroll 32")
-#define ROLL _Pragma("GCC unroll 1")
 typedef int shift_count;
 #endif
 
-// Four neighbouring int8 as one dword, to broadcast.
-INLINE int32_t load_dword(const int8_t *p) {
-    int32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
+// Rounds 8 values to int32.
+INLINE __m256i round_8(const float *x, __m256 scale) {
+    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), scale));
+}
+
+INLINE int32_t sum_epi32(__m256i v) {
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+    return _mm_cvtsi128_si32(s);
+}
+
+// The largest pattern without its sign: infinity and NaN are on top.
+INLINE uint32_t amax_bits(const float *x) {
+    const __m256i mask = _mm256_set1_epi32(0x7fffffff);
+    __m256i max = _mm256_setzero_si256();
+    for (size_t i = 0; i < AS_QBLOCK; i += 8) {
+        __m256i bits = _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x + i)), mask);
+        max = _mm256_max_epi32(max, bits);
+    }
+    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(max), _mm256_extracti128_si256(max, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+    return (uint32_t)_mm_cvtsi128_si32(m);
+}
+
+INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *halves) {
+    uint32_t bits = amax_bits(x);
+    float amax = bits_float(bits);
+    if (bits >= 0x7f800000u || amax < 0x1p-100f) {
+        _mm256_storeu_si256((__m256i *)q, _mm256_setzero_si256());
+        *d = bits >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
+        halves[0] = halves[1] = 0;
+        return;
+    }
+    const __m256 scale = _mm256_set1_ps(127.0f / amax);
+    __m256i a = round_8(x, scale), b = round_8(x + 8, scale);
+    __m256i c = round_8(x + 16, scale), e = round_8(x + 24, scale);
+    *d = amax / 127.0f;
+    halves[0] = -128 * sum_epi32(_mm256_add_epi32(a, b));
+    halves[1] = -128 * sum_epi32(_mm256_add_epi32(c, e));
+    // The packs work within 128-bit halves; the permutation puts the dwords back in order.
+    __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, e));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256((__m256i *)q, _mm256_permutevar8x32_epi32(bytes, order));
+}
+
+INLINE void turn_4_pairs(float *x, const float *cosines, const float *sines) {
+    __m128 c = _mm_loadu_ps(cosines), s = _mm_loadu_ps(sines);
+    __m256 cs = _mm256_set_m128(_mm_unpackhi_ps(c, s), _mm_unpacklo_ps(c, s));
+    __m256 sc = _mm256_permute_ps(cs, 0xb1);
+    __m256 v = _mm256_loadu_ps(x);
+    __m256 product = _mm256_mul_ps(_mm256_movehdup_ps(v), sc); // b*s, b*c
+    _mm256_storeu_ps(x, _mm256_fmaddsub_ps(_mm256_moveldup_ps(v), cs, product));
 }
 
 #endif

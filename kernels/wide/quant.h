@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // quant.h - the products with quantized weights, but for the dots themselves.
 //
-// Included once by avx2.c and avx512.c, after template.h and their ROWS_QUANT (activation rows of
+// Included once by each table, after template.h and its ROWS_QUANT (activation rows of
 // a tile) and
 //
 //   void add_block(type, planes, x, at, rows, s, m, acc)
@@ -10,12 +10,6 @@
 // row's is cols/32 further on) to acc[rows]; s[g] and m[g] are the scales and minima of its groups.
 #ifndef AS_QUANT_H
 #define AS_QUANT_H
-
-// Sixteen int8 or uint8, widened.
-INLINE v16 v_load_bytes(const uint8_t *p, bool is_signed) {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)p);
-    return is_signed ? v_from_i8(bytes) : v_from_u8(bytes);
-}
 
 // The scales and minima of the groups of 32 weights, from d and m of their block (bits as halves
 // widened) and what stands at `groups`.
@@ -27,13 +21,11 @@ INLINE void group_scales(as_wtype type, v16 d, v16 min, const uint8_t *groups, v
         m[g] = min;
         if (facts.block != SUPER) continue;
         if (facts.mins && facts.group == 16) {
-            __m128i both = _mm_loadu_si128((const __m128i *)groups);
-            __m128i low = _mm_set1_epi8(15);
-            s[g] = v_mul(d, v_from_u8(_mm_and_si128(both, low)));
-            m[g] = v_mul(min, v_from_u8(_mm_and_si128(_mm_srli_epi16(both, 4), low)));
+            s[g] = v_mul(d, v_load_low(groups));
+            m[g] = v_mul(min, v_load_high(groups));
         } else {
-            s[g] = v_mul(d, v_load_bytes(groups, !facts.mins));
-            if (facts.mins) m[g] = v_mul(min, v_load_bytes(groups + AS_PANEL, false));
+            s[g] = v_mul(d, facts.mins ? v_load_u8(groups) : v_load_i8(groups));
+            if (facts.mins) m[g] = v_mul(min, v_load_u8(groups + AS_PANEL));
         }
         m[g] = v_sub(v_set1(-0.0f), m[g]);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// attend.h - attention over pieces of a text, for the x86 tables.
+// attend.h - attention over pieces of a text, for the wide tables.
 //
-// Included once by avx2.c and avx512.c, after template.h. Register tiles are those of the float
+// Included once by each table, after template.h. Register tiles are those of the float
 // products: the 16 slots of a head, or 16 values, are the lanes, so every output keeps its chain.
 // Slots outside a piece are not read: another thread may be writing them.
 #ifndef AS_ATTEND_H
@@ -18,7 +18,7 @@ INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
 INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
     uint8_t bytes[16] = {0};
     memcpy(bytes, p, n);
-    return v_from_i8(_mm_loadu_si128((const __m128i *)bytes));
+    return v_load_i8(bytes);
 }
 
 // Scales of the keys' block, slot by slot. Only Q8_0 has any.
@@ -40,8 +40,7 @@ INLINE v16 load_keys(as_kv kv, bool whole, const as_piece *p, size_t k, v16 scal
         return whole ? v_load_half(keys) : v_load_half_n(keys, p->count);
     }
     const uint8_t *keys = (const uint8_t *)p->head + at;
-    v16 codes =
-        whole ? v_from_i8(_mm_loadu_si128((const __m128i *)keys)) : v_load_i8_n(keys, p->count);
+    v16 codes = whole ? v_load_i8(keys) : v_load_i8_n(keys, p->count);
     return v_mul(codes, scales);
 }
 
@@ -136,7 +135,7 @@ INLINE v16 load_values(as_kv kv, size_t width, const uint8_t *values, const uint
     if (kv == AS_KV_F32) return v_load((const float *)(const void *)values + at);
     if (kv == AS_KV_F16) return v_load_half((const uint16_t *)(const void *)values + at);
     float d = half_to_float(scales[slot * kv_blocks(width) + panel * AS_PANEL / AS_QBLOCK]);
-    return v_mul(v_from_i8(_mm_loadu_si128((const __m128i *)(values + at))), v_set1(d));
+    return v_mul(v_load_i8(values + at), v_set1(d));
 }
 
 INLINE void tile_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,

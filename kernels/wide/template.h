@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// template.h - what the x86 tables share, written over a vector of 16 floats.
+// template.h - what the wide tables share, written over a vector of 16 floats.
 //
-// Included once by avx2.c and avx512.c, after they define v16 and its operations:
+// Included once by each table, after it defines v16 and its operations:
 //
 //   v16 v_zero() v_set1(a) v_load(p) v_load_n(p, n)   n in 1..15, the rest is 0
 //   v16 v_load_half(p) v_load_bf16(p)  16 of 16 bits, widened
+//   v16 v_load_i8(p) v_load_u8(p)      16 of 8 bits, widened
+//   v16 v_load_low(p) v_load_high(p)   the lower and the upper halves of 16 bytes, widened
 //   void v_store(p, v) v_store_n(p, v, n)
 //   v16 v_add v_sub v_mul v_div(a, b) v_fma(a, b, c)
 //   v16 v_max(x, best)                  best where x is NaN
@@ -15,6 +17,9 @@
 //   v16 v_exp(v)                        exp_f32 of scalar.h, lane by lane
 //   float v_sum(v)                      the reduction tree
 //   unsigned v_equal(a, b)              bit j: lane j is equal
+//
+//   void turn_4_pairs(x, cosines, sines)            rope_pairs for 4 pairs
+//   void quantize_block(x, q, d, halves)            quantize_row for 32 values
 //
 // and TILE_ROWS, TILE_PANELS: the register tile of the float products.
 #ifndef AS_TEMPLATE_H
@@ -28,54 +33,7 @@
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
-// --- quantization (256-bit for both: a row is quantized once and used by every panel) ---------
-
-// Rounds 8 values to int32.
-INLINE __m256i round_8(const float *x, __m256 scale) {
-    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), scale));
-}
-
-INLINE int32_t sum_epi32(__m256i v) {
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
-    return _mm_cvtsi128_si32(s);
-}
-
-// The largest pattern without its sign: infinity and NaN are on top.
-INLINE uint32_t amax_bits(const float *x) {
-    const __m256i mask = _mm256_set1_epi32(0x7fffffff);
-    __m256i max = _mm256_setzero_si256();
-    for (size_t i = 0; i < AS_QBLOCK; i += 8) {
-        __m256i bits = _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x + i)), mask);
-        max = _mm256_max_epi32(max, bits);
-    }
-    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(max), _mm256_extracti128_si256(max, 1));
-    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
-    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
-    return (uint32_t)_mm_cvtsi128_si32(m);
-}
-
-INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *halves) {
-    uint32_t bits = amax_bits(x);
-    float amax = bits_float(bits);
-    if (bits >= 0x7f800000u || amax < 0x1p-100f) {
-        _mm256_storeu_si256((__m256i *)q, _mm256_setzero_si256());
-        *d = bits >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
-        halves[0] = halves[1] = 0;
-        return;
-    }
-    const __m256 scale = _mm256_set1_ps(127.0f / amax);
-    __m256i a = round_8(x, scale), b = round_8(x + 8, scale);
-    __m256i c = round_8(x + 16, scale), e = round_8(x + 24, scale);
-    *d = amax / 127.0f;
-    halves[0] = -128 * sum_epi32(_mm256_add_epi32(a, b));
-    halves[1] = -128 * sum_epi32(_mm256_add_epi32(c, e));
-    // The packs work within 128-bit halves; the permutation puts the dwords back in order.
-    __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, e));
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    _mm256_storeu_si256((__m256i *)q, _mm256_permutevar8x32_epi32(bytes, order));
-}
+// --- quantization ---------------------------------------------------------------------------
 
 static void quantize_row(as_qrows *out, size_t at, const float *x) {
     size_t blocks = out->cols / AS_QBLOCK;
@@ -239,14 +197,7 @@ static void layer_norm(float *y, const float *x, const float *w, const float *b,
 
 static void rope_pairs(float *x, const float *cosines, const float *sines, size_t n) {
     size_t i = 0;
-    for (; i + 4 <= n / 2; i += 4) {
-        __m128 c = _mm_loadu_ps(cosines + i), s = _mm_loadu_ps(sines + i);
-        __m256 cs = _mm256_set_m128(_mm_unpackhi_ps(c, s), _mm_unpacklo_ps(c, s));
-        __m256 sc = _mm256_permute_ps(cs, 0xb1);
-        __m256 v = _mm256_loadu_ps(x + 2 * i);
-        __m256 product = _mm256_mul_ps(_mm256_movehdup_ps(v), sc); // b*s, b*c
-        _mm256_storeu_ps(x + 2 * i, _mm256_fmaddsub_ps(_mm256_moveldup_ps(v), cs, product));
-    }
+    for (; i + 4 <= n / 2; i += 4) turn_4_pairs(x + 2 * i, cosines + i, sines + i);
     for (; i < n / 2; i++) {
         float a = x[2 * i], b = x[2 * i + 1], c = cosines[i], s = sines[i];
         x[2 * i] = fma_f32(a, c, -(b * s));
