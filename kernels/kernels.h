@@ -88,7 +88,7 @@ typedef struct as_piece {
 } as_piece;
 
 typedef struct as_kernels {
-    const char *name; // "portable", "avx2", "avx512"
+    const char *name; // "portable", "avx2", "avx512", "amx", "neon", "dotprod"
 
     // Quantizes row x[cols] into row `at` of `out`.
     void (*quantize_row)(as_qrows *out, size_t at, const float *x);
@@ -174,7 +174,7 @@ typedef struct as_kernels {
 } as_kernels;
 
 // The widest table that this CPU runs and that `limit` allows: "auto" or NULL for no limit, else
-// "portable", "avx2", "avx512". NULL when the name is unknown or this CPU cannot run it.
+// a table's name. NULL when the name is unknown or this CPU cannot run it.
 const as_kernels *as_kernels_select(const char *limit);
 
 // All tables that this CPU runs, portable first; returns how many (at most 8).

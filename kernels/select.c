@@ -12,7 +12,12 @@ size_t as_kernels_available(const as_kernels *tables[8]) {
     if (as_detect_avx2()) {
         tables[count++] = &as_kernels_avx2;
         if (as_detect_avx512()) tables[count++] = &as_kernels_avx512;
+        if (as_detect_amx()) tables[count++] = &as_kernels_amx;
     }
+#endif
+#ifdef AS_KERNELS_ARM
+    tables[count++] = &as_kernels_neon;
+    if (as_detect_dotprod()) tables[count++] = &as_kernels_dotprod;
 #endif
     return count;
 }

@@ -17,7 +17,7 @@ typedef struct as_model as_model;
 typedef struct as_session as_session;
 
 typedef struct as_model_options {
-    const char *cpu;   // "auto" or NULL, "portable", "avx2", "avx512"
+    const char *cpu;   // "auto" or NULL, or a table's name: kernels.h
     const char *lora;  // path of an adapter, or NULL
     const char *quant; // weights are first brought to this type (quantize.h); NULL: as they are
 } as_model_options;

@@ -48,15 +48,14 @@ static void gguf_close(as_target *target) {
 }
 
 static as_rc check_cpu(as_str uri, as_str cpu, as_err *err) {
-    static const char *const known[] = {"auto", "portable", "avx2", "avx512", NULL};
+    static const char *const known[] = {"auto", "portable", "avx2",    "avx512",
+                                        "amx",  "neon",     "dotprod", NULL};
     for (size_t i = 0; known[i]; i++)
         if (as_str_is(cpu, known[i])) return AS_OK;
-    if (as_str_is(cpu, "amx"))
-        return as_fail(err, AS_INVALID, "target '%.*s': cpu=amx is not available yet",
-                       AS_STR_ARG(uri));
     const char *near = as_str_nearest(cpu, known);
     return as_fail(err, AS_INVALID,
-                   "target '%.*s': cpu is '%.*s'; expected auto, portable, avx2 or avx512%s%s%s",
+                   "target '%.*s': cpu is '%.*s'; expected auto, portable, avx2, avx512, amx, neon "
+                   "or dotprod%s%s%s",
                    AS_STR_ARG(uri), AS_STR_ARG(cpu), near ? " (did you mean '" : "",
                    near ? near : "", near ? "'?)" : "");
 }
@@ -313,8 +312,9 @@ const as_target_ops as_target_gguf = {
     .scheme = "gguf",
     .scores_texts = true,
     .embeds = true,
-    .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512&lora=FILE"
-              "&kv=f32|f16|q8_0&memory=SIZE&device=cpu|cuda:N&pooling=mean|cls|last]",
+    .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512|amx|neon|"
+              "dotprod&lora=FILE&kv=f32|f16|q8_0&memory=SIZE&device=cpu|cuda:N"
+              "&pooling=mean|cls|last]",
     .open = gguf_open,
     .info = gguf_info,
     .worker_new = gguf_worker_new,

@@ -373,10 +373,10 @@ static size_t argmax(const float *x, size_t n) {
     return 0;
 }
 
-#define KERNEL_TABLE(table_name)                                                                   \
+#define KERNEL_TABLE(table_name, quant)                                                            \
     {                                                                                              \
         .name = (table_name), .quantize_row = quantize_row, .matmul_f32 = matmul_f32,              \
-        .matmul_f16 = matmul_f16, .matmul_bf16 = matmul_bf16, .matmul_quant = matmul_quant,        \
+        .matmul_f16 = matmul_f16, .matmul_bf16 = matmul_bf16, .matmul_quant = quant,               \
         .attend_keys = attend_keys, .attend_values = attend_values, .rms_norm = rms_norm,          \
         .layer_norm = layer_norm, .gelu_erf = gelu_erf, .rope_pairs = rope_pairs,                  \
         .rope_halves = rope_halves, .dot = dot, .axpy = axpy, .add = add, .silu_mul = silu_mul,    \

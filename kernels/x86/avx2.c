@@ -304,4 +304,4 @@ INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, s
 #include "kernels/wide/attend.h"
 #include "kernels/wide/quant.h"
 
-const as_kernels as_kernels_avx2 = KERNEL_TABLE("avx2");
+const as_kernels as_kernels_avx2 = KERNEL_TABLE("avx2", matmul_quant);

@@ -16,6 +16,11 @@
 #include "kernels/blocks.h"
 #include "tests/kernels/kernel_weights.h"
 
+#ifdef __x86_64__
+void as_amx_emulated_matmul_quant(const as_matrix *w, size_t panel_begin, size_t panel_end,
+                                  const as_qrows *x, size_t count, float *y, size_t y_stride);
+#endif
+
 enum { GUARD = 24, CANARY_BYTE = 0xa5 };
 
 static const as_kernels *tables[8];
@@ -643,14 +648,28 @@ static void gelu_and_softcap_are_near_their_formulas(void **state) {
 
 static void select_goes_by_name(void **state) {
     (void)state;
-    assert_string_equal(tables[0]->name, "portable");
-    for (size_t t = 0; t < table_count; t++) {
-        assert_ptr_equal(as_kernels_select(tables[t]->name), tables[t]);
+    const as_kernels *known[8];
+    size_t count = as_kernels_available(known);
+    assert_string_equal(known[0]->name, "portable");
+    for (size_t t = 0; t < count; t++) {
+        assert_ptr_equal(as_kernels_select(known[t]->name), known[t]);
     }
-    assert_ptr_equal(as_kernels_select("auto"), tables[table_count - 1]);
-    assert_ptr_equal(as_kernels_select(NULL), tables[table_count - 1]);
+    assert_ptr_equal(as_kernels_select("auto"), known[count - 1]);
+    assert_ptr_equal(as_kernels_select(NULL), known[count - 1]);
     assert_null(as_kernels_select("avx1024"));
     assert_null(as_kernels_select(""));
+}
+
+// A CPU with AVX-512 but without tiles runs amx.c with its tile instructions written in C.
+static void add_emulated(void) {
+#ifdef __x86_64__
+    static as_kernels emulated;
+    if (!as_kernels_select("avx512") || as_kernels_select("amx")) return;
+    emulated = *as_kernels_select("avx512");
+    emulated.name = "amx, emulated";
+    emulated.matmul_quant = as_amx_emulated_matmul_quant;
+    tables[table_count++] = &emulated;
+#endif
 }
 
 int main(void) {
@@ -671,6 +690,7 @@ int main(void) {
         cmocka_unit_test_setup(gelu_and_softcap_are_near_their_formulas, seed),
     };
     table_count = as_kernels_available(tables);
+    add_emulated();
     for (size_t t = 0; t < table_count; t++) print_message("table %s\n", tables[t]->name);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

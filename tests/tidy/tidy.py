@@ -34,6 +34,7 @@ HOMES = {
     "cblas.h": ["kernels/blas.c"],
     "microhttpd.h": ["runner/serve/httpd.c"],
     "immintrin.h": ["kernels/x86/"],
+    "arm_neon.h": ["kernels/arm/"],
     "cpuid.h": ["kernels/x86/"],
     "cuda_runtime.h": ["kernels/cuda/"],
     "threads.h": ["harness/base/json.c"],
@@ -111,8 +112,15 @@ def check_tree(files):
     """files: {path: text}. Rules over the whole tree."""
     stems = {}
     included = set()
+    stand_ins = {}
+    for path in files:
+        if path.startswith("tests/") and path.endswith(".h"):
+            stand_ins.setdefault(pathlib.PurePosixPath(path).name, []).append(path)
     for path, text in files.items():
         included.update(re.findall(r'#\s*include\s+"([^"]+)"', text))
+        # A header of a test that stands in for a library's, found first by -I.
+        included.update(stand_in for name in re.findall(r"#\s*include\s+<([^>]+)>", text)
+                        for stand_in in stand_ins.get(name, ()))
     for path in files:
         if not path.endswith((".c", ".h")):
             continue
