@@ -13,6 +13,8 @@
 
 #include "kernels/wide/scales.h"
 
+enum { AHEAD = 8192 }; // bytes: as far a single row asks memory for weights beforehand
+
 // One panel times `rows` activation rows, both constants after inlining.
 INLINE void tile_quant(as_wtype type, const as_matrix *w, size_t panel, const as_qrows *x,
                        size_t row, size_t rows, float *y, size_t y_stride) {
@@ -32,6 +34,11 @@ INLINE void tile_quant(as_wtype type, const as_matrix *w, size_t panel, const as
         v16 min = facts.mins ? v_load_half(halves + AS_PANEL) : v_zero();
         ROLL for (size_t i = 0; i < inner; i++, at++, planes += planes_size(facts)) {
             v16 s[2], m[2];
+            if (rows == 1) {
+                UNROLL
+                for (size_t line = 0; line < planes_size(facts); line += 64)
+                    __builtin_prefetch(planes + AHEAD + line);
+            }
             group_scales(type, d, min, groups, s, m);
             add_block(type, planes, x, at, rows, s, m, acc);
             groups += AS_QBLOCK / facts.group * group_size(facts);
