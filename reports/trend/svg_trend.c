@@ -7,7 +7,7 @@
 #include "reports/content.h"
 #include "reports/phrase.h"
 
-enum { TOP = 20, HEIGHT = 128, SMALL_TOP = 6, SMALL_HEIGHT = 58, DOTS_MAX = 80 };
+enum { TOP = 20, HEIGHT = 128, SMALL_TOP = 6, SMALL_HEIGHT = 58, DOTS_MAX = 80, RELEASE_MAX = 24 };
 
 typedef struct drawing {
     const as_svg_trend *trend;
@@ -102,6 +102,20 @@ static void put_change(as_buf *out, const drawing *t, size_t i, double *labelled
             t->points[i].event ? 12 : 4, t->top - 4, t->points[i].change);
 }
 
+// A run that has a tag: a release, or another one that people come back to.
+static void put_release(as_buf *out, const drawing *t, size_t i, double *labelled) {
+    double x = x_of(t, i);
+    int y = t->top + t->height;
+    as_buff(out, "<line class=\"release\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"%d\" y2=\"%d\"/>", x, x,
+            y - (t->trend->small ? 6 : 12), y);
+    if (t->trend->small || x - *labelled < 22) return;
+    *labelled = x;
+    as_buff(out, "<text class=\"soft\" x=\"%.2f%%\" dx=\"%d\" y=\"%d\"%s>", x, x > 80 ? -4 : 4,
+            y - 4, x > 80 ? " text-anchor=\"end\"" : "");
+    as_content_markup(out, as_content_clip(t->points[i].release, RELEASE_MAX), AS_CLIP_NAME);
+    as_buf_text(out, "</text>\n");
+}
+
 // A number above the run at which the level moved; the list of changes has it in words.
 static void put_event(as_buf *out, const drawing *t, size_t i) {
     double x = x_of(t, i);
@@ -132,6 +146,9 @@ static void put_grid(as_buf *out, const drawing *t) {
     double labelled = -100;
     for (size_t i = 0; i < t->count; i++)
         if (t->points[i].change) put_change(out, t, i, &labelled);
+    labelled = -100;
+    for (size_t i = 0; i < t->count; i++)
+        if (t->points[i].release.len) put_release(out, t, i, &labelled);
     for (size_t i = 0; i < t->count && !t->trend->small; i++)
         if (t->points[i].event) put_event(out, t, i);
     as_buf_char(out, '\n');

@@ -10,6 +10,7 @@ typedef struct as_svg_point {
     as_interval ci;
     as_verdict verdict;
     const char *change; // what is new in this run ("model"): our own words; NULL for nothing
+    as_str release;     // the run's tags; content, empty for none
     unsigned event;     // number of the shift that begins here; 0: none
 } as_svg_point;
 

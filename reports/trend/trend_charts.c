@@ -28,6 +28,7 @@ static void put_verdict_key(as_buf *out) {
         {"<circle class=\"dot hollow\" r=\"3.2\"/>", "no baseline"},
         {"<path class=\"mark broken\" d=\"M0-5.5L5.5 4.5h-11z\"/>", "not measured"},
         {"<line y1=\"-7\" y2=\"7\"/>", "new model, dataset or suite"},
+        {"<line class=\"release\" y1=\"-7\" y2=\"7\"/>", "tagged: a release"},
         {"<line class=\"gate-line\" x1=\"-7\" x2=\"7\"/>", "limit of a gate"},
         {"<circle class=\"shift-disc\" r=\"6.5\"/><text class=\"shift-no\" y=\"3.5\">1</text>",
          "change of level"},
@@ -48,7 +49,8 @@ static as_svg_trend trend_of(as_trend_page *page, column *c) {
         points[i] = (as_svg_point){.value = v ? v->value : NAN,
                                    .ci = v ? v->ci : (as_interval){NAN, NAN},
                                    .verdict = run->gate.verdict,
-                                   .change = as_trend_novelty(line, i)};
+                                   .change = as_trend_novelty(line, i),
+                                   .release = line->tags ? line->tags[i] : AS_STR("")};
         if (c->number) points[i].value = c->number(run);
         if (v && isfinite(v->value)) c->measure = as_figure_measure(v->name, v->spec, v->value);
     }

@@ -126,8 +126,12 @@ class Pages(e2e.Case):
 class Trend(Pages):
     def test_the_page_says_what_changed_and_when(self):
         runs = self.history()
+        self.assay("history", "tag", runs[4]["run"], "v1.2 <&>")
         self.assay("report", "--out", "trend.html")
         page = self.page("trend.html")
+        charts = page[page.index('id="trend"'):page.index('id="slices"')]
+        self.assertEqual(charts.count('<line class="release" x1="48'), 2)  # 5th of 10 runs
+        self.assertIn(">v1.2 &lt;&amp;&gt;</text>", charts)
         self.assertNotRegex(page, r'(src|href)="(https?:)?//')
         changes = page[page.index('id="changes"'):page.index('id="trend"')]
         self.assertIn(runs[6]["run"], changes)
