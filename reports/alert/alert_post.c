@@ -214,7 +214,9 @@ as_rc as_alert_post_request(as_arena *arena, const as_alert_post *post, as_http_
         .headers = headers,
         .header_count = count,
         .body = body,
-        .limits = {CONNECT_MS, 0, sink->timeout_s * 1000, ANSWER_MAX},
+        .limits = {.connect_ms = CONNECT_MS,
+                   .total_ms = sink->timeout_s * 1000,
+                   .body_max = ANSWER_MAX},
     };
     return AS_OK;
 }

@@ -89,7 +89,7 @@ static as_rc by_concurrency(sweep *s, as_err *err) {
 // What came back in time: the last answer is allowed the time that one takes without load.
 static bool keeps_up(sweep *s, const as_bench_result *r, double rate) {
     double e2e_ms = as_bench_quantile(&r->times[AS_BENCH_E2E], 0.5);
-    if (!s->base_ms) s->base_ms = isnan(e2e_ms) ? 1 : e2e_ms;
+    if (s->base_ms <= 0) s->base_ms = isnan(e2e_ms) ? 1 : e2e_ms;
     double wall_s = r->wall_s - s->base_ms / 1e3;
     double offered_s = (double)(r->requests - 1) / rate;
     return (double)r->answered >= ANSWERED * (double)r->requests &&
@@ -121,14 +121,14 @@ static as_rc by_rate(sweep *s, as_err *err) {
         if (rc) break;
         *(kept ? &low : &high) = rate;
         if (per_s > best) best = per_s;
-        if (!low) break; // not even the first
+        if (low <= 0) break; // not even the first
         halvings += high > 0;
         rate = high > 0 ? sqrt(low * high) : 2 * rate;
     }
     if (s->json) {
         close_json(s, "rate", low > 0 ? low : NAN, best, high > 0);
     } else if (!rc) {
-        if (!low)
+        if (low <= 0)
             as_buff(s->out, "\nnot even %g/s are kept up with: it answers %.2f/s\n", high, best);
         else
             as_buff(s->out,

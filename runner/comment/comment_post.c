@@ -95,7 +95,7 @@ static as_rc ask(talk *t, const char *method, as_str url, as_str body, int toler
         .headers = t->headers,
         .header_count = t->header_count,
         .body = body,
-        .limits = {CONNECT_MS, 0, TOTAL_MS, ANSWER_MAX},
+        .limits = {.connect_ms = CONNECT_MS, .total_ms = TOTAL_MS, .body_max = ANSWER_MAX},
     };
     as_call_policy policy = {.attempts = 4,
                              .backoff_ms = 500,

@@ -9,8 +9,8 @@ as_rc as_worst_parse(as_str text, double *seconds, as_err *err) {
     if (as_str_ends(text, AS_STR("s"))) each = 1;
     if (as_str_ends(text, AS_STR("m"))) each = 60;
     if (as_str_ends(text, AS_STR("h"))) each = 3600;
-    if (each) number.len--;
-    if (!each || !as_str_to_f64(number, &value) || !(value > 0) || value * each > 1e8)
+    if (each > 0) number.len--;
+    if (each <= 0 || !as_str_to_f64(number, &value) || !(value > 0) || value * each > 1e8)
         return as_fail(err, AS_INVALID, "--deadline wants a time as in 90s, 10m or 2h, not '%.*s'",
                        AS_STR_ARG(text));
     *seconds = value * each;
