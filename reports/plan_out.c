@@ -105,41 +105,21 @@ void as_report_outlook_terminal(as_buf *out, const as_outlook *o, bool color, si
 
 // ---- JSON ----
 
-static void put_f64(as_json_out *jo, const char *key, double value) {
-    as_jo_key(jo, key);
-    as_jo_f64(jo, value);
-}
-
-static void put_u64(as_json_out *jo, const char *key, uint64_t value) {
-    as_jo_key(jo, key);
-    as_jo_i64(jo, (int64_t)value);
-}
-
-static void put_str(as_json_out *jo, const char *key, as_str value) {
-    as_jo_key(jo, key);
-    as_jo_str(jo, value);
-}
-
-static void put_bool(as_json_out *jo, const char *key, bool value) {
-    as_jo_key(jo, key);
-    as_jo_bool(jo, value);
-}
-
 static void put_json_row(as_json_out *jo, const as_outlook_row *row) {
     unsigned indent = jo->indent;
     as_jo_open(jo, '{');
     jo->indent = 0; // a line each
-    if (row->gate.len) put_str(jo, "gate", row->gate);
-    put_str(jo, "metric", row->metric);
-    if (row->slice.len) put_str(jo, "slice", row->slice);
-    put_u64(jo, "cases", row->cases);
-    put_u64(jo, "clusters", row->clusters);
-    put_f64(jo, "margin", row->margin);
-    put_f64(jo, "mde", row->known ? row->mde : NAN);
-    put_u64(jo, "needed", row->needed);
-    put_bool(jo, "drop", row->drop);
-    if (row->relative) put_bool(jo, "relative", true);
-    put_bool(jo, "measured", row->measured);
+    if (row->gate.len) as_jo_put_str(jo, "gate", row->gate);
+    as_jo_put_str(jo, "metric", row->metric);
+    if (row->slice.len) as_jo_put_str(jo, "slice", row->slice);
+    as_jo_put_u64(jo, "cases", row->cases);
+    as_jo_put_u64(jo, "clusters", row->clusters);
+    as_jo_put_f64(jo, "margin", row->margin);
+    as_jo_put_f64(jo, "mde", row->known ? row->mde : NAN);
+    as_jo_put_u64(jo, "needed", row->needed);
+    as_jo_put_bool(jo, "drop", row->drop);
+    if (row->relative) as_jo_put_bool(jo, "relative", true);
+    as_jo_put_bool(jo, "measured", row->measured);
     as_jo_close(jo, '}');
     jo->indent = indent;
 }
@@ -155,24 +135,24 @@ static void put_json_rows(as_json_out *jo, const as_outlook *o, const char *key,
 void as_report_outlook_json(as_buf *out, const as_outlook *o) {
     as_json_out jo = {.buf = out, .indent = 1};
     as_jo_open(&jo, '{');
-    put_str(&jo, "suite", o->suite);
-    put_str(&jo, "target", o->target);
-    put_u64(&jo, "cases", o->cases);
-    put_u64(&jo, "clusters", o->clusters);
-    put_u64(&jo, "skipped", o->skipped);
+    as_jo_put_str(&jo, "suite", o->suite);
+    as_jo_put_str(&jo, "target", o->target);
+    as_jo_put_u64(&jo, "cases", o->cases);
+    as_jo_put_u64(&jo, "clusters", o->clusters);
+    as_jo_put_u64(&jo, "skipped", o->skipped);
     as_jo_key(&jo, "estimate");
     as_jo_open(&jo, '{');
-    put_f64(&jo, "tokens_in", o->tokens_in);
-    put_f64(&jo, "tokens_out", o->tokens_out);
-    put_f64(&jo, "time_s", o->time_s);
-    put_f64(&jo, "cost", o->cost);
-    put_str(&jo, "currency", o->currency);
-    put_str(&jo, "from", o->basis);
+    as_jo_put_f64(&jo, "tokens_in", o->tokens_in);
+    as_jo_put_f64(&jo, "tokens_out", o->tokens_out);
+    as_jo_put_f64(&jo, "time_s", o->time_s);
+    as_jo_put_f64(&jo, "cost", o->cost);
+    as_jo_put_str(&jo, "currency", o->currency);
+    as_jo_put_str(&jo, "from", o->basis);
     as_jo_close(&jo, '}');
     as_jo_key(&jo, "flips");
     as_jo_open(&jo, '{');
-    put_f64(&jo, "share", o->flips);
-    put_str(&jo, "from", o->spread);
+    as_jo_put_f64(&jo, "share", o->flips);
+    as_jo_put_str(&jo, "from", o->spread);
     as_jo_close(&jo, '}');
     put_json_rows(&jo, o, "gates", true);
     put_json_rows(&jo, o, "slices", false);

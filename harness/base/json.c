@@ -483,3 +483,23 @@ void as_jo_json(as_json_out *out, const as_json *value) {
     before(out);
     as_json_write(out->buf, value);
 }
+
+void as_jo_put_str(as_json_out *out, const char *key, as_str value) {
+    as_jo_key(out, key);
+    as_jo_str(out, value);
+}
+
+void as_jo_put_f64(as_json_out *out, const char *key, double value) {
+    as_jo_key(out, key);
+    as_jo_f64(out, value);
+}
+
+void as_jo_put_u64(as_json_out *out, const char *key, uint64_t value) {
+    as_jo_key(out, key);
+    as_jo_i64(out, (int64_t)value);
+}
+
+void as_jo_put_bool(as_json_out *out, const char *key, bool value) {
+    as_jo_key(out, key);
+    as_jo_bool(out, value);
+}

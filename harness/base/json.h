@@ -79,4 +79,10 @@ void as_jo_bool(as_json_out *out, bool value);
 void as_jo_null(as_json_out *out);
 void as_jo_json(as_json_out *out, const as_json *value);
 
+// A key and its value.
+void as_jo_put_str(as_json_out *out, const char *key, as_str value);
+void as_jo_put_f64(as_json_out *out, const char *key, double value); // null when not finite
+void as_jo_put_u64(as_json_out *out, const char *key, uint64_t value);
+void as_jo_put_bool(as_json_out *out, const char *key, bool value);
+
 #endif

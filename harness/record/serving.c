@@ -3,29 +3,14 @@
 
 #include <math.h>
 
-static void put_f64(as_json_out *out, const char *key, double value) {
-    as_jo_key(out, key);
-    as_jo_f64(out, value);
-}
-
-static void put_u64(as_json_out *out, const char *key, uint64_t value) {
-    as_jo_key(out, key);
-    as_jo_i64(out, (int64_t)value);
-}
-
-static void put_bool(as_json_out *out, const char *key, bool value) {
-    as_jo_key(out, key);
-    as_jo_bool(out, value);
-}
-
 static void put_steps(as_json_out *out, const as_serving *s) {
     as_jo_key(out, "steps");
     as_jo_open(out, '[');
     for (size_t i = 0; i < s->step_count; i++) {
         as_jo_open(out, '{');
-        put_u64(out, "concurrency", s->steps[i].concurrency);
-        put_f64(out, "per_s", s->steps[i].per_s);
-        if (s->steps[i].overload) put_bool(out, "overload", true);
+        as_jo_put_u64(out, "concurrency", s->steps[i].concurrency);
+        as_jo_put_f64(out, "per_s", s->steps[i].per_s);
+        if (s->steps[i].overload) as_jo_put_bool(out, "overload", true);
         as_jo_close(out, '}');
     }
     as_jo_close(out, ']');
@@ -38,15 +23,15 @@ static void put_replicas(as_json_out *out, const as_serving *s) {
         const as_serving_replica *r = &s->replicas[i];
         as_jo_open(out, '{');
         as_jo_key(out, "url"), as_jo_str(out, r->url);
-        put_u64(out, "answers", r->answers);
-        put_u64(out, "errors", r->errors);
-        put_f64(out, "p50_ms", r->p50_ms);
-        put_f64(out, "p95_ms", r->p95_ms);
-        put_f64(out, "max_ms", r->max_ms);
-        put_u64(out, "ejected", r->ejected);
-        put_bool(out, "lost", r->lost);
-        put_u64(out, "compared", r->compared);
-        put_u64(out, "disagreed", r->disagreed);
+        as_jo_put_u64(out, "answers", r->answers);
+        as_jo_put_u64(out, "errors", r->errors);
+        as_jo_put_f64(out, "p50_ms", r->p50_ms);
+        as_jo_put_f64(out, "p95_ms", r->p95_ms);
+        as_jo_put_f64(out, "max_ms", r->max_ms);
+        as_jo_put_u64(out, "ejected", r->ejected);
+        as_jo_put_bool(out, "lost", r->lost);
+        as_jo_put_u64(out, "compared", r->compared);
+        as_jo_put_u64(out, "disagreed", r->disagreed);
         as_jo_close(out, '}');
     }
     as_jo_close(out, ']');
@@ -60,16 +45,16 @@ void as_serving_write(as_json_out *out, const as_serving *s) {
     unsigned indent = out->indent;
     out->indent = 0;
     as_jo_open(out, '{');
-    put_u64(out, "concurrency", s->concurrency);
-    put_bool(out, "adaptive", s->adaptive);
-    put_f64(out, "rate", s->rate);
+    as_jo_put_u64(out, "concurrency", s->concurrency);
+    as_jo_put_bool(out, "adaptive", s->adaptive);
+    as_jo_put_f64(out, "rate", s->rate);
     if (s->step_count) put_steps(out, s);
     if (s->replica_count) put_replicas(out, s);
     if (s->server.len) {
         as_jo_key(out, "server");
         as_jo_open(out, '{');
         as_jo_key(out, "kind"), as_jo_str(out, s->server);
-        put_u64(out, "scrapes", s->scrapes);
+        as_jo_put_u64(out, "scrapes", s->scrapes);
         for (size_t i = 0; i < s->value_count; i++) {
             as_jo_keys(out, s->values[i].name);
             as_jo_f64(out, s->values[i].value);

@@ -18,21 +18,6 @@ static as_verdict verdict_of(as_str name) {
     return AS_UNMEASURABLE;
 }
 
-static void put_str(as_json_out *out, const char *key, as_str value) {
-    as_jo_key(out, key);
-    as_jo_str(out, value);
-}
-
-static void put_f64(as_json_out *out, const char *key, double value) {
-    as_jo_key(out, key);
-    as_jo_f64(out, value);
-}
-
-static void put_u64(as_json_out *out, const char *key, uint64_t value) {
-    as_jo_key(out, key);
-    as_jo_i64(out, (int64_t)value);
-}
-
 static void open_object(as_json_out *out, const char *key) {
     as_jo_key(out, key);
     as_jo_open(out, '{');
@@ -67,11 +52,11 @@ static void put_bins(as_json_out *out, const as_value *v) {
     as_jo_open(out, '[');
     for (size_t i = 0; i < v->bin_count; i++) {
         as_jo_open(out, '{');
-        put_f64(out, "lo", v->bins[i].lo);
-        put_f64(out, "hi", v->bins[i].hi);
-        put_f64(out, "cases", v->bins[i].cases);
-        put_f64(out, "confidence", v->bins[i].confidence);
-        put_f64(out, "accuracy", v->bins[i].accuracy);
+        as_jo_put_f64(out, "lo", v->bins[i].lo);
+        as_jo_put_f64(out, "hi", v->bins[i].hi);
+        as_jo_put_f64(out, "cases", v->bins[i].cases);
+        as_jo_put_f64(out, "confidence", v->bins[i].confidence);
+        as_jo_put_f64(out, "accuracy", v->bins[i].accuracy);
         as_jo_close(out, '}');
     }
     as_jo_close(out, ']');
@@ -79,22 +64,22 @@ static void put_bins(as_json_out *out, const as_value *v) {
 
 static void put_judge(as_json_out *out, const as_judge_sum *j) {
     open_object(out, "judge");
-    put_u64(out, "asked", j->asked);
-    put_u64(out, "failed", j->failed);
-    put_u64(out, "unread", j->unread);
-    put_u64(out, "empty", j->empty);
-    put_u64(out, "split", j->split);
-    put_u64(out, "cached", j->cached);
-    put_u64(out, "tokens_in", j->tokens_in);
-    put_u64(out, "tokens_out", j->tokens_out);
-    put_f64(out, "cost", j->cost);
+    as_jo_put_u64(out, "asked", j->asked);
+    as_jo_put_u64(out, "failed", j->failed);
+    as_jo_put_u64(out, "unread", j->unread);
+    as_jo_put_u64(out, "empty", j->empty);
+    as_jo_put_u64(out, "split", j->split);
+    as_jo_put_u64(out, "cached", j->cached);
+    as_jo_put_u64(out, "tokens_in", j->tokens_in);
+    as_jo_put_u64(out, "tokens_out", j->tokens_out);
+    as_jo_put_f64(out, "cost", j->cost);
     if (j->humans) {
         open_object(out, "human");
-        put_u64(out, "n", j->humans);
-        put_f64(out, "agreement", j->agreement);
-        put_f64(out, "kappa", j->kappa);
-        put_f64(out, "alpha", j->alpha);
-        put_f64(out, "value", j->corrected);
+        as_jo_put_u64(out, "n", j->humans);
+        as_jo_put_f64(out, "agreement", j->agreement);
+        as_jo_put_f64(out, "kappa", j->kappa);
+        as_jo_put_f64(out, "alpha", j->alpha);
+        as_jo_put_f64(out, "value", j->corrected);
         put_interval(out, j->corrected_ci);
         as_jo_close(out, '}');
     }
@@ -108,20 +93,20 @@ static void put_values(as_json_out *out, const as_value *values, size_t count) {
         as_jo_keys(out, v->name);
         out->indent = 0;
         as_jo_open(out, '{');
-        put_f64(out, "value", v->value);
+        as_jo_put_f64(out, "value", v->value);
         put_interval(out, v->ci);
-        put_u64(out, "n", v->n);
-        put_f64(out, "stderr", v->stderr_);
-        put_str(out, "method", v->method);
-        if (v->spec.len) put_str(out, "spec", v->spec);
-        if (v->signature.len) put_str(out, "signature", v->signature);
+        as_jo_put_u64(out, "n", v->n);
+        as_jo_put_f64(out, "stderr", v->stderr_);
+        as_jo_put_str(out, "method", v->method);
+        if (v->spec.len) as_jo_put_str(out, "spec", v->spec);
+        if (v->signature.len) as_jo_put_str(out, "signature", v->signature);
         if (v->bin_count) put_bins(out, v);
         if (v->judge) put_judge(out, v->judge);
         if (v->answers) {
-            put_u64(out, "answers", v->answers);
-            put_f64(out, "within", v->within);
-            put_f64(out, "between", v->between);
-            put_u64(out, "flaky", v->flaky);
+            as_jo_put_u64(out, "answers", v->answers);
+            as_jo_put_f64(out, "within", v->within);
+            as_jo_put_f64(out, "between", v->between);
+            as_jo_put_u64(out, "flaky", v->flaky);
         }
         close_flat(out, indent);
     }
@@ -136,49 +121,49 @@ void as_values_write(as_json_out *out, const as_value *values, size_t count) {
 static void put_latency(as_json_out *out, const char *key, const as_latency *l) {
     unsigned indent;
     open_flat(out, key, &indent);
-    put_f64(out, "p50", l->p50);
-    put_f64(out, "p90", l->p90);
-    put_f64(out, "p95", l->p95);
-    put_f64(out, "p99", l->p99);
-    put_f64(out, "max", l->max);
-    put_f64(out, "mean", l->mean);
+    as_jo_put_f64(out, "p50", l->p50);
+    as_jo_put_f64(out, "p90", l->p90);
+    as_jo_put_f64(out, "p95", l->p95);
+    as_jo_put_f64(out, "p99", l->p99);
+    as_jo_put_f64(out, "max", l->max);
+    as_jo_put_f64(out, "mean", l->mean);
     close_flat(out, indent);
 }
 
 static void put_check(as_json_out *out, const as_check *c) {
     as_jo_open(out, '{');
-    put_str(out, "gate", c->gate);
-    put_str(out, "metric", c->metric);
-    if (c->slice.len) put_str(out, "slice", c->slice);
-    put_f64(out, "value", c->value);
-    put_f64(out, "limit", c->limit);
-    put_f64(out, "baseline", c->baseline);
-    put_f64(out, "delta", c->delta);
+    as_jo_put_str(out, "gate", c->gate);
+    as_jo_put_str(out, "metric", c->metric);
+    if (c->slice.len) as_jo_put_str(out, "slice", c->slice);
+    as_jo_put_f64(out, "value", c->value);
+    as_jo_put_f64(out, "limit", c->limit);
+    as_jo_put_f64(out, "baseline", c->baseline);
+    as_jo_put_f64(out, "delta", c->delta);
     put_interval(out, c->ci);
-    put_f64(out, "p", c->p);
-    put_f64(out, "mde", c->mde);
+    as_jo_put_f64(out, "p", c->p);
+    as_jo_put_f64(out, "mde", c->mde);
     unsigned indent;
     open_flat(out, "flips", &indent);
-    put_u64(out, "broke", c->broke);
-    put_u64(out, "fixed", c->fixed);
+    as_jo_put_u64(out, "broke", c->broke);
+    as_jo_put_u64(out, "fixed", c->fixed);
     close_flat(out, indent);
-    put_u64(out, "n", c->n);
-    put_u64(out, "needed", c->needed);
+    as_jo_put_u64(out, "n", c->n);
+    as_jo_put_u64(out, "needed", c->needed);
     as_jo_key(out, "prove");
     as_jo_bool(out, c->prove);
     if (c->relative) {
         as_jo_key(out, "relative");
         as_jo_bool(out, true);
     }
-    put_str(out, "method", c->method);
-    put_str(out, "verdict", as_str_of(as_verdict_name(c->verdict)));
-    if (c->note.len) put_str(out, "note", c->note);
+    as_jo_put_str(out, "method", c->method);
+    as_jo_put_str(out, "verdict", as_str_of(as_verdict_name(c->verdict)));
+    if (c->note.len) as_jo_put_str(out, "note", c->note);
     as_jo_close(out, '}');
 }
 
 void as_gate_write(as_json_out *out, const as_gate *gate) {
     as_jo_open(out, '{');
-    put_str(out, "verdict", as_str_of(as_verdict_name(gate->verdict)));
+    as_jo_put_str(out, "verdict", as_str_of(as_verdict_name(gate->verdict)));
     as_jo_key(out, "baseline");
     if (gate->baseline.len)
         as_jo_str(out, gate->baseline);
@@ -195,65 +180,65 @@ static void put_identity(as_json_out *out, const as_summary *s) {
     unsigned indent;
     as_jo_key(out, "schema");
     as_jo_i64(out, AS_SUMMARY_SCHEMA);
-    put_str(out, "run", s->run);
-    put_str(out, "suite", s->suite);
-    put_str(out, "suite_sha256", s->suite_sha256);
-    put_str(out, "suite_path", s->suite_path);
-    put_str(out, "description", s->description);
+    as_jo_put_str(out, "run", s->run);
+    as_jo_put_str(out, "suite", s->suite);
+    as_jo_put_str(out, "suite_sha256", s->suite_sha256);
+    as_jo_put_str(out, "suite_path", s->suite_path);
+    as_jo_put_str(out, "description", s->description);
     open_flat(out, "dataset", &indent);
-    put_str(out, "sha256", s->dataset_sha256);
-    put_u64(out, "cases", s->dataset_cases);
+    as_jo_put_str(out, "sha256", s->dataset_sha256);
+    as_jo_put_u64(out, "cases", s->dataset_cases);
     close_flat(out, indent);
     open_object(out, "target");
-    put_str(out, "uri", s->target_uri);
-    put_str(out, "model_sha256", s->model_sha256);
-    put_str(out, "model", s->model_name);
-    put_str(out, "device", s->device);
-    put_str(out, "engine", s->engine);
+    as_jo_put_str(out, "uri", s->target_uri);
+    as_jo_put_str(out, "model_sha256", s->model_sha256);
+    as_jo_put_str(out, "model", s->model_name);
+    as_jo_put_str(out, "device", s->device);
+    as_jo_put_str(out, "engine", s->engine);
     as_jo_close(out, '}');
     open_flat(out, "git", &indent);
-    put_str(out, "commit", s->git_commit);
-    put_str(out, "branch", s->git_branch);
+    as_jo_put_str(out, "commit", s->git_commit);
+    as_jo_put_str(out, "branch", s->git_branch);
     as_jo_key(out, "dirty");
     as_jo_bool(out, s->git_dirty);
     close_flat(out, indent);
-    put_str(out, "started", s->started);
-    put_f64(out, "wall_s", s->wall_s);
+    as_jo_put_str(out, "started", s->started);
+    as_jo_put_f64(out, "wall_s", s->wall_s);
 }
 
 static void put_cases(as_json_out *out, const as_summary *s) {
     unsigned indent;
     open_flat(out, "cases", &indent);
-    put_u64(out, "total", s->total);
-    put_u64(out, "ok", s->ok);
-    put_u64(out, "errors", s->errors);
-    put_u64(out, "skipped", s->skipped);
+    as_jo_put_u64(out, "total", s->total);
+    as_jo_put_u64(out, "ok", s->ok);
+    as_jo_put_u64(out, "errors", s->errors);
+    as_jo_put_u64(out, "skipped", s->skipped);
     close_flat(out, indent);
     if (s->answers) {
         open_flat(out, "answers", &indent);
-        put_u64(out, "total", s->answers);
-        put_u64(out, "errors", s->answer_errors);
+        as_jo_put_u64(out, "total", s->answers);
+        as_jo_put_u64(out, "errors", s->answer_errors);
         close_flat(out, indent);
     }
     open_flat(out, "outcomes", &indent);
     for (int i = 0; i < AS_OUT_COUNT; i++)
-        if (s->outcomes[i]) put_u64(out, as_outcome_name((as_outcome)i), s->outcomes[i]);
+        if (s->outcomes[i]) as_jo_put_u64(out, as_outcome_name((as_outcome)i), s->outcomes[i]);
     close_flat(out, indent);
 }
 
 static void put_cost(as_json_out *out, const as_summary *s) {
     unsigned indent;
     open_flat(out, "throughput", &indent);
-    put_f64(out, "cases_per_s", s->cases_per_s);
-    put_f64(out, "tokens_in_per_s", s->tokens_in_per_s);
-    put_f64(out, "tokens_out_per_s", s->tokens_out_per_s);
-    put_u64(out, "tokens_in", s->tokens_in);
-    put_u64(out, "tokens_out", s->tokens_out);
+    as_jo_put_f64(out, "cases_per_s", s->cases_per_s);
+    as_jo_put_f64(out, "tokens_in_per_s", s->tokens_in_per_s);
+    as_jo_put_f64(out, "tokens_out_per_s", s->tokens_out_per_s);
+    as_jo_put_u64(out, "tokens_in", s->tokens_in);
+    as_jo_put_u64(out, "tokens_out", s->tokens_out);
     close_flat(out, indent);
     open_flat(out, "cost", &indent);
-    put_f64(out, "total", s->cost_total);
-    put_f64(out, "per_case", s->cost_per_case);
-    put_str(out, "currency", s->currency);
+    as_jo_put_f64(out, "total", s->cost_total);
+    as_jo_put_f64(out, "per_case", s->cost_per_case);
+    as_jo_put_str(out, "currency", s->currency);
     close_flat(out, indent);
 }
 
@@ -262,8 +247,8 @@ static void put_sequential(as_json_out *out, const as_summary *s) {
     as_arena arena = {0};
     unsigned indent;
     open_flat(out, "sequential", &indent);
-    put_str(out, "seed", as_strf(&arena, "%llu", (unsigned long long)s->order_seed));
-    put_u64(out, "planned", s->planned);
+    as_jo_put_str(out, "seed", as_strf(&arena, "%llu", (unsigned long long)s->order_seed));
+    as_jo_put_u64(out, "planned", s->planned);
     as_jo_key(out, "stopped");
     as_jo_bool(out, s->stopped);
     close_flat(out, indent);
@@ -290,7 +275,7 @@ void as_summary_write(as_buf *buf, const as_summary *s) {
     put_latency(&out, "ttft_ms", &s->ttft);
     put_latency(&out, "tpot_ms", &s->tpot);
     put_cost(&out, s);
-    put_str(&out, "scores_digest", s->scores_digest);
+    as_jo_put_str(&out, "scores_digest", s->scores_digest);
     if (s->sequential) put_sequential(&out, s);
     if (s->serving.concurrency) as_jo_key(&out, "serving"), as_serving_write(&out, &s->serving);
     as_jo_key(&out, "gate");

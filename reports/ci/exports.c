@@ -91,21 +91,6 @@ static void jsonl_sample(as_buf *out, const as_summary *run, const as_ci_tally *
 
 // ---- lm-eval ----
 
-static void put_str(as_json_out *out, const char *key, as_str value) {
-    as_jo_key(out, key);
-    as_jo_str(out, value);
-}
-
-static void put_f64(as_json_out *out, const char *key, double value) {
-    as_jo_key(out, key);
-    as_jo_f64(out, value);
-}
-
-static void put_i64(as_json_out *out, const char *key, uint64_t value) {
-    as_jo_key(out, key);
-    as_jo_i64(out, (int64_t)value);
-}
-
 static as_str lm_name(as_str name) {
     return as_str_is(name, "accuracy") ? AS_STR("acc") : name;
 }
@@ -118,7 +103,7 @@ static void lm_begin(as_buf *buf, const as_summary *run) {
     as_jo_open(out, '{');
     as_jo_keys(out, run->suite);
     as_jo_open(out, '{');
-    put_str(out, "alias", run->suite);
+    as_jo_put_str(out, "alias", run->suite);
     for (size_t i = 0; i < run->metric_count; i++) {
         const as_value *v = &run->metrics[i];
         as_str name = lm_name(v->name);
@@ -142,25 +127,25 @@ static void lm_begin(as_buf *buf, const as_summary *run) {
     as_jo_open(out, '{');
     as_jo_keys(out, run->suite);
     as_jo_open(out, '{');
-    put_i64(out, "original", run->dataset_cases);
-    put_i64(out, "effective", run->total);
+    as_jo_put_u64(out, "original", run->dataset_cases);
+    as_jo_put_u64(out, "effective", run->total);
     as_jo_close(out, '}');
     as_jo_close(out, '}');
     as_jo_key(out, "config");
     as_jo_open(out, '{');
-    put_str(out, "model", AS_STR("assay"));
-    put_str(out, "model_args", run->target_uri);
+    as_jo_put_str(out, "model", AS_STR("assay"));
+    as_jo_put_str(out, "model_args", run->target_uri);
     as_jo_close(out, '}');
-    put_str(out, "git_hash", run->git_commit);
+    as_jo_put_str(out, "git_hash", run->git_commit);
     as_jo_key(out, "task_hashes");
     as_jo_open(out, '{');
     as_jo_keys(out, run->suite);
     as_jo_str(out, run->suite_sha256);
     as_jo_close(out, '}');
-    put_str(out, "model_source", AS_STR("assay"));
-    put_str(out, "model_name", run->model_name.len ? run->model_name : run->target_uri);
-    put_str(out, "date", run->started);
-    put_str(out, "total_evaluation_time_seconds", as_strf(&arena, "%.3f", run->wall_s));
+    as_jo_put_str(out, "model_source", AS_STR("assay"));
+    as_jo_put_str(out, "model_name", run->model_name.len ? run->model_name : run->target_uri);
+    as_jo_put_str(out, "date", run->started);
+    as_jo_put_str(out, "total_evaluation_time_seconds", as_strf(&arena, "%.3f", run->wall_s));
     as_jo_close(out, '}');
     as_buf_char(buf, '\n');
     as_arena_free(&arena);
@@ -173,12 +158,12 @@ static void lm_sample(as_buf *buf, const as_summary *run, const as_ci_tally *bef
     as_json_out o = {.buf = buf}, *out = &o;
     as_str target = s->expected ? as_json_plain(&arena, s->expected) : AS_STR("");
     as_jo_open(out, '{');
-    put_i64(out, "doc_id", before->count);
+    as_jo_put_u64(out, "doc_id", before->count);
     as_jo_key(out, "doc");
     as_jo_open(out, '{');
-    put_str(out, "id", s->id);
+    as_jo_put_str(out, "id", s->id);
     as_jo_close(out, '}');
-    put_str(out, "target", target);
+    as_jo_put_str(out, "target", target);
     as_jo_key(out, "arguments");
     as_jo_open(out, '{');
     as_jo_close(out, '}');
@@ -195,13 +180,13 @@ static void lm_sample(as_buf *buf, const as_summary *run, const as_ci_tally *bef
     as_jo_open(out, '[');
     as_jo_str(out, s->prediction);
     as_jo_close(out, ']');
-    put_str(out, "filter", AS_STR("none"));
+    as_jo_put_str(out, "filter", AS_STR("none"));
     as_jo_key(out, "metrics");
     as_jo_open(out, '[');
     for (size_t i = 0; i < s->score_count; i++) as_jo_str(out, lm_name(s->scores[i].name));
     as_jo_close(out, ']');
-    put_str(out, "prompt_hash", s->prompt_sha256);
-    put_str(out, "target_hash", as_sha256_of(&arena, target));
+    as_jo_put_str(out, "prompt_hash", s->prompt_sha256);
+    as_jo_put_str(out, "target_hash", as_sha256_of(&arena, target));
     for (size_t i = 0; i < s->score_count; i++) {
         as_jo_keys(out, lm_name(s->scores[i].name));
         as_jo_f64(out, s->scores[i].value);
@@ -216,26 +201,26 @@ static void lm_sample(as_buf *buf, const as_summary *run, const as_ci_tally *bef
 static void pf_tokens(as_json_out *out, uint64_t in, uint64_t after) {
     as_jo_key(out, "tokenUsage");
     as_jo_open(out, '{');
-    put_i64(out, "prompt", in);
-    put_i64(out, "completion", after);
-    put_i64(out, "total", in + after);
+    as_jo_put_u64(out, "prompt", in);
+    as_jo_put_u64(out, "completion", after);
+    as_jo_put_u64(out, "total", in + after);
     as_jo_close(out, '}');
 }
 
 static void pf_begin(as_buf *buf, const as_summary *run) {
     as_json_out o = {.buf = buf}, *out = &o;
     as_jo_open(out, '{');
-    put_str(out, "evalId", run->run);
+    as_jo_put_str(out, "evalId", run->run);
     as_jo_key(out, "results");
     as_jo_open(out, '{');
-    put_i64(out, "version", 3);
-    put_str(out, "timestamp", run->started);
+    as_jo_put_u64(out, "version", 3);
+    as_jo_put_str(out, "timestamp", run->started);
     as_jo_key(out, "prompts");
     as_jo_open(out, '[');
     as_jo_open(out, '{');
-    put_str(out, "raw", run->suite);
-    put_str(out, "label", run->suite);
-    put_str(out, "provider", run->target_uri);
+    as_jo_put_str(out, "raw", run->suite);
+    as_jo_put_str(out, "label", run->suite);
+    as_jo_put_str(out, "provider", run->target_uri);
     as_jo_close(out, '}');
     as_jo_close(out, ']');
     as_buf_text(buf, ",\"results\":[");
@@ -248,14 +233,14 @@ static void pf_sample(as_buf *buf, const as_summary *run, const as_ci_tally *bef
     bool error = as_outcome_is_error(s->outcome), pass = !error && score >= 1;
     if (before->count) as_buf_char(buf, ',');
     as_jo_open(out, '{');
-    put_i64(out, "promptIdx", 0);
-    put_i64(out, "testIdx", before->count);
-    put_str(out, "id", s->id);
+    as_jo_put_u64(out, "promptIdx", 0);
+    as_jo_put_u64(out, "testIdx", before->count);
+    as_jo_put_str(out, "id", s->id);
     as_jo_key(out, "testCase");
     as_jo_open(out, '{');
     as_jo_key(out, "vars");
     as_jo_open(out, '{');
-    put_str(out, "id", s->id);
+    as_jo_put_str(out, "id", s->id);
     as_jo_key(out, "expected");
     if (s->expected)
         as_jo_json(out, s->expected);
@@ -265,20 +250,20 @@ static void pf_sample(as_buf *buf, const as_summary *run, const as_ci_tally *bef
     as_jo_close(out, '}');
     as_jo_key(out, "provider");
     as_jo_open(out, '{');
-    put_str(out, "id", run->target_uri);
+    as_jo_put_str(out, "id", run->target_uri);
     as_jo_close(out, '}');
     as_jo_key(out, "response");
     as_jo_open(out, '{');
-    put_str(out, "output", s->output);
-    if (s->error.len) put_str(out, "error", s->error);
+    as_jo_put_str(out, "output", s->output);
+    if (s->error.len) as_jo_put_str(out, "error", s->error);
     pf_tokens(out, s->tokens_in, s->tokens_out);
     as_jo_close(out, '}');
     as_jo_key(out, "success");
     as_jo_bool(out, pass);
-    put_f64(out, "score", score);
-    put_f64(out, "latencyMs", s->latency_ms);
-    put_f64(out, "cost", s->cost);
-    put_i64(out, "failureReason", error ? 2 : pass ? 0 : 1);
+    as_jo_put_f64(out, "score", score);
+    as_jo_put_f64(out, "latencyMs", s->latency_ms);
+    as_jo_put_f64(out, "cost", s->cost);
+    as_jo_put_u64(out, "failureReason", error ? 2 : pass ? 0 : 1);
     as_jo_key(out, "namedScores");
     as_jo_open(out, '{');
     for (size_t i = 0; i < s->score_count; i++) {
@@ -295,9 +280,9 @@ static void pf_end(as_buf *buf, const as_summary *run, const as_ci_tally *all) {
     as_buf_text(buf, "],\"stats\":");
     as_json_out o = {.buf = buf}, *out = &o;
     as_jo_open(out, '{');
-    put_i64(out, "successes", all->passed);
-    put_i64(out, "failures", all->failed);
-    put_i64(out, "errors", all->errors);
+    as_jo_put_u64(out, "successes", all->passed);
+    as_jo_put_u64(out, "failures", all->failed);
+    as_jo_put_u64(out, "errors", all->errors);
     pf_tokens(out, all->tokens_in, all->tokens_out);
     as_jo_close(out, '}');
     as_buf_text(buf, "}}\n");

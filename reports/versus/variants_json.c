@@ -4,21 +4,6 @@
 
 #include "reports/report.h"
 
-static void put_f64(as_json_out *out, const char *key, double value) {
-    as_jo_key(out, key);
-    as_jo_f64(out, value);
-}
-
-static void put_u64(as_json_out *out, const char *key, uint64_t value) {
-    as_jo_key(out, key);
-    as_jo_i64(out, (int64_t)value);
-}
-
-static void put_str(as_json_out *out, const char *key, as_str value) {
-    as_jo_key(out, key);
-    as_jo_str(out, value);
-}
-
 static void put_interval(as_json_out *out, const char *key, as_interval ci) {
     as_jo_key(out, key);
     if (!isfinite(ci.lo) || !isfinite(ci.hi)) {
@@ -48,27 +33,27 @@ static void put_delta(as_json_out *out, const as_delta *d, bool ranked) {
     if (ranked) {
         out->indent = 0;
         as_jo_open(out, '{');
-        put_str(out, "metric", d->name);
-        put_str(out, "slice", d->slice);
+        as_jo_put_str(out, "metric", d->name);
+        as_jo_put_str(out, "slice", d->slice);
     } else {
         as_jo_keys(out, d->name);
         out->indent = 0;
         as_jo_open(out, '{');
     }
-    put_f64(out, "a", d->a);
-    put_f64(out, "b", d->b);
-    put_f64(out, "delta", d->delta);
+    as_jo_put_f64(out, "a", d->a);
+    as_jo_put_f64(out, "b", d->b);
+    as_jo_put_f64(out, "delta", d->delta);
     put_interval(out, "ci", d->ci);
-    put_f64(out, "p", d->p);
-    if (d->slice.len) put_f64(out, "q", d->q);
-    put_f64(out, "mde", d->mde);
-    put_u64(out, "n", d->n);
+    as_jo_put_f64(out, "p", d->p);
+    if (d->slice.len) as_jo_put_f64(out, "q", d->q);
+    as_jo_put_f64(out, "mde", d->mde);
+    as_jo_put_u64(out, "n", d->n);
     as_jo_key(out, "flips");
     as_jo_open(out, '{');
-    put_u64(out, "broke", d->broke);
-    put_u64(out, "fixed", d->fixed);
+    as_jo_put_u64(out, "broke", d->broke);
+    as_jo_put_u64(out, "fixed", d->fixed);
     as_jo_close(out, '}');
-    put_str(out, "method", d->method);
+    as_jo_put_str(out, "method", d->method);
     close_flat(out, indent);
 }
 
@@ -102,14 +87,14 @@ static void put_slices(as_json_out *out, const as_findings *f) {
 static void put_agreement(as_json_out *out, const as_agreement *g) {
     unsigned indent;
     open_flat(out, "agreement", &indent);
-    put_u64(out, "cases", g->cases);
-    put_u64(out, "same", g->same);
+    as_jo_put_u64(out, "cases", g->cases);
+    as_jo_put_u64(out, "same", g->same);
     put_interval(out, "same_ci", g->same_ci);
-    put_u64(out, "kl_cases", g->kl_cases);
-    put_f64(out, "kl_mean", g->kl_mean);
+    as_jo_put_u64(out, "kl_cases", g->kl_cases);
+    as_jo_put_f64(out, "kl_mean", g->kl_mean);
     put_interval(out, "kl_ci", g->kl_ci);
-    put_f64(out, "kl_max", g->kl_max);
-    if (g->kl_worst.len) put_str(out, "kl_worst", g->kl_worst);
+    as_jo_put_f64(out, "kl_max", g->kl_max);
+    if (g->kl_worst.len) as_jo_put_str(out, "kl_worst", g->kl_worst);
     close_flat(out, indent);
 }
 
@@ -117,19 +102,19 @@ static void put_agreement(as_json_out *out, const as_agreement *g) {
 static void put_ratio(as_json_out *out, const char *key, const as_delta *d) {
     unsigned indent;
     open_flat(out, key, &indent);
-    put_f64(out, "a", d->a);
-    put_f64(out, "b", d->b);
-    put_f64(out, "relative", d->delta);
+    as_jo_put_f64(out, "a", d->a);
+    as_jo_put_f64(out, "b", d->b);
+    as_jo_put_f64(out, "relative", d->delta);
     put_interval(out, "ci", d->ci);
-    put_f64(out, "p", d->p);
-    put_u64(out, "n", d->n);
+    as_jo_put_f64(out, "p", d->p);
+    as_jo_put_u64(out, "n", d->n);
     close_flat(out, indent);
 }
 
 // The keys of one run against the baseline; the object is the caller's.
 static void put_variant(as_json_out *out, const as_variant *v) {
-    put_u64(out, "cases", v->cases);
-    put_u64(out, "missing", v->missing);
+    as_jo_put_u64(out, "cases", v->cases);
+    as_jo_put_u64(out, "missing", v->missing);
     put_metrics(out, &v->findings);
     put_slices(out, &v->findings);
     as_jo_key(out, "regressed");
@@ -151,9 +136,9 @@ static void put_runs(as_json_out *out, const as_versus *vs) {
         unsigned indent = out->indent;
         out->indent = 0;
         as_jo_open(out, '{');
-        put_str(out, "run", run->run);
-        put_str(out, "target", run->target_uri);
-        put_str(out, "model", run->model_name);
+        as_jo_put_str(out, "run", run->run);
+        as_jo_put_str(out, "target", run->target_uri);
+        as_jo_put_str(out, "model", run->model_name);
         as_jo_key(out, "front");
         as_jo_bool(out, vs->variants[i].on_front);
         close_flat(out, indent);
@@ -171,7 +156,7 @@ void as_report_versus_json(as_buf *buf, const as_versus *vs) {
         as_jo_open(&out, '[');
         for (size_t i = 1; i < vs->count; i++) {
             as_jo_open(&out, '{');
-            put_str(&out, "run", vs->variants[i].run->run);
+            as_jo_put_str(&out, "run", vs->variants[i].run->run);
             put_variant(&out, &vs->variants[i]);
             as_jo_close(&out, '}');
         }

@@ -8,21 +8,16 @@
 
 enum { RUNS_MAX = 500, SAMPLES_MAX = 1000, COMMIT_LEAST = 7 };
 
-static void put_str(as_json_out *out, const char *key, as_str value) {
-    as_jo_key(out, key);
-    as_jo_str(out, value);
-}
-
 // The facts of a run by which it is found.
 static void put_run(as_json_out *out, const as_summary *run) {
     as_jo_open(out, '{');
-    put_str(out, "run", run->run);
-    put_str(out, "suite", run->suite);
-    put_str(out, "started", run->started);
-    put_str(out, "commit", run->git_commit);
-    put_str(out, "branch", run->git_branch);
-    put_str(out, "model", run->model_name);
-    put_str(out, "verdict", as_str_of(as_verdict_name(run->gate.verdict)));
+    as_jo_put_str(out, "run", run->run);
+    as_jo_put_str(out, "suite", run->suite);
+    as_jo_put_str(out, "started", run->started);
+    as_jo_put_str(out, "commit", run->git_commit);
+    as_jo_put_str(out, "branch", run->git_branch);
+    as_jo_put_str(out, "model", run->model_name);
+    as_jo_put_str(out, "verdict", as_str_of(as_verdict_name(run->gate.verdict)));
     as_jo_key(out, "cases");
     as_jo_i64(out, (int64_t)run->total);
     as_jo_key(out, "metrics");
@@ -90,11 +85,11 @@ static void verdict(as_site_call *call, as_json_out *out, as_str suite) {
         if (branch.len && !as_str_eq(run->git_branch, branch)) continue;
         as_verdict v = run->gate.verdict;
         as_jo_open(out, '{');
-        put_str(out, "suite", run->suite);
-        put_str(out, "run", run->run);
-        put_str(out, "commit", run->git_commit);
-        put_str(out, "started", run->started);
-        put_str(out, "verdict", as_str_of(as_verdict_name(v)));
+        as_jo_put_str(out, "suite", run->suite);
+        as_jo_put_str(out, "run", run->run);
+        as_jo_put_str(out, "commit", run->git_commit);
+        as_jo_put_str(out, "started", run->started);
+        as_jo_put_str(out, "verdict", as_str_of(as_verdict_name(v)));
         as_jo_key(out, "passed");
         as_jo_bool(out, v == AS_PASS || v == AS_NO_BASELINE);
         as_jo_key(out, "gate");
@@ -156,7 +151,7 @@ static as_rc put_case(void *context, const as_store_past *past, as_err *err) {
     (void)err;
     r->seen++;
     as_jo_open(r->out, '{');
-    put_str(r->out, "run", past->run);
+    as_jo_put_str(r->out, "run", past->run);
     as_jo_key(r->out, "sample");
     put_line(r->out, past->sample);
     as_jo_close(r->out, '}');
@@ -168,7 +163,7 @@ static void one_case(as_site_call *call, as_json_out *out, as_str suite, as_str 
     reading r = {.out = out};
     size_t limit = as_site_number(call, "limit", 100, RUNS_MAX);
     as_jo_open(out, '{');
-    put_str(out, "id", id);
+    as_jo_put_str(out, "id", id);
     as_jo_key(out, "runs");
     as_jo_open(out, '[');
     as_rc rc = as_store_case(call->store, suite, id, limit ? limit : 1, put_case, &r, &err);
@@ -218,8 +213,8 @@ static void tag(as_site_call *call, as_json_out *out, as_str run) {
         return;
     }
     as_jo_open(out, '{');
-    put_str(out, "run", run);
-    put_str(out, "tag", name);
+    as_jo_put_str(out, "run", run);
+    as_jo_put_str(out, "tag", name);
     as_jo_close(out, '}');
 }
 
