@@ -33,7 +33,8 @@ typedef struct pg_state {
     PGconn *conn;
     char *name;
     bool in_transaction, again;
-    const as_db_table *copying; // the table of the COPY under way; NULL: none
+    const as_db_table *copying;   // the table of the COPY under way; NULL: none
+    Oid types[AS_DB_COLUMNS_MAX]; // of its columns
     as_buf copy;
     as_buf staged; // SQL that moves staged rows into their table at the commit
 } pg_state;
@@ -174,6 +175,8 @@ static as_rc take_results(pg_state *s, as_db_row *each, void *context, uint64_t 
 static as_rc end_copy(pg_state *s, as_err *err) {
     if (!s->copying) return AS_OK;
     s->copying = NULL;
+    static const char last[] = {'\xff', '\xff'}; // instead of a number of fields
+    if (PQputCopyData(s->conn, last, sizeof last) != 1) return db_fail(s, NULL, err);
     if (PQputCopyEnd(s->conn, NULL) != 1) return db_fail(s, NULL, err);
     bool given = false;
     return take_results(s, NULL, NULL, NULL, &given, err);
@@ -223,34 +226,31 @@ static as_rc pg_script(void *state, const char *sql, as_err *err) {
     return rc;
 }
 
-// One field of COPY's text format.
-static void copy_text(as_buf *buf, as_str text) {
-    static const char escapes[256] = {['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
-    size_t from = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char as = escapes[(unsigned char)text.ptr[i]];
-        if (!as) continue;
-        as_buf_add(buf, text.ptr + from, i - from);
-        as_buf_char(buf, '\\');
-        as_buf_char(buf, as);
-        from = i + 1;
-    }
-    as_buf_add(buf, text.ptr + from, text.len - from);
+// COPY's binary format: big-endian numbers, a length before each field, -1 for null.
+static void put_be(as_buf *buf, uint64_t value, size_t bytes) {
+    unsigned char be[8];
+    for (size_t i = 0; i < bytes; i++) be[i] = (unsigned char)(value >> 8 * (bytes - 1 - i));
+    as_buf_add(buf, be, bytes);
 }
 
-static void copy_value(as_buf *buf, const as_db_value *value) {
+static void copy_value(as_buf *buf, const as_db_value *value, Oid type) {
+    uint64_t bits;
     switch (value->kind) {
     case AS_DB_NULL:
-        as_buf_text(buf, "\\N");
+        put_be(buf, UINT32_MAX, 4);
         break;
     case AS_DB_TEXT:
-        copy_text(buf, value->text);
+        put_be(buf, value->text.len, 4);
+        as_buf_str(buf, value->text);
         break;
     case AS_DB_I64:
-        as_buff(buf, "%lld", (long long)value->i64);
+        put_be(buf, type == OID_INT4 ? 4 : 8, 4);
+        put_be(buf, (uint64_t)value->i64, type == OID_INT4 ? 4 : 8);
         break;
     case AS_DB_F64:
-        as_buf_f64(buf, value->f64);
+        memcpy(&bits, &value->f64, sizeof bits);
+        put_be(buf, 8, 4);
+        put_be(buf, bits, 8);
         break;
     }
 }
@@ -259,13 +259,9 @@ static void copy_value(as_buf *buf, const as_db_value *value) {
 // something else is asked for, and a failure shows then.
 static void send_rows(pg_state *s, const as_db_table *table, const as_db_value *cells,
                       size_t rows) {
-    as_buf_clear(&s->copy);
     for (size_t row = 0; row < rows; row++) {
-        for (size_t i = 0; i < table->column_count; i++) {
-            if (i) as_buf_char(&s->copy, '\t');
-            copy_value(&s->copy, cells++);
-        }
-        as_buf_char(&s->copy, '\n');
+        put_be(&s->copy, table->column_count, 2);
+        for (size_t i = 0; i < table->column_count; i++) copy_value(&s->copy, cells++, s->types[i]);
         if (s->copy.len < COPY_CHUNK && row + 1 < rows) continue;
         if (PQputCopyData(s->conn, s->copy.ptr, (int)s->copy.len) != 1) return;
         as_buf_clear(&s->copy);
@@ -290,18 +286,35 @@ static as_rc stage(pg_state *s, const as_db_table *table, as_err *err) {
     return rc;
 }
 
+// Integers go at the width of their column.
+static as_rc find_types(pg_state *s, const as_db_table *table, as_err *err) {
+    as_buf sql = {0};
+    as_buff(&sql, "SELECT %s FROM %s LIMIT 0", table->columns, table->name);
+    PGresult *result = PQexec(s->conn, sql.ptr);
+    as_buf_free(&sql);
+    as_rc rc = PQresultStatus(result) == PGRES_TUPLES_OK ? AS_OK : db_fail(s, result, err);
+    for (size_t i = 0; !rc && i < table->column_count; i++) s->types[i] = PQftype(result, (int)i);
+    PQclear(result);
+    return rc;
+}
+
 static as_rc begin_copy(pg_state *s, const as_db_table *table, as_err *err) {
     if (end_copy(s, err)) return AS_UNMEASURED;
     if (table->once && !s->staged.len && stage(s, table, err)) return AS_UNMEASURED;
+    if (find_types(s, table, err)) return AS_UNMEASURED;
     as_buf sql = {0};
-    as_buff(&sql, "COPY %s%s (%s) FROM STDIN", table->once ? "staged_" : "", table->name,
-            table->columns);
+    as_buff(&sql, "COPY %s%s (%s) FROM STDIN (FORMAT binary)", table->once ? "staged_" : "",
+            table->name, table->columns);
     PGresult *result = PQexec(s->conn, sql.ptr);
     as_rc rc = PQresultStatus(result) == PGRES_COPY_IN ? AS_OK : db_fail(s, result, err);
     PQclear(result);
     as_buf_free(&sql);
-    if (!rc) s->copying = table;
-    return rc;
+    if (rc) return rc;
+    s->copying = table;
+    as_buf_clear(&s->copy);
+    as_buf_add(&s->copy, "PGCOPY\n\377\r\n\0", 11);
+    put_be(&s->copy, 0, 8); // no flags, no extension
+    return AS_OK;
 }
 
 static as_rc pg_load(void *state, const as_db_table *table, const as_db_value *cells, size_t rows,

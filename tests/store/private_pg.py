@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A PostgreSQL of one's own for the length of a test.
 
-    private_pg.py COMMAND...   runs COMMAND with a server beside it; exit code is COMMAND's, or 77
-                               when PostgreSQL is not installed
+    private_pg.py [--durable] COMMAND...
+        runs COMMAND with a server beside it; exit code is COMMAND's, or 77 when PostgreSQL is not
+        installed. --durable: a server as one would run it, synced and with room, for timings
 
 ASSAY_TEST_PG holds its URL. SIGUSR1 to the process ASSAY_TEST_PG_PID makes the server die as in a
 power cut and start again. The server listens on a socket in a temporary folder only, ends with this
@@ -28,6 +29,7 @@ SETTINGS = {
     "listen_addresses": "", "fsync": "off", "shared_buffers": "32MB", "max_connections": "100",
     "log_min_messages": "fatal", "max_wal_size": "64MB", "autovacuum": "off",
 }
+DURABLE = {"fsync": "on", "shared_buffers": "256MB", "max_wal_size": "2GB", "autovacuum": "on"}
 
 
 def find_bin():
@@ -42,7 +44,8 @@ def find_bin():
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, durable=False):
+        self.durable = durable
         self.bin = find_bin()
         if not self.bin:
             raise FileNotFoundError("PostgreSQL is not installed")
@@ -71,10 +74,12 @@ class Server:
 
     def try_to_start(self):
         def prepare():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_MAX, FILE_MAX))
+            if not self.durable:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_MAX, FILE_MAX))
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
-        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        settings = {**SETTINGS, **(DURABLE if self.durable else {})}
+        options = [f"--{name}={value}" for name, value in settings.items()]
         with open(self.dir / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [self.bin / "postgres", "-D", self.dir / "data", "-k", self.dir, *options],
@@ -101,8 +106,10 @@ class Server:
 
 
 def main():
+    command = sys.argv[1:]
+    durable = command[:1] == ["--durable"]
     try:
-        server = Server()
+        server = Server(durable)
     except FileNotFoundError as problem:
         print(problem)
         return 77
@@ -111,7 +118,7 @@ def main():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         environment = {**os.environ, "ASSAY_TEST_PG": server.url,
                        "ASSAY_TEST_PG_PID": str(os.getpid())}
-        return subprocess.run(sys.argv[1:], env=environment).returncode
+        return subprocess.run(command[durable:], env=environment).returncode
     finally:
         server.close()
 
