@@ -158,6 +158,7 @@ void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *ou
     out->has_logprob = take->has_logprob;
     out->logprob = take->logprob;
     out->logprob_tokens = take->logprob_tokens;
+    out->token_logprobs = take->token_logprobs;
     out->greedy = take->greedy;
     if (take->finish == AS_WIRE_LENGTH) {
         out->outcome = AS_OUT_TRUNCATED;

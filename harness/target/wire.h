@@ -67,6 +67,7 @@ typedef struct as_wire_take {
     double logprob;
     uint64_t logprob_tokens;
     bool greedy;
+    as_json *token_logprobs; // as in as_sample; NULL: none so far
     // Set by `body`, kept by the engine from call to call: not done yet, ask this URL (of the same
     // origin) by GET after so long, and give what it says to `body` again.
     as_str again_url;
@@ -81,6 +82,8 @@ typedef struct as_wire_take {
 
 typedef struct as_wire_ops {
     bool embeds;             // has embeddings
+    bool constrains;         // may have a field for constraints: `accepts` knows
+    bool tells_odds;         // gives log-probabilities of tokens
     const char *const *keys; // of the URI, besides the common ones of remote.h; ends with NULL
     as_rc (*open)(as_wire_setup *setup, as_err *err);
     as_rc (*accepts)(const as_wire *wire, const as_request *request, as_err *err); // NULL: all
