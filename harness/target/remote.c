@@ -212,21 +212,7 @@ const as_target_info *as_remote_info(const as_target *t) {
 }
 
 as_rc as_remote_accepts(const as_target *t, const as_request *request, as_err *err) {
-    as_rc rc = AS_OK;
-    if (request->task == AS_TASK_EMBED && !t->ops->embeds)
-        rc = as_fail(err, AS_INVALID,
-                     "no embeddings can be had of it; openai:, ollama:, tgi: and gguf: have them");
-    else if (request->constraint && !t->ops->constrains)
-        rc = as_fail(err, AS_INVALID,
-                     "its requests have no field for generate.%s; gguf: keeps to it, and openai:, "
-                     "ollama: and tgi: where their server does",
-                     as_constraint_name(request->constraint->kind));
-    else if (request->logprobs && !t->ops->tells_odds)
-        rc = as_fail(err, AS_INVALID,
-                     "it gives no log-probabilities of tokens (generate.logprobs); gguf: does, and "
-                     "openai: where its server does");
-    else if (t->ops->accepts)
-        rc = t->ops->accepts(t->setup.wire, request, err);
+    as_rc rc = as_wire_accepts(t->ops, t->setup.wire, request, err);
     if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(t->info.uri));
     return rc;
 }

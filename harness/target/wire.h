@@ -100,6 +100,10 @@ typedef struct as_wire_ops {
 // One for each kind of endpoint, in the file target_NAME.c.
 extern const as_wire_ops as_wire_openai, as_wire_ollama, as_wire_tgi, as_wire_kserve, as_wire_http;
 
+// Whether the endpoint can do what the request asks. AS_INVALID says who can.
+as_rc as_wire_accepts(const as_wire_ops *ops, const as_wire *wire, const as_request *request,
+                      as_err *err) AS_MUST_USE;
+
 // The text is the output; for a choice task without log-probabilities it is matched (pick.h).
 void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *out);
 
