@@ -383,7 +383,12 @@ static as_rc check_history(const run *r, as_err *err) {
 // Not every endpoint can do every task, nor be asked at a rate.
 static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
-    as_request request = {.task = as_plan_task(suite), .raw = !suite->chat, .min_p = suite->min_p};
+    as_request request = {.task = as_plan_task(suite),
+                          .raw = !suite->chat,
+                          .min_p = suite->min_p,
+                          .constraint = as_plan_constraint(suite),
+                          .logprobs = suite->logprobs,
+                          .top_logprobs = suite->top_logprobs};
     if (suite->samples > 1 && suite->temperature == 0 && as_str_starts(r->uri, AS_STR("gguf:")))
         as_log_warning(
             "generate.samples %llu at temperature 0: the embedded engine gives one answer "
@@ -404,7 +409,7 @@ static as_rc check_task(run *r, as_err *err) {
             r->per_s > 0 ? "" : "'");
     if (rc) return rc;
     if (request.task == AS_TASK_EMBED) return as_target_can_embed(r->ops, r->target, err);
-    return r->ops->accepts ? r->ops->accepts(r->target, &request, err) : AS_OK;
+    return as_target_accepts(r->ops, r->target, &request, err);
 }
 
 // --prices: the book must have the model, or costs would be silently 0.

@@ -8,6 +8,7 @@
 #include "runner/help_alerts.h"
 #include "runner/help_store.h"
 #include "runner/outputs.h"
+#include "runner/targets/help_constraints.h"
 
 const as_command as_commands[] = {
     {"init", as_cmd_init, "[DIR]", "a suite that runs as it is, and CI files for it",
@@ -352,9 +353,10 @@ static void put_exit_codes(as_buf *out) {
 static const struct topic {
     const char *name;
     void (*put)(as_buf *out);
-} topics[] = {{"metrics", as_metric_help}, {"targets", put_targets},
-              {"gates", put_gates},        {"alerts", as_help_alerts},
-              {"store", as_help_store},    {"exit-codes", put_exit_codes}};
+} topics[] = {{"metrics", as_metric_help},   {"targets", put_targets},
+              {"gates", put_gates},          {"alerts", as_help_alerts},
+              {"store", as_help_store},      {"constraints", as_help_constraints},
+              {"exit-codes", put_exit_codes}};
 
 static as_rc put_topic(as_buf *out, as_str name, as_err *err) {
     const char *names[320];

@@ -363,6 +363,32 @@ as_task as_plan_task(const as_suite *suite) {
     return tasks[suite->task];
 }
 
+const as_constraint_spec *as_plan_constraint(const as_suite *suite) {
+    return suite->constraint.kind == AS_CONSTRAINT_NONE ? NULL : &suite->constraint;
+}
+
+// generate: {choices: {field: options}}: the texts that this case alone may be answered with.
+static as_rc case_constraint(const as_plan *plan, as_arena *arena, const as_case *case_,
+                             as_request *out, as_err *err) {
+    as_str field = plan->suite.constraint_field;
+    const as_json *list = as_json_at(case_->fields, field);
+    if (!list || list->kind != AS_JSON_ARRAY || !list->count)
+        return as_fail(err, AS_INVALID, "'%.*s' must be a list of texts to answer with",
+                       AS_STR_ARG(field));
+    as_str *choices = AS_NEW_ARRAY(arena, as_str, list->count);
+    as_constraint_spec *spec = AS_NEW(arena, as_constraint_spec);
+    *spec = (as_constraint_spec){.kind = AS_CONSTRAINT_CHOICES, .choices = choices, .own = true};
+    for (const as_json *c = list->child; c; c = c->next) {
+        if (c->kind != AS_JSON_STRING || !c->text.len)
+            return as_fail(err, AS_INVALID,
+                           "'%.*s' holds %s; texts to answer with are strings, none empty",
+                           AS_STR_ARG(field), as_json_kind_name(c->kind));
+        choices[spec->choice_count++] = c->text;
+    }
+    out->constraint = spec;
+    return AS_OK;
+}
+
 as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_, as_request *out,
                       as_err *err) {
     const as_suite *suite = &plan->suite;
@@ -389,10 +415,14 @@ as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_
         .min_p = suite->min_p,
         .top_k = suite->top_k,
         .seed = suite->seed,
+        .constraint = as_plan_constraint(suite),
+        .logprobs = suite->logprobs,
+        .top_logprobs = suite->top_logprobs,
     };
+    if (suite->constraint_field.len) rc = case_constraint(plan, arena, case_, out, err);
     if (suite->task == AS_SUITE_LOGLIKELIHOOD && case_->expected->kind == AS_JSON_STRING)
         out->continuation = case_->expected->text;
-    if (suite->task == AS_SUITE_EMBED) rc = embed_request(plan, arena, case_, out, err);
+    if (!rc && suite->task == AS_SUITE_EMBED) rc = embed_request(plan, arena, case_, out, err);
     if (suite->task == AS_SUITE_CHOICE && suite->choices_from == AS_CHOICES_FIELD) {
         out->choice_count = 0;
         rc = case_choices(plan, arena, case_, out, err);

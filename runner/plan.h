@@ -35,6 +35,9 @@ as_rc as_plan_load(as_arena *arena, const char *suite_path, const as_str *more_g
                    as_buf *problems) AS_MUST_USE;
 void as_plan_free(as_plan *plan);
 
+// What its answers may be; NULL: any text.
+const as_constraint_spec *as_plan_constraint(const as_suite *suite);
+
 as_task as_plan_task(const as_suite *suite); // what a target is asked for
 
 // The request for one case, in `arena`. Cannot fail for a case that was rehearsed, but a dataset

@@ -309,6 +309,19 @@ as_json *as_json_new_bool(as_arena *arena, bool value) {
     return node;
 }
 
+as_json *as_json_copy(as_arena *arena, const as_json *value) {
+    as_json *copy = AS_NEW(arena, as_json);
+    *copy = *value;
+    copy->text = as_str_copy(arena, value->text);
+    copy->key = as_str_copy(arena, value->key);
+    copy->next = NULL;
+    as_json **link = &copy->child;
+    for (const as_json *c = value->child; c; c = c->next, link = &(*link)->next)
+        *link = as_json_copy(arena, c);
+    *link = NULL;
+    return copy;
+}
+
 void as_json_append(as_json *array, as_json *value) {
     as_json **link = &array->child;
     while (*link) link = &(*link)->next;

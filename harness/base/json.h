@@ -52,6 +52,7 @@ as_json *as_json_new(as_arena *arena, as_json_kind kind);
 as_json *as_json_new_str(as_arena *arena, as_str value);
 as_json *as_json_new_f64(as_arena *arena, double value);
 as_json *as_json_new_bool(as_arena *arena, bool value);
+as_json *as_json_copy(as_arena *arena, const as_json *value);                        // of all of it
 void as_json_append(as_json *array, as_json *value);                                 // array
 void as_json_set(as_arena *arena, as_json *object, const char *key, as_json *value); // at the end
 

@@ -11,7 +11,7 @@
 #ifndef AS_ENGINE_H
 #define AS_ENGINE_H
 
-#include "harness/base/str.h"
+#include "harness/base/grammar/grammar.h"
 
 typedef struct as_model as_model;
 typedef struct as_session as_session;
@@ -136,7 +136,31 @@ as_eval_status as_embedder_run(as_embedder *embedder, const as_tokens *texts, si
 // Logits of every position of `tokens`: out[tokens.count][vocabulary]. For tests and perplexity.
 as_eval_status as_session_logits(as_session *session, as_tokens tokens, float *out);
 
+// --- constrained generation ------------------------------------------------------------------
+
+// The tokens of a model by their bytes: one serves all constraints on it. Any thread may use it.
+typedef struct as_trie as_trie;
+as_trie *as_trie_new(const as_model *model);
+void as_trie_free(as_trie *trie);
+
+// What an answer may be, shared by any number of requests and threads. A token may come where the
+// grammar goes on with all of its bytes, an end token where a text may end; an answer that is
+// whole, and that nothing can be added to, has ended. Takes the grammar.
+typedef struct as_constraint as_constraint;
+as_constraint *as_constraint_new(const as_trie *trie, as_grammar *grammar);
+void as_constraint_free(as_constraint *constraint);
+
 // --- many requests at once ------------------------------------------------------------------
+
+// How likely a generated token was, and the likeliest ones in its place: of all tokens, at
+// temperature 1, before filters and constraints.
+enum { AS_ODDS_MAX = 20 };
+typedef struct as_token_odds {
+    size_t wanted, count; // of the likeliest; wanted is set by the caller
+    double logprob;
+    uint32_t tokens[AS_ODDS_MAX]; // [count]
+    double logprobs[AS_ODDS_MAX];
+} as_token_odds;
 
 typedef struct as_batcher as_batcher;
 typedef struct as_work as_work;
@@ -166,11 +190,14 @@ struct as_work {
     const as_sampling *sampling; // GENERATE; NULL: the likeliest
     as_token_visit *each;        // GENERATE
     void *context;               // of `each`
+    as_token_odds *odds;         // GENERATE: of the token, filled in before `each`; or NULL
+    as_constraint *constraint;   // GENERATE: NULL: any text
     float *logits;               // LOGITS: [prompt.count][vocabulary]
 
     as_eval_status status;
     size_t count;  // GENERATE: tokens produced
-    bool ended;    // GENERATE: by an end token
+    bool ended;    // GENERATE: by an end token, or whole as the constraint says
+    bool stuck;    // GENERATE: the constraint let no token come, or took too much memory
     size_t reused; // tokens of the prompt that were there already, or that somebody else computes
 
     as_work *next; // this and `finished`: the batcher's own

@@ -58,6 +58,14 @@ static void write_logprob(as_json_out *out, const as_sample *sample) {
     as_jo_bool(out, sample->greedy);
 }
 
+static void write_token_logprobs(as_json_out *out, const as_sample *sample) {
+    if (!sample->token_logprobs) return;
+    as_jo_key(out, "logprobs");
+    as_jo_open(out, '{');
+    as_jo_key(out, "content"), as_jo_json(out, sample->token_logprobs);
+    as_jo_close(out, '}');
+}
+
 static void write_verdict(as_json_out *out, const as_judged_answer *a) {
     as_jo_open(out, '{');
     as_jo_key(out, "value"), as_jo_f64(out, a->value);
@@ -159,6 +167,7 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     if (sample->reasoning.len) as_jo_key(&out, "reasoning"), as_jo_str(&out, sample->reasoning);
     write_choices(&out, sample);
     write_logprob(&out, sample);
+    write_token_logprobs(&out, sample);
     write_judged(&out, sample);
     write_ranking(&out, sample);
     write_similarities(&out, sample);
@@ -289,6 +298,8 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
         s.logprob_tokens = read_count(line, "tokens", 0);
         s.greedy = greedy && greedy->kind == AS_JSON_BOOL && greedy->boolean;
     }
+    const as_json *content = as_json_get(as_json_get(line, "logprobs"), "content");
+    if (content && content->kind == AS_JSON_ARRAY) s.token_logprobs = content;
     *out = s;
     return AS_OK;
 }
@@ -318,29 +329,13 @@ static const as_str *copy_strings(as_arena *arena, const as_str *from, size_t co
     return to;
 }
 
-static const as_json *copy_json(as_arena *arena, const as_json *from) {
-    as_json *to = AS_NEW(arena, as_json);
-    *to = *from;
-    to->text = as_str_copy(arena, from->text);
-    to->key = as_str_copy(arena, from->key);
-    to->next = NULL;
-    as_json **link = &to->child;
-    for (const as_json *c = from->child; c; c = c->next) {
-        // The copy is ours to link, whatever the const of its type says to readers.
-        as_json *child = (as_json *)(uintptr_t)copy_json(arena, c);
-        *link = child;
-        link = &child->next;
-    }
-    return to;
-}
-
 as_case as_case_copy(as_arena *arena, const as_case *case_) {
     as_case copy = *case_;
     copy.id = as_str_copy(arena, case_->id);
     copy.cluster = as_str_copy(arena, case_->cluster);
     copy.file = as_str_copy(arena, case_->file);
-    copy.fields = copy_json(arena, case_->fields);
-    copy.expected = copy_json(arena, case_->expected);
+    copy.fields = as_json_copy(arena, case_->fields);
+    copy.expected = as_json_copy(arena, case_->expected);
     copy.slices = copy_strings(arena, case_->slices, case_->slice_count);
     return copy;
 }
@@ -354,8 +349,9 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
                                &copy->cluster,    &copy->reasoning};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         *strings[i] = as_str_copy(arena, *strings[i]);
-    if (sample->expected) copy->expected = copy_json(arena, sample->expected);
-    if (sample->line) copy->line = copy_json(arena, sample->line);
+    if (sample->expected) copy->expected = as_json_copy(arena, sample->expected);
+    if (sample->line) copy->line = as_json_copy(arena, sample->line);
+    if (sample->token_logprobs) copy->token_logprobs = as_json_copy(arena, sample->token_logprobs);
     as_score *scores = AS_NEW_ARRAY(arena, as_score, sample->score_count);
     for (size_t i = 0; i < sample->score_count; i++)
         scores[i] = (as_score){as_str_copy(arena, sample->scores[i].name), sample->scores[i].value};

@@ -99,11 +99,12 @@ typedef struct as_sample {
     const double *choice_logprobs; // [choice_count], in the order of the suite's choices
     const as_str *choices;         // [choice_count]
     size_t choice_count;
-    bool has_logprob;        // of tasks that score a text: the three fields below
-    double logprob;          // natural logarithm of its probability
-    uint64_t logprob_tokens; // tokens that were predicted
-    bool greedy;             // each of them was the likeliest one
-    const as_str *ranking;   // ids of documents, the nearest first
+    bool has_logprob;              // of tasks that score a text: the three fields below
+    double logprob;                // natural logarithm of its probability
+    uint64_t logprob_tokens;       // tokens that were predicted
+    bool greedy;                   // each of them was the likeliest one
+    const as_json *token_logprobs; // of a generated text, a list as OpenAI's logprobs.content; NULL
+    const as_str *ranking;         // ids of documents, the nearest first
     size_t ranking_count;
     const as_similarity *similarities;
     size_t similarity_count;

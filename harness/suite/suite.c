@@ -34,6 +34,17 @@ static void check_together(as_suite_loader *loader) {
                               "generate.samples '%.*s' has no meaning with task '%.*s': only "
                               "'generate' draws its answers",
                               AS_STR_ARG(samples->text), AS_STR_ARG(task->text));
+    const as_yaml *generate = as_yaml_get(root, "generate");
+    for (const as_yaml *k = generate ? generate->child : NULL; k; k = k->next) {
+        static const char *const generated[] = {"choices", "regex", "json_schema", "grammar",
+                                                "logprobs"};
+        for (size_t i = 0; i < sizeof generated / sizeof *generated; i++)
+            if (as_str_is(k->key, generated[i]) && !as_str_is(task->text, "generate"))
+                as_suite_problem(
+                    loader->problems, loader->suite, k->key_line, k->key_column,
+                    "generate.%s has no meaning with task '%.*s': nothing is generated",
+                    generated[i], AS_STR_ARG(task->text));
+    }
     if (as_str_is(task->text, "choice") && loader->suite->choices_path.len)
         as_suite_problem(loader->problems, loader->suite, choices->key_line, choices->key_column,
                          "'choices: {from: FILE}' names documents; only task 'embed' reads them");
@@ -156,6 +167,12 @@ static void write_generate(const as_suite *suite, as_json_out *out) {
         as_jo_key(out, "samples");
         as_jo_i64(out, (int64_t)suite->samples);
     }
+    const as_constraint_spec *only = &suite->constraint;
+    if (only->kind != AS_CONSTRAINT_NONE) { // as above
+        write_strings(out, as_constraint_name(only->kind), only->choices, only->choice_count);
+        as_jo_put_str(out, "constraint", only->text);
+        as_jo_put_str(out, "constraint_field", suite->constraint_field);
+    }
     write_strings(out, "stop", suite->stops, suite->stop_count);
     as_jo_key(out, "extract");
     as_jo_open(out, '[');
@@ -222,7 +239,7 @@ as_rc as_suite_load(as_arena *arena, const char *path, as_suite *out, as_buf *pr
                       .samples = 1,
                       .max_errors = 0.01};
     suite.name = suite.description = suite.few_shot_path = suite.choices_field =
-        suite.choices_path = AS_STR("");
+        suite.choices_path = suite.constraint_field = suite.constraint.text = AS_STR("");
     suite.system.text = suite.user.text = AS_STR("");
     as_suite_loader loader = {arena, &suite, problems, root};
     size_t before = problems->len;

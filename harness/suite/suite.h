@@ -8,6 +8,7 @@
 #ifndef AS_SUITE_H
 #define AS_SUITE_H
 
+#include "harness/base/grammar/grammar.h"
 #include "harness/base/yaml.h"
 #include "harness/record/alert.h"
 #include "harness/record/sample.h"
@@ -80,7 +81,11 @@ typedef struct as_suite {
     const as_str *stops;
     size_t stop_count;
     uint64_t seed;
-    uint64_t samples; // GENERATE: answers to each case; 1 by default
+    uint64_t samples;              // GENERATE: answers to each case; 1 by default
+    as_constraint_spec constraint; // GENERATE: what an answer may be; NONE: any text
+    as_str constraint_field;       // CHOICES: a list in each case; else empty
+    bool logprobs;                 // GENERATE: of the tokens are recorded,
+    size_t top_logprobs;           // with so many of the likeliest in each place
     const as_suite_extract *extracts;
     size_t extract_count;
     const as_suite_metric *metrics;

@@ -206,15 +206,21 @@ static void read_samples(as_suite_loader *l, const as_yaml *v) {
 }
 
 static void read_generate(as_suite_loader *l, const as_yaml *v) {
-    static const as_suite_key keys[] = {{"max_tokens", AS_SUITE_NUMBER, false, read_max_tokens},
-                                        {"temperature", AS_SUITE_NUMBER, false, read_temperature},
-                                        {"top_p", AS_SUITE_NUMBER, false, read_top_p},
-                                        {"top_k", AS_SUITE_NUMBER, false, read_top_k},
-                                        {"min_p", AS_SUITE_NUMBER, false, read_min_p},
-                                        {"stop", AS_SUITE_SCALAR | AS_SUITE_LIST, false, read_stop},
-                                        {"seed", AS_SUITE_NUMBER, false, read_seed},
-                                        {"samples", AS_SUITE_NUMBER, false, read_samples},
-                                        {NULL, 0, false, NULL}};
+    static const as_suite_key keys[] = {
+        {"max_tokens", AS_SUITE_NUMBER, false, read_max_tokens},
+        {"temperature", AS_SUITE_NUMBER, false, read_temperature},
+        {"top_p", AS_SUITE_NUMBER, false, read_top_p},
+        {"top_k", AS_SUITE_NUMBER, false, read_top_k},
+        {"min_p", AS_SUITE_NUMBER, false, read_min_p},
+        {"stop", AS_SUITE_SCALAR | AS_SUITE_LIST, false, read_stop},
+        {"seed", AS_SUITE_NUMBER, false, read_seed},
+        {"samples", AS_SUITE_NUMBER, false, read_samples},
+        {"choices", AS_SUITE_LIST | AS_SUITE_MAP, false, as_suite_read_only_choices},
+        {"regex", AS_SUITE_STRING, false, as_suite_read_regex},
+        {"json_schema", AS_SUITE_MAP | AS_SUITE_STRING, false, as_suite_read_schema},
+        {"grammar", AS_SUITE_STRING, false, as_suite_read_grammar},
+        {"logprobs", AS_SUITE_NUMBER, false, as_suite_read_logprobs},
+        {NULL, 0, false, NULL}};
     as_suite_read_map(l, v, "generate", keys);
 }
 

@@ -72,6 +72,13 @@ extern const as_suite_key as_suite_keys[];
 // The reader of `alert`.
 void as_suite_read_alert(as_suite_loader *loader, const as_yaml *value);
 
+// Readers of keys of `generate`: what an answer may be, and how likely its tokens were.
+void as_suite_read_only_choices(as_suite_loader *loader, const as_yaml *value);
+void as_suite_read_regex(as_suite_loader *loader, const as_yaml *value);
+void as_suite_read_schema(as_suite_loader *loader, const as_yaml *value);
+void as_suite_read_grammar(as_suite_loader *loader, const as_yaml *value);
+void as_suite_read_logprobs(as_suite_loader *loader, const as_yaml *value);
+
 // Sets suite->sha256.
 void as_suite_seal(as_suite_loader *loader);
 

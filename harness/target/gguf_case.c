@@ -6,6 +6,7 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/sha256.h"
+#include "harness/base/utf8.h"
 
 static as_rc render_chat(as_gguf_case *c, as_buf *out) {
     as_arena *arena = c->arena;
@@ -150,8 +151,52 @@ static uint64_t stream_of(as_arena *arena, const as_request *request) {
     return stream;
 }
 
+// A copy with U+FFFD for NUL, which no line of the journal can hold.
+static as_str without_nul(as_arena *arena, as_str text) {
+    as_buf out = {0};
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i])
+            as_buf_char(&out, text.ptr[i]);
+        else
+            as_buf_text(&out, "\xef\xbf\xbd");
+    }
+    as_str copy = as_str_copy(arena, as_buf_view(&out));
+    as_buf_free(&out);
+    return copy;
+}
+
+// A token as OpenAI's logprobs have it. One that is no text alone also has its bytes.
+static as_json *token_json(as_gguf_case *c, uint32_t token, double logprob) {
+    as_str text = as_model_token_text(c->model, token, true);
+    as_json *made = as_json_new(c->arena, AS_JSON_OBJECT);
+    as_str clean = without_nul(c->arena, as_utf8_clean(c->arena, text));
+    as_json_set(c->arena, made, "token", as_json_new_str(c->arena, clean));
+    as_json_set(c->arena, made, "logprob", as_json_new_f64(c->arena, logprob));
+    if (as_str_eq(clean, text)) return made;
+    as_json *bytes = as_json_new(c->arena, AS_JSON_ARRAY);
+    for (size_t i = 0; i < text.len; i++)
+        as_json_append(bytes, as_json_new_f64(c->arena, (unsigned char)text.ptr[i]));
+    as_json_set(c->arena, made, "bytes", bytes);
+    return made;
+}
+
+static void take_odds(as_gguf_case *c, uint32_t token) {
+    as_answer *out = c->answer;
+    const as_token_odds *odds = &c->odds;
+    as_json *made = token_json(c, token, odds->logprob);
+    as_json *top = as_json_new(c->arena, AS_JSON_ARRAY);
+    for (size_t i = 0; i < odds->count && i < c->request->top_logprobs; i++)
+        as_json_append(top, token_json(c, odds->tokens[i], odds->logprobs[i]));
+    as_json_set(c->arena, made, "top_logprobs", top);
+    as_json_append(c->token_logprobs, made);
+    out->logprob += odds->logprob;
+    out->logprob_tokens++;
+    out->greedy = out->greedy && odds->tokens[0] == token;
+}
+
 static bool take_token(void *context, uint32_t token) {
     as_gguf_case *c = context;
+    if (c->request->logprobs) take_odds(c, token);
     uint64_t now = as_clock_ns();
     if (c->first_ns) {
         double gap = (double)(now - c->last_ns) / 1e6;
@@ -187,6 +232,17 @@ static bool prepare_generation(as_gguf_case *c) {
     c->work.sampling = &c->sampling;
     c->work.each = take_token;
     c->work.context = c;
+    const as_constraint_spec *constraint = request->constraint;
+    if (constraint) {
+        c->work.constraint = as_constraints_find(c->constraints, constraint, &c->err);
+        if (!c->work.constraint) return false;
+        if (constraint->own) c->own = c->work.constraint;
+    }
+    if (!request->logprobs) return true;
+    c->odds.wanted = request->top_logprobs ? request->top_logprobs : 1;
+    c->work.odds = &c->odds;
+    c->token_logprobs = as_json_new(c->arena, AS_JSON_ARRAY);
+    c->answer->greedy = true;
     return true;
 }
 
@@ -276,20 +332,6 @@ static bool prepare(as_work *work) {
 
 // --- after -------------------------------------------------------------------------------------
 
-// A copy with U+FFFD for NUL, which no line of the journal can hold.
-static as_str without_nul(as_arena *arena, as_str text) {
-    as_buf out = {0};
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i])
-            as_buf_char(&out, text.ptr[i]);
-        else
-            as_buf_text(&out, "\xef\xbf\xbd");
-    }
-    as_str copy = as_str_copy(arena, as_buf_view(&out));
-    as_buf_free(&out);
-    return copy;
-}
-
 static void answer_choices(as_gguf_case *c) {
     as_answer *out = c->answer;
     out->choice_logprobs = c->work.logprobs;
@@ -335,7 +377,15 @@ static void answer_generation(as_gguf_case *c) {
     out->gaps_ms = gaps;
     out->tokens_out = c->work.count;
     out->output = without_nul(c->arena, as_buf_view(&c->text));
-    if (c->work.status == AS_EVAL_OK && !c->work.ended && !c->stopped)
+    out->token_logprobs = c->token_logprobs;
+    out->has_logprob = c->token_logprobs != NULL;
+    if (c->work.stuck) {
+        out->outcome = AS_OUT_BAD_RESPONSE;
+        as_fail(&c->err, AS_UNMEASURED,
+                "generate.%s lets none of the model's tokens follow, or takes too much memory to "
+                "tell",
+                as_constraint_name(c->request->constraint->kind));
+    } else if (c->work.status == AS_EVAL_OK && !c->work.ended && !c->stopped)
         out->outcome = AS_OUT_TRUNCATED;
 }
 
@@ -377,6 +427,7 @@ static void done(as_work *work) {
         out->error = as_str_copy(c->arena, as_str_of(c->err.text));
     as_buf_free(&c->text);
     as_buf_free(&c->gaps);
+    as_constraint_free(c->own);
     c->over(c);
 }
 

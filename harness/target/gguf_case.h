@@ -25,6 +25,16 @@ void as_embedders_init(as_embedders *embedders, const as_model *model, as_str po
                        size_t context);
 void as_embedders_free(as_embedders *embedders);
 
+// What answers of a model are kept to: made when it is first asked for, and kept. The tree of the
+// tokens serves all of them.
+typedef struct as_constraints as_constraints;
+as_constraints *as_constraints_new(const as_model *model);
+void as_constraints_free(as_constraints *constraints);
+
+// NULL: the constraint is wrong, which the error says. One that is of a case alone is the caller's.
+as_constraint *as_constraints_find(as_constraints *constraints, const as_constraint_spec *spec,
+                                   as_err *err);
+
 struct as_gguf_case {
     as_work work; // the first member: work and case are one
     // Set by the caller; request, arena and answer are its own.
@@ -33,6 +43,7 @@ struct as_gguf_case {
     size_t context;       // tokens
     as_batcher *batcher;
     as_embedders *embedders;
+    as_constraints *constraints;
     const as_request *request;
     as_arena *arena;
     as_answer *answer;
@@ -49,7 +60,10 @@ struct as_gguf_case {
     double logprob;                       // of the text at hand
     bool greedy;
     as_sampling sampling;
-    as_buf text, gaps; // GENERATE; bytes of doubles
+    as_constraint *own;      // of this case alone, or NULL
+    as_token_odds odds;      // of the token at hand
+    as_json *token_logprobs; // so far
+    as_buf text, gaps;       // GENERATE; bytes of doubles
     bool stopped;
     as_err err;
 };

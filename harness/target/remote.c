@@ -212,12 +212,7 @@ const as_target_info *as_remote_info(const as_target *t) {
 }
 
 as_rc as_remote_accepts(const as_target *t, const as_request *request, as_err *err) {
-    as_rc rc = AS_OK;
-    if (request->task == AS_TASK_EMBED && !t->ops->embeds)
-        rc = as_fail(err, AS_INVALID,
-                     "no embeddings can be had of it; openai:, ollama:, tgi: and gguf: have them");
-    else if (t->ops->accepts)
-        rc = t->ops->accepts(t->setup.wire, request, err);
+    as_rc rc = as_wire_accepts(t->ops, t->setup.wire, request, err);
     if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(t->info.uri));
     return rc;
 }

@@ -53,11 +53,12 @@ as_rc as_remote_accepts(const as_target *target, const as_request *request,
 #define AS_REMOTE_SCORES(SCHEME, SYNTAX, OPEN) AS_REMOTE_TABLE(SCHEME, SYNTAX, OPEN, true)
 #define AS_REMOTE_TABLE(SCHEME, SYNTAX, OPEN, SCORES)                                              \
     {                                                                                              \
-        .scheme = (SCHEME), .scores_texts = (SCORES), .embeds = true, .syntax = (SYNTAX),          \
-        .open = (OPEN), .info = as_remote_info, .worker_new = as_remote_worker_new,                \
-        .worker_free = as_remote_worker_free, .close = as_remote_close, .begin = as_remote_begin,  \
-        .next = as_remote_next, .wake = as_remote_wake, .cancel = as_remote_cancel,                \
-        .accepts = as_remote_accepts, .replicas = as_remote_replicas                               \
+        .scheme = (SCHEME), .scores_texts = (SCORES), .embeds = true, .constrains = true,          \
+        .tells_odds = true, .syntax = (SYNTAX), .open = (OPEN), .info = as_remote_info,            \
+        .worker_new = as_remote_worker_new, .worker_free = as_remote_worker_free,                  \
+        .close = as_remote_close, .begin = as_remote_begin, .next = as_remote_next,                \
+        .wake = as_remote_wake, .cancel = as_remote_cancel, .accepts = as_remote_accepts,          \
+        .replicas = as_remote_replicas                                                             \
     }
 
 #endif

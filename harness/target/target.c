@@ -17,6 +17,26 @@ const as_target_ops *const as_targets[] = {&as_target_gguf,
                                            NULL};
 enum { TARGET_COUNT = sizeof as_targets / sizeof *as_targets - 1, PRESETS_MAX = 200 };
 
+static as_rc refuse_constraint(as_str uri, const as_constraint_spec *constraint, as_err *err) {
+    return as_fail(err, AS_INVALID,
+                   "target '%.*s' cannot keep to generate.%s; gguf: can, and openai:, ollama: and "
+                   "tgi: where their server does",
+                   AS_STR_ARG(uri), as_constraint_name(constraint->kind));
+}
+
+as_rc as_target_accepts(const as_target_ops *ops, const as_target *target,
+                        const as_request *request, as_err *err) {
+    as_str uri = ops->info(target)->uri;
+    if (request->constraint && !ops->constrains)
+        return refuse_constraint(uri, request->constraint, err);
+    if (request->logprobs && !ops->tells_odds)
+        return as_fail(err, AS_INVALID,
+                       "target '%.*s' gives no log-probabilities of tokens (generate.logprobs); "
+                       "gguf: does, and openai: where its server does",
+                       AS_STR_ARG(uri));
+    return ops->accepts ? ops->accepts(target, request, err) : AS_OK;
+}
+
 as_rc as_target_can_embed(const as_target_ops *ops, const as_target *target, as_err *err) {
     as_request request = {.task = AS_TASK_EMBED};
     if (!ops->embeds)

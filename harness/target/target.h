@@ -8,6 +8,7 @@
 #define AS_TARGET_H
 
 #include "harness/base/arena.h"
+#include "harness/base/grammar/grammar.h"
 #include "harness/base/str.h"
 #include "harness/record/sample.h"
 #include "harness/record/serving.h"
@@ -43,6 +44,9 @@ typedef struct as_request {
     double top_p, min_p; // 1 and 0: no filter
     size_t top_k;        // 0: no filter
     uint64_t seed;
+    const as_constraint_spec *constraint; // GENERATE: what the answer may be; NULL: any text
+    bool logprobs;                        // GENERATE: of the tokens are wanted,
+    size_t top_logprobs;                  // with so many of the likeliest in each place
 } as_request;
 
 typedef struct as_answer {
@@ -55,7 +59,8 @@ typedef struct as_answer {
     double logprob;          // of the text
     uint64_t logprob_tokens; // that were predicted
     bool greedy;             // each was the likeliest one
-    const float *vectors;    // EMBED: [input_count][vector_width]
+    const as_json *token_logprobs; // as in as_sample
+    const float *vectors;          // EMBED: [input_count][vector_width]
     size_t vector_width;
     as_str prompt_sha256; // of the prompt as the model saw it
     uint64_t tokens_in, tokens_out;
@@ -91,6 +96,8 @@ typedef struct as_target_ops {
     const char *scheme; // "gguf"
     bool scores_texts;  // can do LOGLIKELIHOOD and ROLLING
     bool embeds;        // may be able to do EMBED: `accepts` knows
+    bool constrains;    // may be able to keep to a constraint: `accepts` knows
+    bool tells_odds;    // may be able to give log-probabilities of tokens: likewise
     const char *syntax; // for help and errors: "gguf:PATH[?threads=N&...]"
     as_rc (*open)(as_str uri, as_str base_dir, as_target **out, as_err *err);
     const as_target_info *(*info)(const as_target *target);
@@ -118,6 +125,10 @@ typedef struct as_target_ops {
     // what it can do instead.
     as_rc (*accepts)(const as_target *target, const as_request *request, as_err *err);
 } as_target_ops;
+
+// Whether it can do what the request asks. AS_INVALID says what it can do instead.
+as_rc as_target_accepts(const as_target_ops *ops, const as_target *target,
+                        const as_request *request, as_err *err) AS_MUST_USE;
 
 // Whether it turns texts into vectors. AS_INVALID says which targets do.
 as_rc as_target_can_embed(const as_target_ops *ops, const as_target *target,

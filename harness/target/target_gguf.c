@@ -26,6 +26,7 @@ struct as_target {
     as_model *model;
     const as_jinja *chat; // NULL: the file has no template
     as_batcher_options options;
+    as_constraints *constraints;
     as_str pooling; // of embeddings; empty: as the file says
     as_target_info info;
 };
@@ -42,6 +43,7 @@ struct as_target_worker {
 };
 
 static void gguf_close(as_target *target) {
+    as_constraints_free(target->constraints);
     as_model_close(target->model);
     as_arena_free(&target->arena);
     free(target);
@@ -138,6 +140,7 @@ static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err
     bool gpu = !as_str_is(t->info.device, "cpu");
     t->info.workers = gpu ? GPU_REQUESTS : t->info.threads * REQUESTS;
     if (!gpu && facts->product_size < SMALL_SIZE) t->options.cases = t->info.threads * CASES_SMALL;
+    t->constraints = as_constraints_new(t->model);
     t->info.model_sha256 = facts->sha256;
     t->info.model_name = facts->name;
     as_str kernels = gpu ? AS_STR("cuda") : facts->kernels;
@@ -213,6 +216,7 @@ static void gguf_begin(as_target_worker *w, as_arena *arena, const as_request *r
                         .context = t->options.context,
                         .batcher = w->batcher,
                         .embedders = &w->embedders,
+                        .constraints = t->constraints,
                         .request = request,
                         .arena = arena,
                         .answer = out,
@@ -295,6 +299,12 @@ static as_rc gguf_accepts(const as_target *target, const as_request *request, as
         return as_fail(err, AS_INVALID,
                        "target '%.*s' is an encoder: it embeds texts and predicts no tokens",
                        AS_STR_ARG(target->info.uri));
+    const as_constraint_spec *constraint = request->constraint;
+    bool fixed = constraint && !(constraint->kind == AS_CONSTRAINT_CHOICES && !constraint->choices);
+    if (!embeds && fixed && !as_constraints_find(target->constraints, constraint, err)) {
+        as_err_prefix(err, "generate.%s", as_constraint_name(constraint->kind));
+        return AS_INVALID;
+    }
     if (!embeds) return AS_OK;
     if (!as_str_is(target->info.device, "cpu"))
         return as_fail(err, AS_INVALID,
@@ -312,6 +322,8 @@ const as_target_ops as_target_gguf = {
     .scheme = "gguf",
     .scores_texts = true,
     .embeds = true,
+    .constrains = true,
+    .tells_odds = true,
     .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512|amx|neon|"
               "dotprod&lora=FILE&kv=f32|f16|q8_0&memory=SIZE&device=cpu|cuda:N"
               "&pooling=mean|cls|last]",

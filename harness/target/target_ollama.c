@@ -9,6 +9,7 @@
 #include "harness/net/url.h"
 #include "harness/target/remote.h"
 #include "harness/target/wire_embed.h"
+#include "harness/target/wires/wire_constrain.h"
 
 static const char *const keys[] = {"stream",     "choice", "num_ctx", "think",
                                    "keep_alive", "extra",  NULL};
@@ -86,7 +87,8 @@ static as_rc ollama_open(as_wire_setup *s, as_err *err) {
 
 static as_rc ollama_accepts(const as_wire *w, const as_request *request, as_err *err) {
     (void)w;
-    return as_wire_no_scoring(request, err);
+    as_rc rc = as_wire_no_scoring(request, err);
+    return rc ? rc : as_constrain_accepts(AS_CONSTRAIN_OLLAMA, request->constraint, err);
 }
 
 static void put_options(const as_wire *w, as_json_out *jo, const as_request *request) {
@@ -137,6 +139,7 @@ static void ollama_build(const as_wire *w, as_arena *arena, const as_request *re
     if (w->think) as_jo_key(&jo, "think"), as_jo_bool(&jo, w->think == 1);
     if (w->keep_alive.len) as_jo_key(&jo, "keep_alive"), as_jo_str(&jo, w->keep_alive);
     put_options(w, &jo, request);
+    as_constrain_put(&jo, AS_CONSTRAIN_OLLAMA, request->constraint);
     as_wire_put_extra(&jo, w->extra);
     as_jo_close(&jo, '}');
     *out = (as_wire_call){
@@ -191,6 +194,7 @@ static size_t ollama_calls(const as_wire *w, const as_request *request) {
 }
 
 const as_wire_ops as_wire_ollama = {.embeds = true,
+                                    .constrains = true,
                                     .calls = ollama_calls,
                                     .keys = keys,
                                     .open = ollama_open,

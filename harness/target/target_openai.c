@@ -20,15 +20,18 @@
 #include "harness/target/remote.h"
 #include "harness/target/wire_embed.h"
 #include "harness/target/wire_openai.h"
+#include "harness/target/wires/wire_constrain.h"
 
-static const char *const keys[] = {"stream",   "choice", "api_version", "limit", "sampling",
-                                   "logprobs", "score",  "extra",       "seed",  NULL};
+static const char *const keys[] = {"stream",   "choice",     "api_version", "limit",
+                                   "sampling", "logprobs",   "score",       "extra",
+                                   "seed",     "constraint", NULL};
 
 struct as_wire {
     as_str url, embeddings_url, model;
     bool completions, bare, no_sampling, logprobs, prompt_logprobs;
     const as_json *extra; // an object; NULL: none
     as_wire_stream stream;
+    as_constrain_dialect constraint;
     as_str seed;  // the name of the seed's field; empty: not sent
     as_str limit; // the name of the token limit's field; empty: not sent
 };
@@ -66,7 +69,7 @@ static as_rc read_keys(as_wire_setup *s, as_wire *w, as_err *err) {
     static const char *const no_yes[] = {"no", "yes", NULL};
     static const char *const score[] = {"echo", "prompt_logprobs", NULL};
     static const char *const seed[] = {"seed", "random_seed", "none", NULL};
-    size_t at[7];
+    size_t at[8];
     as_rc rc = as_wire_word(s, "stream", stream, 0, &at[0], err);
     if (!rc) rc = as_wire_word(s, "choice", choice, 0, &at[1], err);
     if (!rc) rc = as_wire_word(s, "limit", limit, 0, &at[2], err);
@@ -74,9 +77,11 @@ static as_rc read_keys(as_wire_setup *s, as_wire *w, as_err *err) {
     if (!rc) rc = as_wire_word(s, "logprobs", no_yes, 0, &at[4], err);
     if (!rc) rc = as_wire_word(s, "score", score, 0, &at[5], err);
     if (!rc) rc = as_wire_word(s, "seed", seed, 0, &at[6], err);
+    if (!rc) rc = as_wire_word(s, "constraint", as_constrain_words, 0, &at[7], err);
     if (!rc) rc = as_wire_extra(s, &w->extra, err);
     if (rc) return rc;
     w->stream = (as_wire_stream)at[0];
+    w->constraint = (as_constrain_dialect)at[7];
     w->bare = at[1] == 1;
     w->limit = as_str_of(at[2] == 2 ? "" : limit[at[2]]);
     w->seed = as_str_of(at[6] == 2 ? "" : seed[at[6]]);
@@ -131,7 +136,12 @@ static as_rc openai_accepts(const as_wire *w, const as_request *request, as_err 
                        "the chat endpoint gives no log-probability of a given text; the text "
                        "endpoint of a server with echo does: #%.*s+completions",
                        AS_STR_ARG(w->model));
-    return AS_OK;
+    if (request->logprobs && w->completions)
+        return as_fail(err, AS_INVALID,
+                       "the text endpoint's log-probabilities of generated tokens are not recorded "
+                       "(generate.logprobs); the chat endpoint's are: #%.*s",
+                       AS_STR_ARG(w->model));
+    return as_constrain_accepts(w->constraint, request->constraint, err);
 }
 
 static bool by_echo(const as_wire *w, const as_request *request) {
@@ -218,7 +228,11 @@ static void openai_build(const as_wire *w, as_arena *arena, const as_request *re
         if (w->limit.len) as_jo_keys(&jo, w->limit), as_jo_i64(&jo, (int64_t)as_wire_room(request));
         put_sampling(w, &jo, request);
         if (w->logprobs && w->completions) as_jo_key(&jo, "logprobs"), as_jo_i64(&jo, 1);
-        if (w->logprobs && !w->completions) as_jo_key(&jo, "logprobs"), as_jo_bool(&jo, true);
+        if ((w->logprobs || request->logprobs) && !w->completions)
+            as_jo_key(&jo, "logprobs"), as_jo_bool(&jo, true);
+        if (request->top_logprobs)
+            as_jo_key(&jo, "top_logprobs"), as_jo_i64(&jo, (int64_t)request->top_logprobs);
+        as_constrain_put(&jo, w->constraint, request->constraint);
     }
     as_wire_put_extra(&jo, w->extra);
     if (stream) as_jo_key(&jo, "stream"), as_jo_bool(&jo, true);
@@ -267,6 +281,8 @@ static void openai_body(const as_wire *w, as_wire_take *take, as_str body) {
 }
 
 const as_wire_ops as_wire_openai = {.embeds = true,
+                                    .constrains = true,
+                                    .tells_odds = true,
                                     .keys = keys,
                                     .open = openai_open,
                                     .accepts = openai_accepts,
@@ -283,5 +299,6 @@ const as_target_ops as_target_openai = AS_REMOTE_SCORES(
     "openai",
     "openai:BASE_URL#MODEL[+completions][?stream=yes|no|plain&choice=list|bare&"
     "limit=max_tokens|max_completion_tokens|none&sampling=yes|no&logprobs=yes&"
-    "score=echo|prompt_logprobs&seed=seed|random_seed|none&extra=FILE&api_version=V&...]",
+    "score=echo|prompt_logprobs&seed=seed|random_seed|none&extra=FILE&api_version=V&"
+    "constraint=openai|vllm|guided|llama.cpp|sglang&...]",
     open_target);

@@ -127,6 +127,7 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
     out->has_logprob = s->has_logprob;
     out->logprob = s->logprob;
     out->logprob_tokens = s->logprob_tokens;
+    if (s->token_logprobs) out->token_logprobs = as_json_copy(arena, s->token_logprobs);
     out->greedy = s->greedy;
     bool scores = request->task == AS_TASK_LOGLIKELIHOOD || request->task == AS_TASK_ROLLING;
     if (scores && s->outcome == AS_OUT_OK && !s->has_logprob) {
@@ -145,6 +146,8 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
 const as_target_ops as_target_replay = {
     .scheme = "replay",
     .scores_texts = true,
+    .constrains = true, // what was recorded under one
+    .tells_odds = true,
     .syntax = "replay:FILE.jsonl",
     .open = replay_open,
     .info = replay_info,

@@ -11,6 +11,7 @@
 #include "harness/net/url.h"
 #include "harness/target/remote.h"
 #include "harness/target/wire_embed.h"
+#include "harness/target/wires/wire_constrain.h"
 
 static const char *const keys[] = {"stream", NULL};
 
@@ -53,6 +54,7 @@ static void put_parameters(as_json_out *jo, const as_request *request) {
         as_jo_key(jo, "seed"), as_jo_i64(jo, (int64_t)as_target_seed(request));
         as_target_put_filters(jo, request);
     }
+    as_constrain_put(jo, AS_CONSTRAIN_TGI, request->constraint);
     if (!request->stop_count) return;
     as_jo_key(jo, "stop");
     as_jo_open(jo, '[');
@@ -221,13 +223,15 @@ static void tgi_answer(const as_wire *w, const as_wire_take *take, as_answer *ou
 
 static as_rc tgi_accepts(const as_wire *w, const as_request *request, as_err *err) {
     (void)w;
-    if (request->min_p <= 0) return AS_OK;
+    if (request->min_p <= 0)
+        return as_constrain_accepts(AS_CONSTRAIN_TGI, request->constraint, err);
     return as_fail(err, AS_INVALID,
                    "TGI has no generate.min_p (%g); temperature, top_p and top_k are there",
                    request->min_p);
 }
 
 const as_wire_ops as_wire_tgi = {.embeds = true,
+                                 .constrains = true,
                                  .keys = keys,
                                  .accepts = tgi_accepts,
                                  .open = tgi_open,

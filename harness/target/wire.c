@@ -149,6 +149,26 @@ static void answer_choice(const as_wire_take *take, as_answer *out) {
     }
 }
 
+as_rc as_wire_accepts(const as_wire_ops *ops, const as_wire *wire, const as_request *request,
+                      as_err *err) {
+    if (request->task == AS_TASK_EMBED && !ops->embeds)
+        return as_fail(
+            err, AS_INVALID,
+            "no embeddings can be had of it; openai:, ollama:, tgi: and gguf: have them");
+    if (request->constraint && !ops->constrains)
+        return as_fail(
+            err, AS_INVALID,
+            "its requests have no field for generate.%s; gguf: keeps to it, and openai:, "
+            "ollama: and tgi: where their server does",
+            as_constraint_name(request->constraint->kind));
+    if (request->logprobs && !ops->tells_odds)
+        return as_fail(
+            err, AS_INVALID,
+            "it gives no log-probabilities of tokens (generate.logprobs); gguf: does, and "
+            "openai: where its server does");
+    return ops->accepts ? ops->accepts(wire, request, err) : AS_OK;
+}
+
 void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *out) {
     (void)wire;
     as_str text = as_buf_view(&take->text);
@@ -158,6 +178,7 @@ void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *ou
     out->has_logprob = take->has_logprob;
     out->logprob = take->logprob;
     out->logprob_tokens = take->logprob_tokens;
+    out->token_logprobs = take->token_logprobs;
     out->greedy = take->greedy;
     if (take->finish == AS_WIRE_LENGTH) {
         out->outcome = AS_OUT_TRUNCATED;

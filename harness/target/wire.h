@@ -67,6 +67,7 @@ typedef struct as_wire_take {
     double logprob;
     uint64_t logprob_tokens;
     bool greedy;
+    as_json *token_logprobs; // as in as_sample; NULL: none so far
     // Set by `body`, kept by the engine from call to call: not done yet, ask this URL (of the same
     // origin) by GET after so long, and give what it says to `body` again.
     as_str again_url;
@@ -81,6 +82,8 @@ typedef struct as_wire_take {
 
 typedef struct as_wire_ops {
     bool embeds;             // has embeddings
+    bool constrains;         // may have a field for constraints: `accepts` knows
+    bool tells_odds;         // gives log-probabilities of tokens
     const char *const *keys; // of the URI, besides the common ones of remote.h; ends with NULL
     as_rc (*open)(as_wire_setup *setup, as_err *err);
     as_rc (*accepts)(const as_wire *wire, const as_request *request, as_err *err); // NULL: all
@@ -96,6 +99,10 @@ typedef struct as_wire_ops {
 
 // One for each kind of endpoint, in the file target_NAME.c.
 extern const as_wire_ops as_wire_openai, as_wire_ollama, as_wire_tgi, as_wire_kserve, as_wire_http;
+
+// Whether the endpoint can do what the request asks. AS_INVALID says who can.
+as_rc as_wire_accepts(const as_wire_ops *ops, const as_wire *wire, const as_request *request,
+                      as_err *err) AS_MUST_USE;
 
 // The text is the output; for a choice task without log-probabilities it is matched (pick.h).
 void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *out);

@@ -53,6 +53,14 @@ static void add_message(as_wire_take *take, const as_json *message, const char *
     if (take->text.len > before || take->reasoning.len > thought) take->piece = true;
 }
 
+// As the server says them, where they were asked for; those of a stream one after the other.
+static void keep_tokens(as_wire_take *take, const as_json *content) {
+    if (!take->request->logprobs) return;
+    if (!take->token_logprobs) take->token_logprobs = as_json_new(take->arena, AS_JSON_ARRAY);
+    for (const as_json *token = content->child; token; token = token->next)
+        as_json_append(take->token_logprobs, as_json_copy(take->arena, token));
+}
+
 // Of the answer: chat has logprobs.content, the text endpoint token_logprobs.
 static void take_logprobs(as_wire_take *take, const as_json *choice) {
     const as_json *logprobs = as_json_get(choice, "logprobs");
@@ -66,6 +74,7 @@ static void take_logprobs(as_wire_take *take, const as_json *choice) {
         take->logprob += value->number;
         take->logprob_tokens++;
     }
+    if (content) keep_tokens(take, content);
 }
 
 static const as_json *first_choice(const as_json *object) {

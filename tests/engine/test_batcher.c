@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random suites, answered in random ways: prompts that share beginnings, choices, texts,
-// generations and logits, in any order and number at once, by any lanes, teams and kernels, in
-// batches of any size, in so little memory that what was kept must go. The bits are those of each
-// request alone, row after row.
+// generations (by chance, within a grammar, with the odds of tokens) and logits, in any order and
+// number at once, by any lanes, teams and kernels, in batches of any size, in so little memory that
+// what was kept must go. The bits are those of each request alone, row after row.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,9 +11,11 @@
 
 #include <cmocka.h>
 
+#include "harness/base/grammar/recognizer.h"
 #include "harness/base/rng.h"
 #include "harness/base/thread.h"
 #include "harness/engine/backend.h"
+#include "harness/engine/batch/choose.h"
 #include "harness/engine/batch/session.h"
 #include "harness/engine/sampler.h"
 
@@ -48,7 +50,9 @@ typedef struct answer {
     double logprobs[TEXTS];
     bool greedy[TEXTS], ended;
     uint32_t tokens[GENERATED];
+    bool stuck;
     size_t count;
+    as_token_odds odds[GENERATED];
     float *logits;
 } answer;
 
@@ -57,6 +61,8 @@ typedef struct request {
     uint32_t prompt[PROMPT_MAX], ids[TEXTS][TEXT_MAX];
     as_tokens texts[TEXTS];
     as_sampling sampling;
+    as_token_odds odds;
+    const char *grammar; // NULL: any text
     size_t stop, logits_size;
     answer got;
     as_lock *lock;
@@ -65,6 +71,7 @@ typedef struct request {
 
 static bool write_down(void *context, uint32_t token) {
     request *r = context;
+    if (r->work.odds) r->got.odds[r->got.count] = r->odds;
     r->got.tokens[r->got.count++] = token;
     return r->got.count < r->stop;
 }
@@ -75,6 +82,21 @@ static void count_done(as_work *work) {
     ++*r->done;
     as_lock_wake(r->lock);
     as_lock_give(r->lock);
+}
+
+// One of them lets nearly all through, one lets only few, one ends soon, one is recursive and one
+// is most likely to let nothing through at some point.
+enum { GRAMMARS = 5 };
+static const char *const grammars[GRAMMARS] = {
+    "root ::= [^\\x00-\\x1f]+", "root ::= [a-fx-z \\n]* [0-9]?", "root ::= . . .?",
+    "root ::= [a-z ] root [a-z ] | [^a-z]", "root ::= (\"the\" | \"a\") \" \" [b-q]{3} \"!\""};
+
+static as_constraint *constraint_of(const as_trie *trie, const char *source) {
+    as_grammar *grammar;
+    as_err err;
+    as_constraint_spec spec = {.kind = AS_CONSTRAINT_GRAMMAR, .text = as_str_of(source)};
+    if (as_grammar_of(&spec, &grammar, &err)) fail_msg("%s", err.text);
+    return as_constraint_new(trie, grammar);
 }
 
 // Beginnings are taken from earlier requests, so that they are a tree.
@@ -101,6 +123,9 @@ static void make_request(request *all, size_t at, as_rng *rng, size_t vocabulary
         if (as_rng_below(rng, 3) == 0) r->stop = 1 + (size_t)as_rng_below(rng, GENERATED);
         r->sampling = (as_sampling){.temperature = 1.2, .top_p = 0.97, .seed = at, .stream = at};
         if (as_rng_below(rng, 2)) w->sampling = &r->sampling;
+        if (as_rng_below(rng, 2)) r->grammar = grammars[as_rng_below(rng, GRAMMARS)];
+        r->odds.wanted = (size_t)as_rng_below(rng, 7);
+        if (as_rng_below(rng, 3) == 0) w->odds = &r->odds;
     } else {
         w->text_count = as_rng_below(rng, 6) ? (size_t)as_rng_below(rng, 7) : TEXTS;
         w->last_fits = as_rng_below(rng, 2);
@@ -165,19 +190,86 @@ static void expect_texts(const as_model *model, as_str kv, const request *r, ans
     }
 }
 
+// The likeliest tokens of a row, one after the other.
+static void expect_odds(const as_model *model, const float *row, uint32_t token,
+                        as_token_odds *out) {
+    size_t vocabulary = as_model_facts(model)->vocabulary;
+    float max, sum, *left = as_mem_new(vocabulary * sizeof *left);
+    memcpy(left, row, vocabulary * sizeof *left);
+    model->kernels->exp_sum(row, vocabulary, &max, &sum);
+    double log_sum = (double)max + as_log_f64((double)sum);
+    out->logprob = (double)row[token] - log_sum;
+    out->count = out->wanted < vocabulary ? out->wanted : vocabulary;
+    for (size_t i = 0; i < out->count; i++) {
+        out->tokens[i] = (uint32_t)model->kernels->argmax(left, vocabulary);
+        out->logprobs[i] = (double)row[out->tokens[i]] - log_sum;
+        left[out->tokens[i]] = -1e38f;
+    }
+    free(left);
+}
+
+static as_place place_after(const as_model *model, as_recognizer *r, const answer *so_far) {
+    as_place at = as_recognizer_start(r);
+    for (size_t i = 0; i < so_far->count; i++) {
+        as_str text = as_model_token_text(model, so_far->tokens[i], false);
+        for (size_t k = 0; k < text.len; k++)
+            at = as_recognizer_step(r, at, (unsigned char)text.ptr[k]);
+    }
+    return at;
+}
+
+// What may come is what a recognizer of its own goes on with; token by token.
+static bool mask_plainly(const as_model *model, as_recognizer *r, const answer *so_far,
+                         float *logits) {
+    bool any = false;
+    as_place at = place_after(model, r, so_far);
+    for (uint32_t t = 0; t < as_model_facts(model)->vocabulary; t++) {
+        as_str text = as_model_token_text(model, t, false);
+        as_place next = at;
+        bool unused = model->vocab.kinds[t] == AS_TOKEN_UNUSED || !text.len;
+        for (size_t k = 0; k < text.len; k++)
+            next = as_recognizer_step(r, next, (unsigned char)text.ptr[k]);
+        bool fine = as_model_is_end(model, t) ? as_recognizer_may_end(r, at)
+                                              : !unused && next != AS_PLACE_DEAD;
+        any = any || fine;
+        if (!fine) logits[t] = -1e30f;
+    }
+    return any;
+}
+
 static void expect_generation(const as_model *model, as_str kv, const request *r, answer *wanted,
                               float *logits) {
     size_t vocabulary = as_model_facts(model)->vocabulary, n = r->work.prompt.count;
     as_sampler sampler = as_sampler_new(vocabulary);
+    as_grammar *grammar = NULL;
+    as_recognizer *recognizer = NULL;
+    as_constraint_spec spec = {.kind = AS_CONSTRAINT_GRAMMAR, .text = as_str_of(r->grammar)};
+    if (r->grammar) assert_int_equal(as_grammar_of(&spec, &grammar, NULL), 0);
+    if (r->grammar) recognizer = as_recognizer_new(grammar, 32 << 20);
     while (n && wanted->count < r->work.max_tokens && wanted->count < r->stop) {
         plain_logits(model, kv, r, wanted->tokens, wanted->count, logits);
-        uint32_t token = as_sampler_pick(&sampler, model->kernels, r->work.sampling, wanted->count,
-                                         logits + (n + wanted->count - 1) * vocabulary);
+        float *row = logits + (n + wanted->count - 1) * vocabulary;
+        float *masked = as_mem_new(vocabulary * sizeof *masked);
+        memcpy(masked, row, vocabulary * sizeof *masked);
+        wanted->stuck = recognizer && !mask_plainly(model, recognizer, wanted, masked);
+        uint32_t token =
+            as_sampler_pick(&sampler, model->kernels, r->work.sampling, wanted->count, masked);
+        free(masked);
+        if (wanted->stuck) break;
         wanted->ended = as_model_is_end(model, token);
         if (wanted->ended) break;
+        wanted->odds[wanted->count].wanted = r->odds.wanted;
+        if (r->work.odds) expect_odds(model, row, token, &wanted->odds[wanted->count]);
         wanted->tokens[wanted->count++] = token;
+        if (!recognizer || wanted->count == r->stop) continue;
+        as_place at = place_after(model, recognizer, wanted);
+        wanted->ended =
+            as_recognizer_may_end(recognizer, at) && !as_recognizer_may_go_on(recognizer, at);
+        if (wanted->ended) break;
     }
     as_sampler_free(&sampler);
+    as_recognizer_free(recognizer);
+    as_grammar_free(grammar);
 }
 
 // What each request is to give, from plain logits.
@@ -218,6 +310,14 @@ static void check(const request *r, const answer *wanted) {
     if (w->kind == AS_WORK_GENERATE) {
         assert_int_equal(w->count, wanted->count);
         assert_int_equal(w->ended, wanted->ended);
+        assert_int_equal(w->stuck, wanted->stuck);
+        for (size_t i = 0; w->odds && i < wanted->count; i++) {
+            const as_token_odds *a = &r->got.odds[i], *b = &wanted->odds[i];
+            assert_memory_equal(&a->logprob, &b->logprob, sizeof a->logprob);
+            assert_int_equal(a->count, b->count);
+            assert_memory_equal(a->tokens, b->tokens, b->count * sizeof *a->tokens);
+            assert_memory_equal(a->logprobs, b->logprobs, b->count * sizeof *a->logprobs);
+        }
     }
     if (w->kind == AS_WORK_LOGITS && w->prompt.count)
         assert_memory_equal(r->got.logits, wanted->logits, r->logits_size * sizeof(float));
@@ -278,11 +378,19 @@ static void try_a_way(const as_model *model, as_str kv, request *all, const answ
         order[j] = &all[i];
     }
     as_batcher *batcher = open_batcher(model, &options);
+    as_trie *trie = as_trie_new(model);
+    as_constraint *constraints[GRAMMARS]; // each shared by all that are kept to it
+    for (size_t g = 0; g < GRAMMARS; g++) constraints[g] = constraint_of(trie, grammars[g]);
+    for (size_t i = 0; i < REQUESTS; i++)
+        for (size_t g = 0; g < GRAMMARS; g++)
+            if (all[i].grammar == grammars[g]) all[i].work.constraint = constraints[g];
     if (options.lanes)
         answer_side_by_side(batcher, order, 1 + (size_t)as_rng_below(rng, REQUESTS));
     else
         answer_here(batcher, order, as_rng_below(rng, 2));
     for (size_t i = 0; i < REQUESTS; i++) check(&all[i], &wanted[i]);
+    for (size_t g = 0; g < GRAMMARS; g++) as_constraint_free(constraints[g]);
+    as_trie_free(trie);
 }
 
 static void answers_do_not_depend_on_how(void **state) {

@@ -180,12 +180,25 @@ static void what_cannot_be_is_refused(void **state) {
     as_model_close(model);
 }
 
+// What predicts tokens and what embeds texts refuse each other's models by name.
+static void an_encoder_has_no_session(void **state) {
+    (void)state;
+    as_model *model = open_model("bert_mean", NULL);
+    as_session *session;
+    as_err err;
+    assert_int_equal(as_session_new(model, 0, 1, &session, &err), AS_INVALID);
+    assert_string_equal(err.text, "the model is an encoder (bert): it embeds texts and predicts no "
+                                  "tokens");
+    as_model_close(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transformers_says_the_same),
         cmocka_unit_test(nothing_but_the_text_counts),
         cmocka_unit_test(texts_are_put_in_their_tokens),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(an_encoder_has_no_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

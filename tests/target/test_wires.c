@@ -273,6 +273,98 @@ static void test_kserve(void **state) {
     as_wired_close(&w);
 }
 
+// The constraint in each server's own words.
+static void expect_constraint(const char *uri, const as_constraint_spec *spec, const char *wanted) {
+    const as_wire_ops *ops = *uri == 't'                                   ? &as_wire_tgi
+                             : as_str_starts(as_str_of(uri), AS_STR("ol")) ? &as_wire_ollama
+                                                                           : &as_wire_openai;
+    as_wired w = opened(ops, uri);
+    as_request request = generate;
+    as_err err = {0};
+    request.constraint = spec;
+    as_rc rc = as_wire_accepts(ops, w.setup.wire, &request, &err);
+    as_str given = rc ? as_str_of(err.text) : as_wired_call(&w, &request, 0);
+    if (as_str_find(given, as_str_of(wanted), 0) == SIZE_MAX)
+        fail_msg("%s: %.*s", uri, AS_STR_ARG(given));
+    as_wired_close(&w);
+}
+
+static void test_constraints(void **state) {
+    (void)state;
+    as_arena arena = {0};
+    const as_str texts[] = {AS_STR("a.b"), AS_STR("say \"c\"\n")};
+    as_constraint_spec listed = {
+        .kind = AS_CONSTRAINT_CHOICES, .choices = texts, .choice_count = 2};
+    as_constraint_spec regex = {.kind = AS_CONSTRAINT_REGEX, .text = AS_STR("a+")};
+    as_constraint_spec grammar = {.kind = AS_CONSTRAINT_GRAMMAR, .text = AS_STR("root ::= \"a\"")};
+    as_constraint_spec schema = {.kind = AS_CONSTRAINT_SCHEMA,
+                                 .text = AS_STR("{\"type\":\"null\"}")};
+    assert_int_equal(as_json_parse(&arena, schema.text, &schema.schema, NULL), 0);
+    expect_constraint("openai:http://h#m", &schema,
+                      "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":"
+                      "\"answer\",\"strict\":true,\"schema\":{\"type\":\"null\"}}}");
+    expect_constraint("openai:http://h#m", &regex, "has no field for generate.regex");
+    expect_constraint("openai:http://h#m?constraint=vllm", &listed,
+                      "\"structured_outputs\":{\"choice\":[\"a.b\",\"say \\\"c\\\"\\n\"]}");
+    expect_constraint("openai:http://h#m?constraint=vllm", &schema,
+                      "\"structured_outputs\":{\"json\":{\"type\":\"null\"}}");
+    expect_constraint("openai:http://h#m?constraint=guided", &regex, "\"guided_regex\":\"a+\"");
+    expect_constraint("openai:http://h#m?constraint=guided", &grammar,
+                      "\"guided_grammar\":\"root ::= \\\"a\\\"\"");
+    expect_constraint("openai:http://h#m?constraint=llama.cpp", &listed,
+                      "\"grammar\":\"root ::= \\\"a.b\\\" | \\\"say "
+                      "\\\\\\\"c\\\\\\\"\\\\n\\\"\"");
+    expect_constraint("openai:http://h#m?constraint=llama.cpp", &regex,
+                      "llama.cpp has no field for generate.regex; it has generate.choices");
+    expect_constraint("openai:http://h#m?constraint=sglang", &listed,
+                      "\"regex\":\"(a\\\\.b|say \\\"c\\\"\\\\n)\"");
+    expect_constraint("openai:http://h#m?constraint=sglang", &grammar, "\"ebnf\":\"root ::=");
+    expect_constraint("tgi:http://h?key_env=none", &regex,
+                      "\"grammar\":{\"type\":\"regex\",\"value\":\"a+\"}");
+    expect_constraint("tgi:http://h?key_env=none", &schema,
+                      "\"grammar\":{\"type\":\"json\",\"value\":{\"type\":\"null\"}}");
+    expect_constraint("tgi:http://h?key_env=none", &grammar, "TGI has no field for");
+    expect_constraint("ollama:localhost/m?key_env=none", &schema, "\"format\":{\"type\":\"null\"}");
+    expect_constraint("ollama:localhost/m?key_env=none", &listed, "Ollama has no field for");
+    as_arena_free(&arena);
+}
+
+// Log-probabilities of tokens as the server says them, whole and in a stream.
+static void test_token_logprobs(void **state) {
+    (void)state;
+    as_wired w = opened(&as_wire_openai, "openai:http://h#m");
+    as_request request = generate;
+    request.logprobs = true;
+    request.top_logprobs = 2;
+    assert_true(as_str_find(as_wired_call(&w, &request, 0),
+                            AS_STR("\"logprobs\":true,\"top_logprobs\":2"), 0) != SIZE_MAX);
+    const char *first = "{\"token\":\"H\",\"logprob\":-0.5,\"bytes\":[72],\"top_logprobs\":[]}";
+    const char *second = "{\"token\":\"i\",\"logprob\":-0.25,\"bytes\":null,\"top_logprobs\":[{"
+                         "\"token\":\"i\",\"logprob\":-0.25}]}";
+    as_str whole = as_strf(&w.arena,
+                           "{\"choices\":[{\"message\":{\"content\":\"Hi\"},\"finish_reason\":"
+                           "\"stop\",\"logprobs\":{\"content\":[%s,%s]}}]}",
+                           first, second);
+    as_str stream = as_strf(&w.arena,
+                            "data: {\"choices\":[{\"delta\":{\"content\":\"H\"},\"logprobs\":{"
+                            "\"content\":[%s]}}]}\n\n"
+                            "data: {\"choices\":[{\"delta\":{\"content\":\"i\"},\"logprobs\":{"
+                            "\"content\":[%s]},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+                            first, second);
+    as_str wanted = as_strf(&w.arena, "[%s,%s]", first, second);
+    for (size_t way = 0; way < 2; way++) {
+        const as_answer *a =
+            way ? as_wired_stream(&w, &request, stream, 9) : as_wired_body(&w, &request, whole);
+        as_buf text = {0};
+        expect(a, AS_OUT_OK, "Hi");
+        assert_true(a->has_logprob && a->logprob == -0.75 && a->logprob_tokens == 2);
+        as_json_write(&text, a->token_logprobs);
+        assert_true(as_str_eq(as_buf_view(&text), wanted));
+        as_buf_free(&text);
+    }
+    as_wired_close(&w);
+}
+
 static void test_paths(void **state) {
     (void)state;
     as_arena arena = {0};
@@ -298,7 +390,8 @@ int main(void) {
         cmocka_unit_test(test_openai_calls), cmocka_unit_test(test_openai_answers),
         cmocka_unit_test(test_openai_echo),  cmocka_unit_test(test_error_words),
         cmocka_unit_test(test_ollama),       cmocka_unit_test(test_tgi),
-        cmocka_unit_test(test_kserve),       cmocka_unit_test(test_paths)};
+        cmocka_unit_test(test_kserve),       cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_constraints),  cmocka_unit_test(test_token_logprobs)};
     unsetenv("OPENAI_API_KEY");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

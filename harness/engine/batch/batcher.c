@@ -13,12 +13,13 @@
 #include <string.h>
 
 #include "harness/base/thread.h"
+#include "harness/engine/batch/choose.h"
 #include "harness/engine/batch/session.h"
 #include "harness/engine/batch/work.h"
 #include "harness/engine/sampler.h"
 
 enum {
-    LOGITS_MAX = 64,        // rows of a batch whose next token is drawn by chance
+    LOGITS_MAX = 64,        // rows of a batch of which all logits are looked at
     SHARE_MIN = 16,         // rows that are worth a batch while other lanes are idle
     GROUP_SLOTS = 256,      // of branch rows that are there together
     MEMORY_USUAL = 512,     // MiB
@@ -199,6 +200,7 @@ static as_case *take_case(as_batcher *b) {
 
 static void give_case(as_batcher *b, as_case *c) {
     as_arena arena = c->arena;
+    as_constrained_end(&c->constrained);
     as_arena_reset(&arena);
     *c = (as_case){.arena = arena, .next = b->unused};
     b->unused = c;
@@ -214,13 +216,16 @@ static void begin(as_batcher *b) {
     if (b->cancelled) status = b->failed ? AS_EVAL_FAILED : AS_EVAL_CANCELLED;
     as_lock_give(b->lock);
     work->count = work->reused = 0;
-    work->ended = false;
+    work->ended = work->stuck = false;
     bool needed = !status && (!work->prepare || work->prepare(work));
     if (needed) status = look_at(b, work, &needed);
     if (needed) {
         c->work = work;
         as_work_build(c, b->group_slots);
         needed = work->kind != AS_WORK_TEXTS || c->target_count;
+        if (work->constraint)
+            work->stuck = !as_constrained_begin(work->constraint, &c->constrained);
+        needed = needed && !work->stuck;
     }
     if (!needed) finish(work, status);
     as_lock_take(b->lock);
@@ -347,8 +352,7 @@ static void mark(as_case *c, size_t rows, bool computed, const void *batch) {
 static void plan_case(lane *l, as_case *c, size_t limit) {
     const as_batcher *b = l->batcher;
     size_t from = c->planned, end = as_work_group_end(c, from), last_view = SIZE_MAX;
-    const as_sampling *sampling = c->work->sampling;
-    bool drawn = c->work->kind == AS_WORK_GENERATE && sampling && sampling->temperature > 0.0;
+    bool drawn = as_choose_needs_logits(c->work);
     if (drawn && l->logits_count == LOGITS_MAX) return;
     while (c->planned < end && l->row_count < limit) {
         as_row row = as_work_row(c, c->planned);
@@ -410,16 +414,23 @@ static void plan_batch(lane *l) {
 }
 
 // The token that a generation goes on with, from the batch just run. Without one, it has ended.
-static void take_token(lane *l, as_case *c, const float *logits) {
+static void take_token(lane *l, as_case *c, float *logits) {
     const as_batcher *b = l->batcher;
     as_work *work = c->work;
-    uint32_t token = logits ? as_sampler_pick(&l->sampler, b->model->kernels, work->sampling,
-                                              work->count, logits)
-                            : *c->best;
-    work->ended = as_model_is_end(b->model, token);
-    if (work->ended) return;
+    uint32_t token = *c->best;
+    work->stuck = logits && !as_choose_token(&l->sampler, b->model->kernels, work, &c->constrained,
+                                             logits, &token);
+    work->ended = !work->stuck && as_model_is_end(b->model, token);
+    if (work->stuck || work->ended) return;
     work->count++;
-    if (!work->each(work->context, token) || work->count == work->max_tokens) return;
+    bool more = work->each(work->context, token);
+    if (work->constraint) {
+        as_str text = as_model_token_text(b->model, token, false);
+        work->stuck = more && !as_constrained_take(&c->constrained, text);
+        work->ended = more && as_constrained_over(&c->constrained);
+        more = more && !work->stuck && !work->ended;
+    }
+    if (!more || work->count == work->max_tokens) return;
     size_t at = c->branch_count++;
     c->branch[at] = (as_row){token, (uint32_t)(work->prompt.count + at), 0};
     c->views[0].count =
@@ -435,10 +446,9 @@ static void take_answers(lane *l) {
         as_work_score(c, p->from, p->to);
         bool more = p->to < c->row_count;
         if (c->work->kind != AS_WORK_GENERATE || more) continue;
-        const as_sampling *sampling = c->work->sampling;
         size_t size = l->batcher->model->info.vocabulary;
-        bool by_chance = sampling && sampling->temperature > 0.0;
-        take_token(l, c, by_chance ? l->logits + drawn++ * size : NULL);
+        bool whole = as_choose_needs_logits(c->work);
+        take_token(l, c, whole ? l->logits + drawn++ * size : NULL);
     }
 }
 

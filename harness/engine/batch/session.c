@@ -16,6 +16,10 @@ as_rc as_session_open(const as_model *model, const as_batcher_options *options, 
     if (options->team < 1 || options->team > AS_THREADS_MAX)
         return as_fail(err, AS_INVALID, "%zu threads are not 1 to %d", options->team,
                        AS_THREADS_MAX);
+    if (as_model_facts(model)->encoder)
+        return as_fail(err, AS_INVALID,
+                       "the model is an encoder (%.*s): it embeds texts and predicts no tokens",
+                       AS_STR_ARG(as_model_facts(model)->architecture));
     as_rc rc = as_batcher_new(model, options, &batcher, err);
     if (rc) return rc;
     *out = as_mem_new(sizeof **out);

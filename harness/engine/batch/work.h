@@ -6,6 +6,7 @@
 #define AS_WORK_H
 
 #include "harness/engine/batch/prefix.h"
+#include "harness/engine/constrain/constraint.h"
 
 // What is to be said of a text's token: of the row that predicts it.
 typedef struct as_target_token {
@@ -30,8 +31,9 @@ typedef struct as_case {
     uint32_t *tokens;         // [target_count] those of the targets
     uint32_t *best;           // [1 + branch_count] the likeliest token, by row
     size_t branch_count, group_count, target_count;
-    size_t branch_slots;  // private slots that branch rows need
-    size_t asked, scored; // targets, by as_work_want and as_work_score
+    size_t branch_slots;        // private slots that branch rows need
+    size_t asked, scored;       // targets, by as_work_want and as_work_score
+    as_constrained constrained; // where the answer is in its constraint
 
     // Where it is.
     as_node *node;   // held
