@@ -2,10 +2,9 @@
 #include "metrics/change.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "metrics/estimate.h"
+#include "metrics/kept/twins.h"
 #include "metrics/num.h"
 #include "metrics/paired.h"
 #include "metrics/quantile.h"
@@ -41,12 +40,17 @@ static double direction(const as_metric *metric) {
     return metric->ops->flags & AS_METRIC_LOWER ? -1 : 1;
 }
 
-// Scores of both sides of the pairs that count, in the order of ids.
+// Scores of both sides of the pairs that count, in the order of ids, and their differences.
 typedef struct columns {
-    double *a, *b, *d, *weights;
-    uint32_t *clusters;
-    size_t count, cluster_count;
+    as_column a, b, d;
+    as_groups groups;
 } columns;
+
+static void free_columns(columns *c) {
+    as_column_free(&c->a);
+    as_column_free(&c->b);
+    as_column_free(&c->d);
+}
 
 static double score_of(const as_metric *metric, const as_row *row, as_stand_in stand_in,
                        const as_change_how *how) {
@@ -56,54 +60,70 @@ static double score_of(const as_metric *metric, const as_row *row, as_stand_in s
     return as_rows_score(metric, row);
 }
 
-static columns columns_of(as_arena *arena, const as_pairs *pairs, const as_metric *ma,
-                          const as_metric *mb, const as_change_how *how) {
-    size_t room = pairs->count + 1;
-    columns out = {AS_NEW_ARRAY(arena, double, room),
-                   AS_NEW_ARRAY(arena, double, room),
-                   AS_NEW_ARRAY(arena, double, room),
-                   AS_NEW_ARRAY(arena, double, room),
-                   AS_NEW_ARRAY(arena, uint32_t, room),
-                   0,
-                   0};
-    for (size_t i = 0; i < pairs->count; i++) {
-        const as_pair *pair = &pairs->items[i];
-        bool run = mb->ops->flags & AS_METRIC_RUN;
-        if (!run && pair->a->expected != pair->b->expected) continue;
-        // Both unanswered: there is nothing to stand in for.
-        bool half = pair->a->missing != pair->b->missing;
-        double a = score_of(ma, pair->a, half ? how->a : AS_STAND_NONE, how);
-        double b = score_of(mb, pair->b, half ? how->b : AS_STAND_NONE, how);
-        if (isnan(a) || isnan(b)) continue;
-        size_t n = out.count++;
-        out.a[n] = a;
-        out.b[n] = b;
-        out.d[n] = b - a;
-        out.weights[n] = as_rows_weight(mb, pair->b);
-        out.clusters[n] = pair->b->cluster;
-    }
-    out.cluster_count = as_rows_renumber(arena, out.clusters, out.count, pairs->b->cluster_count);
+static void take_pair(columns *c, const as_pair *pair, const as_metric *ma, const as_metric *mb,
+                      const as_change_how *how) {
+    bool run = mb->ops->flags & AS_METRIC_RUN;
+    if (!run && pair->a->expected != pair->b->expected) return;
+    // Both unanswered: there is nothing to stand in for.
+    bool half = pair->a->missing != pair->b->missing;
+    double a = score_of(ma, pair->a, half ? how->a : AS_STAND_NONE, how);
+    double b = score_of(mb, pair->b, half ? how->b : AS_STAND_NONE, how);
+    if (isnan(a) || isnan(b)) return;
+    double weight = as_rows_weight(mb, pair->b);
+    uint32_t cluster = as_rows_group(&c->groups, pair->b);
+    as_column_add(&c->a, a, weight, cluster);
+    as_column_add(&c->b, b, weight, cluster);
+    as_column_add(&c->d, b - a, weight, cluster);
+}
+
+// Of all metrics, in one pass.
+static columns *columns_of(as_arena *arena, const as_pairs *pairs, const as_metric *const *a,
+                           const as_metric *const *b, size_t count, const as_change_how *how) {
+    columns *out = AS_NEW_ARRAY(arena, columns, count + 1);
+    for (size_t m = 0; m < count; m++) out[m].groups = as_rows_groups(arena, pairs->b);
+    as_pair_cursor cursor = as_pair_read(pairs);
+    as_pair pair;
+    while (as_pair_next(&cursor, &pair))
+        for (size_t m = 0; m < count; m++) take_pair(&out[m], &pair, a[m], b[m], how);
     return out;
+}
+
+// Both sides of the columns in step.
+typedef struct both {
+    as_column_reader a_reader, b_reader;
+    as_column_case a, b;
+} both;
+
+static both read_both(const columns *c) {
+    return (both){.a_reader = as_column_read(&c->a), .b_reader = as_column_read(&c->b)};
+}
+
+static bool next_both(both *r) {
+    bool more = as_column_next(&r->a_reader, &r->a);
+    return as_column_next(&r->b_reader, &r->b) && more;
 }
 
 static void count_flips(const as_metric *metric, const columns *c, as_change *out) {
     bool errors = metric->ops->flags & AS_METRIC_RUN && metric->ops->flags & AS_METRIC_BOUNDED;
     if (!(metric->ops->flags & AS_METRIC_UNIT) && !errors) return;
-    for (size_t i = 0; i < c->count; i++) {
-        bool before = errors ? c->a[i] == 0 : c->a[i] >= 1;
-        bool after = errors ? c->b[i] == 0 : c->b[i] >= 1;
+    both at = read_both(c);
+    while (next_both(&at)) {
+        bool before = errors ? at.a.value == 0 : at.a.value >= 1;
+        bool after = errors ? at.b.value == 0 : at.b.value >= 1;
         out->broke += before && !after;
         out->fixed += !before && after;
     }
 }
 
 static bool binary_independent(const as_metric *metric, const columns *c) {
-    if (!(metric->ops->flags & AS_METRIC_BOUNDED) || c->cluster_count != c->count) return false;
-    for (size_t i = 0; i < c->count; i++) {
-        bool a = c->a[i] == 0 || c->a[i] == 1, b = c->b[i] == 0 || c->b[i] == 1;
-        if (!a || !b || c->weights[i] != c->weights[0]) return false;
+    if (!(metric->ops->flags & AS_METRIC_BOUNDED) || c->d.cluster_count != c->d.count) return false;
+    bool out = !c->d.weighted;
+    both at = read_both(c);
+    while (next_both(&at)) {
+        bool a = at.a.value == 0 || at.a.value == 1, b = at.b.value == 0 || at.b.value == 1;
+        out &= a && b;
     }
-    return true;
+    return out;
 }
 
 static as_interval turn(as_interval ci, double sign) {
@@ -149,18 +169,33 @@ static void widen(const as_metric *metric, const spread *s, as_change *out) {
     if (changed < T_CHANGED_MIN) out->mde = fmax(isnan(out->mde) ? 0 : out->mde, 5.515 / n);
 }
 
-static spread spread_of(const as_mean *mean, size_t clusters) {
+static spread spread_of(const as_mean *mean, const as_spill *sums, size_t clusters) {
     spread out = {.clusters = clusters};
     as_num_sum squares = {0};
-    for (size_t g = 0; g < clusters; g++) {
-        double effect = mean->sums[g] * (double)clusters / mean->weight;
+    as_spill_reader reader = {.spill = sums};
+    const double *sum;
+    while ((sum = as_spill_next(&reader, sizeof *sum))) {
+        double effect = *sum * (double)clusters / mean->weight;
         out.better += effect > 0;
         out.worse += effect < 0;
         as_num_add(&squares, effect * effect);
     }
+    as_spill_done(&reader);
     size_t changed = out.better + out.worse;
     out.size = changed ? sqrt(as_num_total(&squares) / (double)changed) : 0;
     return out;
+}
+
+// Of few clusters, or few that changed: those that did not change turn no sum.
+static as_flip_p flip_signs(const as_metric *metric, const as_spill *sums, size_t clusters) {
+    double few[T_CLUSTERS_MIN + T_CHANGED_MIN];
+    size_t n = 0;
+    as_spill_reader reader = {.spill = sums};
+    const double *sum;
+    while ((sum = as_spill_next(&reader, sizeof *sum)))
+        if (clusters < T_CLUSTERS_MIN || *sum != 0) few[n++] = *sum * direction(metric);
+    as_spill_done(&reader);
+    return as_paired_sign_flip(few, n);
 }
 
 static void t_test(const as_metric *metric, const as_mean *mean, as_change *out) {
@@ -174,41 +209,39 @@ static void t_test(const as_metric *metric, const as_mean *mean, as_change *out)
     if (mean->value == 0) out->p_any = 1;
 }
 
-static void change_of_means(as_arena *arena, const as_metric *metric, const columns *c,
-                            as_change *out) {
-    as_column column = {c->d, c->weights, c->clusters, c->count, c->cluster_count};
-    as_mean mean = as_interval_mean(arena, &column);
+static void change_of_means(const as_metric *metric, const as_column *d, as_change *out) {
+    as_spill sums = {0};
+    as_mean mean = as_interval_mean(d, &sums);
     out->ci90 = as_interval_skewed(&mean, 0.10);
     out->ci95 = as_interval_skewed(&mean, 0.05);
-    out->variance = (double)c->count * mean.stderr_ * mean.stderr_;
+    out->variance = (double)d->count * mean.stderr_ * mean.stderr_;
     if (mean.df >= 1)
         out->mde = (as_special_t_quantile(0.95, mean.df) + as_special_t_quantile(0.8, mean.df)) *
                    mean.stderr_;
-    spread changes = spread_of(&mean, c->cluster_count);
+    spread changes = spread_of(&mean, &sums, d->cluster_count);
     t_test(metric, &mean, out);
-    out->method = c->cluster_count == c->count ? AS_STR("paired t") : AS_STR("cluster paired t");
-    if (c->cluster_count < T_CLUSTERS_MIN || mean.nonzero < T_CHANGED_MIN) {
-        for (size_t g = 0; g < c->cluster_count; g++) mean.sums[g] *= direction(metric);
-        as_flip_p p = as_paired_sign_flip(mean.sums, c->cluster_count);
+    out->method = d->cluster_count == d->count ? AS_STR("paired t") : AS_STR("cluster paired t");
+    if (d->cluster_count < T_CLUSTERS_MIN || mean.nonzero < T_CHANGED_MIN) {
+        as_flip_p p = flip_signs(metric, &sums, d->cluster_count);
         // Flips are exact where both signs are alike in size; where single cases are not, t knows
         // better (clusters of several are means, and near enough).
-        bool skewed = c->cluster_count == c->count && mean.skew != 0 && isfinite(out->p_drop);
+        bool skewed = d->cluster_count == d->count && mean.skew != 0 && isfinite(out->p_drop);
         out->p_drop = skewed ? fmax(p.low, out->p_drop) : p.low;
         out->p_any = skewed ? fmax(p.far, out->p_any) : p.far;
         out->method = AS_STR("sign flip");
     }
+    as_spill_free(&sums);
     widen(metric, &changes, out);
     // What the interval does not rule out, p must not. (Clusters of several cases are no such risk:
     // each is a mean, and a rule for whole ones that were not seen would leave no power.)
-    if (c->cluster_count != c->count) return;
+    if (d->cluster_count != d->count) return;
     double best = direction(metric) > 0 ? out->ci90.hi : -out->ci90.lo;
     if (best >= 0) out->p_drop = fmax(out->p_drop, 0.05);
     if (out->ci95.lo <= 0 && out->ci95.hi >= 0) out->p_any = fmax(out->p_any, 0.05);
 }
 
-static double mean_of(as_arena *arena, const columns *c, const double *values) {
-    as_column column = {values, c->weights, c->clusters, c->count, c->cluster_count};
-    return as_interval_mean(arena, &column).value;
+static double mean_of(const as_column *column) {
+    return as_interval_mean(column, NULL).value;
 }
 
 static void scale(as_change *out, double by) {
@@ -246,10 +279,10 @@ static void change_of_quantile(as_arena *arena, const as_metric *metric, const c
                                const as_change_how *how, as_change *out) {
     double *drawn = AS_NEW_ARRAY(arena, double, how->replicates);
     double *swapped = AS_NEW_ARRAY(arena, double, how->replicates);
-    as_quantile_pairs pairs = {c->a, c->b, c->clusters, c->count, c->cluster_count};
-    as_quantile_change(arena, &pairs, metric->ops->q, &out->a, &out->b);
+    as_quantile_pairs pairs = {&c->a, &c->b};
+    as_quantile_change(&pairs, metric->ops->q, &out->a, &out->b);
     out->delta = out->b - out->a;
-    as_quantile_resample(arena, &pairs, metric->ops->q, how->replicates, drawn, swapped);
+    as_quantile_resample(&pairs, metric->ops->q, how->replicates, drawn, swapped);
     from_replicates(metric, drawn, swapped, how->replicates, out);
 }
 
@@ -257,14 +290,21 @@ static void change_of_quantile(as_arena *arena, const as_metric *metric, const c
 
 // Values on the scale of logarithms; false where one of a pair is not above 0. Two zeros are equal.
 static bool take_logs(columns *c) {
-    for (size_t i = 0; i < c->count; i++) {
-        bool zeros = c->a[i] == 0 && c->b[i] == 0;
-        if (!zeros && (!(c->a[i] > 0) || !(c->b[i] > 0))) return false;
-        c->a[i] = zeros ? LOG_OF_ZERO : as_num_log(c->a[i]);
-        c->b[i] = zeros ? LOG_OF_ZERO : as_num_log(c->b[i]);
-        c->d[i] = c->b[i] - c->a[i];
+    columns logs = {0};
+    both at = read_both(c);
+    bool ok = true;
+    while (next_both(&at)) {
+        bool zeros = at.a.value == 0 && at.b.value == 0;
+        ok &= zeros || (at.a.value > 0 && at.b.value > 0);
+        double a = zeros ? LOG_OF_ZERO : as_num_log(at.a.value);
+        double b = zeros ? LOG_OF_ZERO : as_num_log(at.b.value);
+        as_column_add(&logs.a, a, at.b.weight, at.b.cluster);
+        as_column_add(&logs.b, b, at.b.weight, at.b.cluster);
+        as_column_add(&logs.d, b - a, at.b.weight, at.b.cluster);
     }
-    return true;
+    free_columns(c);
+    *c = logs;
+    return ok;
 }
 
 static double share_of_log(double log_ratio) {
@@ -275,19 +315,19 @@ static double share_of_log(double log_ratio) {
 // the quantiles. a and b stay in the metric's own unit.
 static void change_of_ratios(as_arena *arena, const as_metric *metric, columns *c,
                              const as_change_how *how, as_change *out) {
-    double a = mean_of(arena, c, c->a), b = mean_of(arena, c, c->b);
+    double a = mean_of(&c->a), b = mean_of(&c->b), n = (double)c->d.count;
     bool total = metric->ops->kind == AS_METRIC_TOTAL;
     bool quantile = metric->ops->kind == AS_METRIC_QUANTILE;
-    out->a = total ? a * (double)c->count : a;
-    out->b = total ? b * (double)c->count : b;
+    out->a = total ? a * n : a;
+    out->b = total ? b * n : b;
     if (!take_logs(c)) return;
     if (quantile) {
         change_of_quantile(arena, metric, c, how, out);
         out->a = as_num_exp(out->a);
         out->b = as_num_exp(out->b);
     } else {
-        out->delta = mean_of(arena, c, c->d);
-        change_of_means(arena, metric, c, out);
+        out->delta = mean_of(&c->d);
+        change_of_means(metric, &c->d, out);
     }
     double *const all[] = {&out->delta,   &out->ci90.lo, &out->ci90.hi,
                            &out->ci95.lo, &out->ci95.hi, &out->mde};
@@ -304,14 +344,14 @@ static void change_of_case_scores(as_arena *arena, const as_metric *metric, colu
         change_of_quantile(arena, metric, c, how, out);
         return;
     }
-    out->a = mean_of(arena, c, c->a);
-    out->b = mean_of(arena, c, c->b);
+    out->a = mean_of(&c->a);
+    out->b = mean_of(&c->b);
     out->delta = out->b - out->a;
     if (binary_independent(metric, c))
         change_of_shares(metric, out);
     else
-        change_of_means(arena, metric, c, out);
-    if (metric->ops->kind == AS_METRIC_TOTAL) scale(out, (double)c->count);
+        change_of_means(metric, &c->d, out);
+    if (metric->ops->kind == AS_METRIC_TOTAL) scale(out, (double)c->d.count);
 }
 
 // The labels of both runs in byte order; places[side][number] is where a run's label stands.
@@ -339,7 +379,7 @@ static size_t join_labels(as_arena *arena, const as_scorer *a, const as_scorer *
 
 typedef struct sides {
     as_layout layout;
-    as_units a, b;
+    as_unit_list a, b;
 } sides;
 
 static as_tally_row tally_row(const as_tally_row *base, const as_row *row, const as_row *other,
@@ -355,29 +395,30 @@ static as_tally_row tally_row(const as_tally_row *base, const as_row *row, const
 
 static sides sides_of(as_arena *arena, const as_pairs *pairs, const as_metric *const *a_metrics,
                       const as_metric *const *b_metrics, size_t count, const as_change_how *how) {
-    sides out;
     uint32_t *labels[2];
-    size_t label_count = join_labels(arena, pairs->a, pairs->b, labels), n = 0;
-    as_tally_row *a = AS_NEW_ARRAY(arena, as_tally_row, pairs->count + 1);
-    as_tally_row *b = AS_NEW_ARRAY(arena, as_tally_row, pairs->count + 1);
-    uint32_t *clusters = AS_NEW_ARRAY(arena, uint32_t, pairs->count + 1);
+    size_t label_count = join_labels(arena, pairs->a, pairs->b, labels);
+    sides out = {.layout = as_tally_layout(arena, b_metrics, count, label_count)};
     as_tally_row base_a = {pairs->a, NULL, a_metrics, labels[0], AS_STAND_NONE};
     as_tally_row base_b = {pairs->b, NULL, b_metrics, labels[1], AS_STAND_NONE};
     bool all = count == 1 && b_metrics[0]->ops->flags & AS_METRIC_ERRORS;
-    for (size_t i = 0; i < pairs->count; i++) {
-        const as_pair *pair = &pairs->items[i];
-        bool stood_in = how->a != AS_STAND_NONE && as_pair_half(pair);
-        if (!all && !as_pair_answered(pair) && !stood_in) continue;
-        a[n] =
-            tally_row(stood_in && pair->a->missing ? &base_b : &base_a, pair->a, pair->b, how->a);
-        b[n] =
-            tally_row(stood_in && pair->b->missing ? &base_a : &base_b, pair->b, pair->a, how->b);
-        clusters[n++] = pair->b->cluster;
+    as_groups groups = as_rows_groups(arena, pairs->b);
+    as_pair_cursor cursor = as_pair_read(pairs);
+    as_pair pair;
+    out.a = as_tally_begin(&out.layout);
+    out.b = as_tally_begin(&out.layout);
+    while (as_pair_next(&cursor, &pair)) {
+        bool stood_in = how->a != AS_STAND_NONE && as_pair_half(&pair);
+        if (!all && !as_pair_answered(&pair) && !stood_in) continue;
+        as_tally_row a =
+            tally_row(stood_in && pair.a->missing ? &base_b : &base_a, pair.a, pair.b, how->a);
+        as_tally_row b =
+            tally_row(stood_in && pair.b->missing ? &base_a : &base_b, pair.b, pair.a, how->b);
+        uint32_t cluster = as_rows_group(&groups, pair.b);
+        as_tally_add(&out.a, &out.layout, &a, cluster);
+        as_tally_add(&out.b, &out.layout, &b, cluster);
     }
-    size_t groups = as_rows_renumber(arena, clusters, n, pairs->b->cluster_count);
-    out.layout = as_tally_layout(arena, b_metrics, count, label_count);
-    out.a = as_tally_units(arena, &out.layout, a, clusters, n, groups);
-    out.b = as_tally_units(arena, &out.layout, b, clusters, n, groups);
+    as_tally_end(&out.a);
+    as_tally_end(&out.b);
     return out;
 }
 
@@ -390,16 +431,18 @@ static void change_of_corpus(as_arena *arena, const as_pairs *pairs,
     double *tally = AS_NEW_ARRAY(arena, double, s.layout.width + 1);
     size_t size = as_size_mul(count, how->replicates);
     double *drawn = AS_NEW_ARRAY(arena, double, size), *swapped = AS_NEW_ARRAY(arena, double, size);
-    as_resample_tally(&s.a, tally);
+    as_units shape = {.label_count = s.layout.label_count};
+    as_tally_sum(&s.a, tally);
     for (size_t i = 0; i < count; i++)
-        out[i]->a = as_resample_value(&s.layout.functionals[i], &s.a, tally);
-    as_resample_tally(&s.b, tally);
+        out[i]->a = as_resample_value(&s.layout.functionals[i], &shape, tally);
+    as_tally_sum(&s.b, tally);
     for (size_t i = 0; i < count; i++)
-        out[i]->b = as_resample_value(&s.layout.functionals[i], &s.b, tally);
-    const as_functional *functionals = s.layout.functionals;
-    as_resample_paired(&s.a, &s.b, functionals, count, how->replicates, drawn);
-    as_resample_swaps(&s.a, &s.b, functionals, count, how->replicates, swapped);
-    size_t changed = as_resample_changed(&s.a, &s.b);
+        out[i]->b = as_resample_value(&s.layout.functionals[i], &shape, tally);
+    size_t clusters = s.a.count;
+    size_t changed =
+        as_twins_resample(&s.a, &s.b, s.layout.functionals, count, how->replicates, drawn, swapped);
+    as_tally_free(&s.a);
+    as_tally_free(&s.b);
     for (size_t i = 0; i < count; i++) {
         out[i]->delta = out[i]->b - out[i]->a;
         if (isnan(out[i]->delta)) continue;
@@ -407,8 +450,8 @@ static void change_of_corpus(as_arena *arena, const as_pairs *pairs,
                         how->replicates, out[i]);
         // Which way a cluster moved is not told for sums of statistics: all as the value did.
         bool up = out[i]->delta > 0;
-        spread changes = {s.a.count, up ? changed : 0, up ? 0 : changed, 1};
-        if (changed) changes.size = fabs(out[i]->delta) * (double)s.a.count / (double)changed;
+        spread changes = {clusters, up ? changed : 0, up ? 0 : changed, 1};
+        if (changed) changes.size = fabs(out[i]->delta) * (double)clusters / (double)changed;
         widen(b_metrics[i], &changes, out[i]);
     }
 }
@@ -446,17 +489,18 @@ void as_change_of(const as_pairs *pairs, const as_metric *const *a_metrics,
     const as_metric **corpus_b = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
     as_change **changes = AS_NEW_ARRAY(&scratch, as_change *, count + 1);
     size_t corpus_count = 0;
+    columns *all = columns_of(&scratch, pairs, a_metrics, b_metrics, count, how);
     for (size_t i = 0; i < count; i++) {
-        columns c = columns_of(&scratch, pairs, a_metrics[i], b_metrics[i], how);
-        out[i] = nothing_known(c.count);
-        out[i].clusters = c.cluster_count;
-        count_flips(b_metrics[i], &c, &out[i]);
-        if (!c.count) continue;
+        columns *c = &all[i];
+        out[i] = nothing_known(c->d.count);
+        out[i].clusters = c->d.cluster_count;
+        count_flips(b_metrics[i], c, &out[i]);
+        if (!c->d.count) continue;
         as_change *change = &out[i];
         if (b_metrics[i]->ops->kind == AS_METRIC_RANKED) {
             change_of_ranked(&scratch, pairs, a_metrics[i], b_metrics[i], how, change);
         } else if (b_metrics[i]->ops->kind != AS_METRIC_CORPUS) {
-            change_of_case_scores(&scratch, b_metrics[i], &c, how, change);
+            change_of_case_scores(&scratch, b_metrics[i], c, how, change);
         } else if (b_metrics[i]->ops->flags & AS_METRIC_ERRORS) {
             change_of_corpus(&scratch, pairs, &a_metrics[i], &b_metrics[i], 1, how, &change);
         } else {
@@ -465,6 +509,7 @@ void as_change_of(const as_pairs *pairs, const as_metric *const *a_metrics,
             changes[corpus_count++] = change;
         }
     }
+    for (size_t i = 0; i < count; i++) free_columns(&all[i]);
     change_of_corpus(&scratch, pairs, corpus_a, corpus_b, corpus_count, how, changes);
     as_arena_free(&scratch);
 }

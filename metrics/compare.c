@@ -19,7 +19,7 @@ typedef struct comparison {
 
 static void compare_slice(comparison *c, as_str slice) {
     as_arena scratch = {0};
-    as_pairs pairs = as_pair_list(&scratch, c->a, c->b, slice);
+    as_pairs pairs = as_pair_list(c->a, c->b, slice);
     as_change *changes = AS_NEW_ARRAY(&scratch, as_change, c->count + 1);
     as_change_how how = {.replicates = REPLICATES};
     as_change_of(&pairs, c->a_metrics, c->b_metrics, c->count, &how, changes);

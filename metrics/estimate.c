@@ -2,7 +2,6 @@
 #include "metrics/estimate.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "metrics/judged/judged_sum.h"
 #include "metrics/latency.h"
@@ -23,49 +22,47 @@ static const level claimed = {0.10, 1.64485362695147271, true};
 // More units than four times as many blocks are resampled as blocks.
 enum { REPLICATES = 2000, BLOCKS = 4096 };
 
-as_column as_estimate_column(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
-                             uint32_t slice) {
-    size_t n = 0, row_count;
-    const as_row *rows = as_rows_of(scorer, metric, &row_count);
-    double *values = AS_NEW_ARRAY(arena, double, row_count + 1);
-    double *weights = AS_NEW_ARRAY(arena, double, row_count + 1);
-    uint32_t *clusters = AS_NEW_ARRAY(arena, uint32_t, row_count + 1);
-    for (size_t i = 0; i < row_count; i++) {
-        const as_row *row = &rows[i];
-        double score = as_rows_in_slice(row, slice) ? as_rows_score(metric, row) : NAN;
-        if (isnan(score)) continue;
-        values[n] = score;
-        weights[n] = as_rows_weight(metric, row);
-        clusters[n++] = row->cluster;
-    }
-    size_t groups = as_rows_renumber(arena, clusters, n, scorer->cluster_count);
-    return (as_column){values, weights, clusters, n, groups};
+// What a metric's interval is made from.
+typedef struct subject {
+    as_column column; // of a CORPUS metric empty
+    as_groups groups;
+    size_t count; // cases that have a score
+} subject;
+
+static void take_row(subject *s, const as_metric *metric, const as_row *row) {
+    double score = as_rows_score(metric, row);
+    if (isnan(score)) return;
+    s->count++;
+    if (metric->ops->kind == AS_METRIC_CORPUS) return;
+    as_column_add(&s->column, score, as_rows_weight(metric, row), as_rows_group(&s->groups, row));
 }
 
-// All that is asked of corpus metrics' columns, in one pass: rows are what costs time.
-static size_t *count_scored(as_arena *arena, const as_scorer *scorer,
+// All metrics in one pass: rows are what costs time. (Two where cases have several answers and some
+// metrics are about those.)
+static subject *subjects_of(as_arena *arena, const as_scorer *scorer,
                             const as_metric *const *metrics, size_t count, uint32_t slice) {
-    size_t *out = AS_NEW_ARRAY(arena, size_t, count + 1);
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
-        if (!as_rows_in_slice(row, slice)) continue;
-        for (size_t m = 0; m < count; m++)
-            if (metrics[m]->ops->kind == AS_METRIC_CORPUS)
-                out[m] += (size_t)!isnan(as_rows_score(metrics[m], row));
+    subject *out = AS_NEW_ARRAY(arena, subject, count + 1);
+    for (size_t m = 0; m < count; m++) out[m].groups = as_rows_groups(arena, scorer);
+    for (int answers = 0; answers <= scorer->has_several; answers++) {
+        as_rows_cursor cursor = answers ? as_rows_answers(scorer) : as_rows_cases(scorer);
+        const as_row *row;
+        while ((row = as_rows_next(&cursor))) {
+            if (!as_rows_in_slice(row, slice)) continue;
+            for (size_t m = 0; m < count; m++)
+                if (!scorer->has_several || as_rows_of_answers(metrics[m]) == (answers == 1))
+                    take_row(&out[m], metrics[m], row);
+        }
     }
     return out;
 }
 
 static bool all_binary(const as_column *column) {
-    for (size_t i = 0; i < column->count; i++)
-        if (column->values[i] != 0 && column->values[i] != 1) return false;
-    return true;
-}
-
-static bool equal_weights(const as_column *column) {
-    for (size_t i = 1; i < column->count; i++)
-        if (column->weights[i] != column->weights[0]) return false;
-    return true;
+    as_column_reader reader = as_column_read(column);
+    as_column_case at;
+    bool binary = true;
+    while (binary && as_column_next(&reader, &at)) binary = at.value == 0 || at.value == 1;
+    as_column_done(&reader);
+    return binary;
 }
 
 static as_interval clamp(const as_metric *metric, as_interval ci) {
@@ -89,12 +86,12 @@ static void widen(const as_metric *metric, const level *how, size_t groups, as_v
     if (how->exact) out->method = AS_STR("clopper-pearson over clusters");
 }
 
-static void value_of_mean(as_arena *arena, const as_metric *metric, const as_column *column,
-                          const level *how, as_value *out) {
-    as_mean mean = as_interval_mean(arena, column);
+static void value_of_mean(const as_metric *metric, const as_column *column, const level *how,
+                          as_value *out) {
+    as_mean mean = as_interval_mean(column, NULL);
     out->value = mean.value;
     out->stderr_ = mean.stderr_;
-    bool independent = column->cluster_count == column->count && equal_weights(column);
+    bool independent = column->cluster_count == column->count && !column->weighted;
     if (metric->ops->flags & AS_METRIC_BOUNDED && independent && all_binary(column)) {
         double n = (double)column->count;
         double hits = floor(mean.value * n + 0.5);
@@ -108,9 +105,8 @@ static void value_of_mean(as_arena *arena, const as_metric *metric, const as_col
     widen(metric, how, column->cluster_count, out);
 }
 
-static void value_of_total(as_arena *arena, const as_column *column, const level *how,
-                           as_value *out) {
-    as_mean mean = as_interval_mean(arena, column);
+static void value_of_total(const as_column *column, const level *how, as_value *out) {
+    as_mean mean = as_interval_mean(column, NULL);
     double n = (double)column->count;
     as_interval ci = as_interval_t(&mean, how->alpha);
     out->value = column->count ? mean.value * n : 0;
@@ -119,34 +115,37 @@ static void value_of_total(as_arena *arena, const as_column *column, const level
     out->method = AS_STR("t");
 }
 
-static void value_of_quantile(as_arena *arena, const as_metric *metric, const as_column *column,
-                              const level *how, as_value *out) {
-    double *sorted = AS_NEW_ARRAY(arena, double, column->count + 1);
-    if (column->count) memcpy(sorted, column->values, column->count * sizeof *sorted);
-    as_num_sort(sorted, column->count);
-    out->value = as_latency_rank(sorted, column->count, metric->ops->q);
-    out->ci = as_latency_interval(sorted, column->count, metric->ops->q, how->alpha / 2);
+static void value_of_quantile(const as_metric *metric, const as_column *column, const level *how,
+                              as_value *out) {
+    as_sorted sorted = {0};
+    as_column_reader reader = as_column_read(column);
+    as_column_case at;
+    while (as_column_next(&reader, &at)) as_sorted_add(&sorted, at.value);
+    as_sorted_seal(&sorted);
+    out->value = as_latency_rank_sorted(&sorted, metric->ops->q);
+    out->ci = as_latency_interval_sorted(&sorted, metric->ops->q, how->alpha / 2);
     out->method = AS_STR("order statistics");
+    as_sorted_free(&sorted);
 }
 
-static as_value value_of_column(as_arena *arena, const as_metric *metric, const as_column *column,
-                                const level *how) {
+static as_value value_of_column(const as_metric *metric, const subject *from, const level *how) {
+    const as_column *column = &from->column;
     as_value out = {.name = metric->name,
                     .value = NAN,
                     .ci = {NAN, NAN},
                     .stderr_ = NAN,
-                    .n = column->count,
+                    .n = from->count,
                     .method = AS_STR("none")};
-    if (!column->count) return out;
+    if (!from->count) return out;
     switch (metric->ops->kind) {
     case AS_METRIC_MEAN:
-        value_of_mean(arena, metric, column, how, &out);
+        value_of_mean(metric, column, how, &out);
         break;
     case AS_METRIC_TOTAL:
-        value_of_total(arena, column, how, &out);
+        value_of_total(column, how, &out);
         break;
     case AS_METRIC_QUANTILE:
-        value_of_quantile(arena, metric, column, how, &out);
+        value_of_quantile(metric, column, how, &out);
         break;
     case AS_METRIC_CORPUS:
     case AS_METRIC_RANKED:
@@ -194,22 +193,22 @@ static void value_of_corpus(const as_metric *metric, const level *how, size_t gr
 }
 
 // The rows of a slice that answer, as units; the others too if something stands in for them.
-static as_units units_of(as_arena *arena, const as_scorer *scorer, const as_layout *layout,
-                         const as_metric *const *metrics, uint32_t slice, as_stand_in missing) {
-    as_tally_row *rows = AS_NEW_ARRAY(arena, as_tally_row, scorer->row_count + 1);
-    uint32_t *clusters = AS_NEW_ARRAY(arena, uint32_t, scorer->row_count + 1);
-    size_t n = 0;
+static as_unit_list units_of(as_arena *arena, const as_scorer *scorer, const as_layout *layout,
+                             const as_metric *const *metrics, uint32_t slice, as_stand_in missing) {
+    as_unit_list out = as_tally_begin(layout);
+    as_groups groups = as_rows_groups(arena, scorer);
+    as_rows_cursor cursor = as_rows_cases(scorer);
+    const as_row *row;
     bool with_errors = layout->count == 1 && metrics[0]->ops->flags & AS_METRIC_ERRORS;
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    while ((row = as_rows_next(&cursor))) {
         bool counts = !row->missing || with_errors || missing != AS_STAND_NONE;
         if (!as_rows_in_slice(row, slice) || !counts) continue;
         as_stand_in stand_in = row->missing && !with_errors ? missing : AS_STAND_NONE;
-        rows[n] = (as_tally_row){scorer, row, metrics, scorer->labels.ranks, stand_in};
-        clusters[n++] = row->cluster;
+        as_tally_row in = {scorer, row, metrics, scorer->labels.ranks, stand_in};
+        as_tally_add(&out, layout, &in, as_rows_group(&groups, row));
     }
-    size_t groups = as_rows_renumber(arena, clusters, n, scorer->cluster_count);
-    return as_tally_units(arena, layout, rows, clusters, n, groups);
+    as_tally_end(&out);
+    return out;
 }
 
 // Metrics that share one resampling; `values` are filled in except for name and n. What they hold
@@ -219,12 +218,14 @@ static void estimate_corpus(as_arena *kept, as_arena *arena, const as_scorer *sc
                             const level *how, as_value *const *values) {
     if (!count) return;
     as_layout layout = as_tally_layout(arena, metrics, count, scorer->labels.count);
-    as_units units = units_of(arena, scorer, &layout, metrics, slice, AS_STAND_NONE);
+    as_unit_list list = units_of(arena, scorer, &layout, metrics, slice, AS_STAND_NONE);
     double *tally = AS_NEW_ARRAY(arena, double, layout.width + 1);
     double *replicates = AS_NEW_ARRAY(arena, double, count *REPLICATES);
-    size_t groups = units.count;
-    as_resample_tally(&units, tally);
-    if (groups > (size_t)4 * BLOCKS) units = as_tally_blocks(arena, &units, BLOCKS);
+    size_t groups = list.count;
+    as_tally_sum(&list, tally);
+    as_units units = groups > (size_t)4 * BLOCKS ? as_tally_blocks(arena, &list, BLOCKS)
+                                                 : as_tally_load(arena, &list);
+    as_tally_free(&list);
     double *jackknife = AS_NEW_ARRAY(arena, double, as_size_mul(count, units.count) + 1);
     if (units.count >= 2) {
         as_resample_bootstrap(&units, layout.functionals, count, REPLICATES, replicates);
@@ -282,12 +283,12 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
     const as_metric **corpus = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
     as_value **values = AS_NEW_ARRAY(&scratch, as_value *, count + 1);
     size_t corpus_count = 0;
-    const size_t *scored = count_scored(&scratch, scorer, metrics, count, slice);
+    subject *subjects = subjects_of(&scratch, scorer, metrics, count, slice);
     for (size_t i = 0; i < count; i++) {
-        as_column column = metrics[i]->ops->kind == AS_METRIC_CORPUS
-                               ? (as_column){.count = scored[i]}
-                               : as_estimate_column(&scratch, scorer, metrics[i], slice);
-        out[i] = value_of_column(&scratch, metrics[i], &column, how);
+        as_column *column = &subjects[i].column;
+        out[i] = value_of_column(metrics[i], &subjects[i], how);
+        size_t groups = column->cluster_count;
+        as_column_free(column);
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);
         out[i].signature = signature_of(arena, scorer, metrics[i]);
@@ -295,7 +296,7 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
             out[i].judge = as_judged_sum(arena, scorer, metrics[i], slice);
         note_spread(&scratch, scorer, metrics[i], slice, &out[i]);
         if (metrics[i]->ops->kind == AS_METRIC_RANKED)
-            estimate_ranked(scorer, metrics[i], slice, column.cluster_count, how, &out[i]);
+            estimate_ranked(scorer, metrics[i], slice, groups, how, &out[i]);
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
         if (metrics[i]->ops->flags & AS_METRIC_ERRORS) { // over other cases: on its own
             as_value *value = &out[i];
@@ -338,10 +339,12 @@ static double worst_of_corpus(as_arena *arena, const as_scorer *scorer, const as
     bool lower = metric->ops->flags & AS_METRIC_LOWER;
     as_layout layout = as_tally_layout(arena, &metric, 1, scorer->labels.count);
     bool labels = metric->ops->flags & AS_METRIC_LABELS;
-    as_units units =
+    as_unit_list list =
         units_of(arena, scorer, &layout, &metric, slice, labels ? AS_STAND_WRONG : AS_STAND_NONE);
     double *tally = AS_NEW_ARRAY(arena, double, layout.width + 1);
-    as_resample_tally(&units, tally);
+    as_tally_sum(&list, tally);
+    as_tally_free(&list);
+    as_units units = {.label_count = layout.label_count};
     double value = as_resample_value(&layout.functionals[0], &units, tally);
     if (labels) return value;
     if (!lower) return value >= 0 ? value * (1 - missing_share) : NAN;
@@ -363,15 +366,34 @@ static double with_missing(const as_metric *metric, const as_row *row, double sc
     return score * (1 - share) + worst_score(metric) * share;
 }
 
+// Of times: those that never came (NaN) are taken to be as slow as the slowest.
+static double worst_of_times(const as_metric *metric, const as_column *times, double slowest) {
+    as_num_sum sum = {0};
+    as_sorted sorted = {0};
+    as_column_reader reader = as_column_read(times);
+    as_column_case at;
+    while (as_column_next(&reader, &at)) {
+        double time = isnan(at.value) ? slowest : at.value;
+        as_num_add(&sum, time);
+        as_sorted_add(&sorted, time);
+    }
+    as_sorted_seal(&sorted);
+    double out = as_latency_rank_sorted(&sorted, metric->ops->q);
+    as_sorted_free(&sorted);
+    if (metric->ops->kind == AS_METRIC_QUANTILE) return out;
+    return as_num_total(&sum) / (double)times->count;
+}
+
 double as_estimate_worst(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                          uint32_t slice) {
     bool time = metric->ops->flags & AS_METRIC_RUN;
-    size_t n = 0, missing = 0, all = 0, row_count;
-    const as_row *rows = as_rows_of(scorer, metric, &row_count);
-    double *values = AS_NEW_ARRAY(arena, double, row_count + 1), slowest = -INFINITY;
+    size_t missing = 0, all = 0;
+    double slowest = -INFINITY;
+    as_column times = {0};
     as_num_sum sum = {0}, weights = {0};
-    for (size_t i = 0; i < row_count; i++) {
-        const as_row *row = &rows[i];
+    as_rows_cursor cursor = as_rows_of(scorer, metric);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor))) {
         if (!as_rows_in_slice(row, slice)) continue;
         double score = as_rows_score(metric, row), weight = as_rows_weight(metric, row);
         all++;
@@ -382,22 +404,19 @@ double as_estimate_worst(as_arena *arena, const as_scorer *scorer, const as_metr
         if (isnan(score) && !row->missing) continue; // has no such score, missing or not
         bool waited = row->missing && metric->ops->variant == AS_RUN_LATENCY;
         slowest = fmax(slowest, waited ? row->latency_ms : score);
-        values[n++] = score;
+        if (time) as_column_add(&times, score, 1, (uint32_t)times.count);
         as_num_add(&sum, weight * score);
         as_num_add(&weights, weight);
     }
-    double missing_share = (double)missing / (double)all;
+    double missing_share = (double)missing / (double)all, out;
     if (metric->ops->kind == AS_METRIC_CORPUS)
-        return worst_of_corpus(arena, scorer, metric, slice, missing_share);
-    if (metric->ops->kind == AS_METRIC_RANKED)
-        return as_estimate_one(arena, scorer, metric, slice).value * (1 - missing_share);
-    if (!time) return as_num_total(&sum) / as_num_total(&weights);
-    sum = (as_num_sum){0};
-    for (size_t i = 0; i < n; i++) {
-        if (isnan(values[i])) values[i] = slowest;
-        as_num_add(&sum, values[i]);
-    }
-    as_num_sort(values, n);
-    if (metric->ops->kind == AS_METRIC_QUANTILE) return as_latency_rank(values, n, metric->ops->q);
-    return as_num_total(&sum) / (double)n;
+        out = worst_of_corpus(arena, scorer, metric, slice, missing_share);
+    else if (metric->ops->kind == AS_METRIC_RANKED)
+        out = as_estimate_one(arena, scorer, metric, slice).value * (1 - missing_share);
+    else if (!time)
+        out = as_num_total(&sum) / as_num_total(&weights);
+    else
+        out = worst_of_times(metric, &times, slowest);
+    as_column_free(&times);
+    return out;
 }

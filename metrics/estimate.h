@@ -27,10 +27,6 @@ as_value as_estimate_claim(as_arena *arena, const as_scorer *scorer, const as_me
 double as_estimate_worst(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                          uint32_t slice);
 
-// The scores of a metric's cases, and how they cluster.
-as_column as_estimate_column(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
-                             uint32_t slice);
-
 // Drops NaN and sorts; returns how many are left.
 size_t as_estimate_sort(double *replicates, size_t count);
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "harness/base/arena.h"
 #include "metrics/num.h"
 #include "metrics/special.h"
 
@@ -27,36 +28,63 @@ as_interval as_interval_clopper_pearson(double k, double n, double alpha) {
 
 static double weighted_mean(const as_column *column, double *weight_out) {
     as_num_sum sum = {0}, weight = {0};
-    for (size_t i = 0; i < column->count; i++) {
-        as_num_add(&sum, column->weights[i] * column->values[i]);
-        as_num_add(&weight, column->weights[i]);
+    as_column_reader reader = as_column_read(column);
+    as_column_case at;
+    while (as_column_next(&reader, &at)) {
+        as_num_add(&sum, at.weight * at.value);
+        as_num_add(&weight, at.weight);
     }
     *weight_out = as_num_total(&weight);
     return column->count ? as_num_total(&sum) / *weight_out : NAN;
 }
 
-as_mean as_interval_mean(as_arena *arena, const as_column *column) {
+// What clusters add to the moments.
+typedef struct moments {
+    as_num_sum squares, cubes;
+    size_t nonzero;
+    as_spill *sums;
+} moments;
+
+static void add_cluster(moments *m, double sum, double centred) {
+    as_num_add(&m->squares, centred * centred);
+    as_num_add(&m->cubes, centred * centred * centred);
+    m->nonzero += sum != 0;
+    if (m->sums) as_spill_add(m->sums, &sum, sizeof sum);
+}
+
+// Clusters of one case each come one after another; others are put together first.
+static void add_clusters(moments *m, const as_column *column, double mean) {
+    as_column_reader reader = as_column_read(column);
+    as_column_case at;
+    as_arena arena = {0};
+    size_t groups = column->clustered ? column->cluster_count : 0;
+    double *sums = AS_NEW_ARRAY(&arena, double, groups + 1);
+    double *centred = AS_NEW_ARRAY(&arena, double, groups + 1);
+    while (as_column_next(&reader, &at)) {
+        double sum = 0 + at.weight * at.value, off = 0 + at.weight * (at.value - mean);
+        if (groups) {
+            sums[at.cluster] += sum;
+            centred[at.cluster] += off;
+        } else {
+            add_cluster(m, sum, off);
+        }
+    }
+    for (size_t g = 0; g < groups; g++) add_cluster(m, sums[g], centred[g]);
+    as_arena_free(&arena);
+}
+
+as_mean as_interval_mean(const as_column *column, as_spill *sums) {
     size_t groups = column->cluster_count;
     as_mean out = {.stderr_ = NAN, .df = (double)groups - 1};
+    moments m = {.sums = sums};
     out.value = weighted_mean(column, &out.weight);
-    out.sums = AS_NEW_ARRAY(arena, double, groups);
-    double *centred = AS_NEW_ARRAY(arena, double, groups);
-    for (size_t i = 0; i < column->count; i++) {
-        uint32_t group = column->clusters[i];
-        out.sums[group] += column->weights[i] * column->values[i];
-        centred[group] += column->weights[i] * (column->values[i] - out.value);
-    }
-    as_num_sum squares = {0}, cubes = {0};
-    for (size_t g = 0; g < groups; g++) {
-        as_num_add(&squares, centred[g] * centred[g]);
-        as_num_add(&cubes, centred[g] * centred[g] * centred[g]);
-        out.nonzero += out.sums[g] != 0;
-    }
+    add_clusters(&m, column, out.value);
+    out.nonzero = m.nonzero;
     if (groups >= 2)
         out.stderr_ =
-            sqrt((double)groups / (double)(groups - 1) * as_num_total(&squares)) / out.weight;
-    double square = as_num_total(&squares) / (double)groups;
-    if (square > 0) out.skew = as_num_total(&cubes) / (double)groups / (square * sqrt(square));
+            sqrt((double)groups / (double)(groups - 1) * as_num_total(&m.squares)) / out.weight;
+    double square = as_num_total(&m.squares) / (double)groups;
+    if (square > 0) out.skew = as_num_total(&m.cubes) / (double)groups / (square * sqrt(square));
     return out;
 }
 

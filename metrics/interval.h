@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/base/arena.h"
 #include "harness/record/summary.h"
+#include "metrics/kept/column.h"
 
 #define AS_INTERVAL_NONE ((as_interval){NAN, NAN})
 
@@ -17,13 +17,6 @@ as_interval as_interval_wilson(double successes, double n, double z);
 // Exact interval of a share (Clopper & Pearson 1934), two-sided at 1 - alpha.
 as_interval as_interval_clopper_pearson(double successes, double n, double alpha);
 
-// Values of cases, grouped: `clusters` are numbers from 0 to cluster_count - 1.
-typedef struct as_column {
-    const double *values, *weights; // [count]
-    const uint32_t *clusters;       // [count]
-    size_t count, cluster_count;
-} as_column;
-
 // A weighted mean and its cluster-robust standard error (Liang & Zeger 1986; CR1, G/(G-1), so that
 // clusters of one case give the usual s/sqrt(n)). NaN stderr_ with less than two clusters.
 typedef struct as_mean {
@@ -31,10 +24,10 @@ typedef struct as_mean {
     double df;      // G - 1
     size_t nonzero; // clusters whose values do not sum to 0
     double skew;    // of the clusters' centred sums; 0 when they are all alike
-    double *sums;   // [cluster_count] weighted sum of the values, in the arena given
     double weight;  // sum
 } as_mean;
-as_mean as_interval_mean(as_arena *arena, const as_column *column);
+// `sums` gets the weighted sum of each cluster's values (double), in their order; NULL: not asked.
+as_mean as_interval_mean(const as_column *column, as_spill *sums);
 
 // value -+ t * stderr at the two-sided level 1 - alpha.
 as_interval as_interval_t(const as_mean *mean, double alpha);

@@ -7,12 +7,19 @@
 #include "metrics/num.h"
 #include "metrics/special.h"
 
-double as_latency_rank(const double *sorted, size_t count, double q) {
-    if (!count) return NAN;
+static size_t place_of(size_t count, double q) {
     // 0.95 * 100 is a little more than 95 in binary: a rank must not move for that.
     double rank = ceil(q * (double)count - 1e-9);
     size_t at = rank < 1 ? 1 : (size_t)rank;
-    return sorted[(at > count ? count : at) - 1];
+    return (at > count ? count : at) - 1;
+}
+
+double as_latency_rank(const double *sorted, size_t count, double q) {
+    return count ? sorted[place_of(count, q)] : NAN;
+}
+
+double as_latency_rank_sorted(const as_sorted *s, double q) {
+    return s->count ? as_sorted_at(s, place_of(s->count, q)) : NAN;
 }
 
 // The largest k whose P(X < k) is at most `tail`, X ~ Bin(n, q): between 0 and n.
@@ -38,16 +45,28 @@ as_interval as_latency_interval(const double *sorted, size_t count, double q, do
     return out;
 }
 
-as_latency as_latency_of(const double *sorted, size_t count) {
+as_interval as_latency_interval_sorted(const as_sorted *s, double q, double tail) {
+    as_interval out = {NAN, NAN};
+    if (q <= 0 || q >= 1 || !s->count) return out;
+    size_t below = lower_rank(s->count, q, tail), above = lower_rank(s->count, 1 - q, tail);
+    if (below) out.lo = as_sorted_at(s, below - 1);
+    if (above) out.hi = as_sorted_at(s, s->count - above);
+    return out;
+}
+
+as_latency as_latency_of(const as_sorted *s) {
     as_num_sum sum = {0};
-    for (size_t i = 0; i < count; i++) as_num_add(&sum, sorted[i]);
+    as_sorted_reader reader = as_sorted_read(s);
+    double value;
+    while (as_sorted_next(&reader, &value)) as_num_add(&sum, value);
+    as_sorted_done(&reader);
     return (as_latency){
-        .p50 = as_latency_rank(sorted, count, 0.50),
-        .p90 = as_latency_rank(sorted, count, 0.90),
-        .p95 = as_latency_rank(sorted, count, 0.95),
-        .p99 = as_latency_rank(sorted, count, 0.99),
-        .max = as_latency_rank(sorted, count, 1),
-        .mean = count ? as_num_total(&sum) / (double)count : NAN,
+        .p50 = as_latency_rank_sorted(s, 0.50),
+        .p90 = as_latency_rank_sorted(s, 0.90),
+        .p95 = as_latency_rank_sorted(s, 0.95),
+        .p99 = as_latency_rank_sorted(s, 0.99),
+        .max = as_latency_rank_sorted(s, 1),
+        .mean = s->count ? as_num_total(&sum) / (double)s->count : NAN,
     };
 }
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "harness/record/summary.h"
+#include "metrics/kept/sorted.h"
 
 // sorted[max(ceil(q n), 1) - 1]; NaN when empty.
 double as_latency_rank(const double *sorted, size_t count, double q);
@@ -15,6 +16,9 @@ double as_latency_rank(const double *sorted, size_t count, double q);
 // cannot hold one.
 as_interval as_latency_interval(const double *sorted, size_t count, double q, double tail);
 
-as_latency as_latency_of(const double *sorted, size_t count);
+// The same of numbers that need not fit into memory.
+double as_latency_rank_sorted(const as_sorted *sorted, double q);
+as_interval as_latency_interval_sorted(const as_sorted *sorted, double q, double tail);
+as_latency as_latency_of(const as_sorted *sorted);
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/pair.h"
 
+#include <stdlib.h>
+
 #include "metrics/gate.h"
 
 bool as_pair_answered(const as_pair *pair) {
@@ -11,39 +13,61 @@ bool as_pair_half(const as_pair *pair) {
     return pair->a->missing != pair->b->missing && pair->a->expected == pair->b->expected;
 }
 
-static void count_pair(as_pairs *pairs, const as_pair *pair) {
-    if (pair->a->expected != pair->b->expected)
-        pairs->changed++;
-    else if (pair->a->missing || pair->b->missing)
-        pairs->missing++;
+static as_pair_cursor begin(const as_scorer *a, const as_scorer *b, as_str slice) {
+    as_pair_cursor c = {.a_rows = as_rows_cases(a), .b_rows = as_rows_cases(b)};
+    c.in_b = as_rows_slice(b, slice, &c.b_slice);
+    return c; // way 0: both sides are due
 }
 
-as_pairs as_pair_list(as_arena *arena, as_scorer *a, as_scorer *b, as_str slice) {
+// The next case of either run.
+static bool step(as_pair_cursor *c, as_pair *out) {
+    if (c->way <= 0) c->left = as_rows_next(&c->a_rows);
+    if (c->way >= 0) c->right = as_rows_next(&c->b_rows);
+    if (!c->left && !c->right) return false;
+    c->way = !c->left ? 1 : !c->right ? -1 : as_str_cmp(c->left->id, c->right->id);
+    c->way = (c->way > 0) - (c->way < 0);
+    *out = (as_pair){c->way <= 0 ? c->left : NULL, c->way >= 0 ? c->right : NULL};
+    return true;
+}
+
+as_pair_cursor as_pair_read(const as_pairs *pairs) {
+    return begin(pairs->a, pairs->b, pairs->slice);
+}
+
+bool as_pair_next(as_pair_cursor *c, as_pair *out) {
+    while (step(c, out))
+        if (out->a && out->b && c->in_b && as_rows_in_slice(out->b, c->b_slice)) return true;
+    return false;
+}
+
+void as_pair_done(as_pair_cursor *c) {
+    as_rows_done(&c->a_rows);
+    as_rows_done(&c->b_rows);
+}
+
+as_pairs as_pair_list(as_scorer *a, as_scorer *b, as_str slice) {
     as_rows_seal(a);
     as_rows_seal(b);
-    uint32_t a_slice, b_slice;
-    as_pairs out = {.a = a, .b = b};
-    as_pair *items = AS_NEW_ARRAY(arena, as_pair, a->row_count + 1);
-    bool in_a = as_rows_slice(a, slice, &a_slice), in_b = as_rows_slice(b, slice, &b_slice);
-    size_t i = 0, j = 0;
-    while (i < a->row_count || j < b->row_count) {
-        const as_row *left = i < a->row_count ? &a->rows[i] : NULL;
-        const as_row *right = j < b->row_count ? &b->rows[j] : NULL;
-        int way = !left ? 1 : !right ? -1 : as_str_cmp(left->id, right->id);
-        i += way <= 0;
-        j += way >= 0;
-        if (way < 0) {
-            out.only_a += in_a && as_rows_in_slice(left, a_slice);
-        } else if (!in_b || !as_rows_in_slice(right, b_slice)) {
+    as_pairs out = {.a = a, .b = b, .slice = slice};
+    uint32_t a_slice;
+    bool in_a = as_rows_slice(a, slice, &a_slice);
+    as_pair_cursor c = begin(a, b, slice);
+    as_pair pair;
+    while (step(&c, &pair)) {
+        if (!pair.b) {
+            out.only_a += in_a && as_rows_in_slice(pair.a, a_slice);
+        } else if (!c.in_b || !as_rows_in_slice(pair.b, c.b_slice)) {
             continue;
-        } else if (way > 0) {
+        } else if (!pair.a) {
             out.only_b++;
         } else {
-            items[out.count] = (as_pair){left, right};
-            count_pair(&out, &items[out.count++]);
+            out.count++;
+            if (pair.a->expected != pair.b->expected)
+                out.changed++;
+            else if (pair.a->missing || pair.b->missing)
+                out.missing++;
         }
     }
-    out.items = items;
     return out;
 }
 
@@ -51,19 +75,42 @@ as_pairing as_pair_count(as_scorer *a, as_scorer *b) {
     as_pairing out = {0};
     as_rows_seal(a);
     as_rows_seal(b);
-    size_t i = 0, j = 0;
-    while (i < a->row_count || j < b->row_count) {
-        const as_row *left = i < a->row_count ? &a->rows[i] : NULL;
-        const as_row *right = j < b->row_count ? &b->rows[j] : NULL;
-        int way = !left ? 1 : !right ? -1 : as_str_cmp(left->id, right->id);
-        i += way <= 0;
-        j += way >= 0;
-        out.only_a += way < 0;
-        out.only_b += way > 0;
-        if (way != 0) continue;
-        bool missing = left->missing || right->missing;
+    as_pair_cursor c = begin(a, b, AS_STR(""));
+    as_pair pair;
+    while (step(&c, &pair)) {
+        out.only_a += !pair.b;
+        out.only_b += !pair.a;
+        if (!pair.a || !pair.b) continue;
+        bool missing = pair.a->missing || pair.b->missing;
         out.missing += missing;
         out.shared += !missing;
     }
     return out;
+}
+
+struct as_scorer_pairs {
+    as_pairs pairs;
+    as_pair_cursor cursor;
+};
+
+as_scorer_pairs *as_scorer_pairs_open(as_scorer *a, as_scorer *b) {
+    as_scorer_pairs *out = as_mem_new(sizeof *out);
+    as_rows_seal(a);
+    as_rows_seal(b);
+    out->pairs = (as_pairs){.a = a, .b = b};
+    out->cursor = as_pair_read(&out->pairs);
+    return out;
+}
+
+bool as_scorer_pairs_next(as_scorer_pairs *p, as_scorer_pair *out) {
+    as_pair pair;
+    if (!as_pair_next(&p->cursor, &pair)) return false;
+    *out = (as_scorer_pair){pair.b->id, as_rows_first_score(p->pairs.a, pair.a),
+                            as_rows_first_score(p->pairs.b, pair.b)};
+    return true;
+}
+
+void as_scorer_pairs_close(as_scorer_pairs *p) {
+    as_pair_done(&p->cursor);
+    free(p);
 }

@@ -4,9 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "harness/base/arena.h"
 #include "harness/base/rng.h"
-
-enum { SEED = 0xa55a, STREAM = 4 };
+#include "metrics/kept/bands.h"
+#include "metrics/latency.h"
 
 // One time of one run.
 typedef struct point {
@@ -21,12 +22,16 @@ static int order(const void *x, const void *y) {
 }
 
 static point *sorted_points(as_arena *arena, const as_quantile_pairs *pairs) {
-    point *points = AS_NEW_ARRAY(arena, point, 2 * pairs->count + 1);
-    for (size_t i = 0; i < pairs->count; i++) {
-        points[2 * i] = (point){pairs->a[i], pairs->clusters[i], 0};
-        points[2 * i + 1] = (point){pairs->b[i], pairs->clusters[i], 1};
+    point *points = AS_NEW_ARRAY(arena, point, 2 * pairs->a->count + 1);
+    as_column_reader a = as_column_read(pairs->a), b = as_column_read(pairs->b);
+    as_column_case left, right;
+    size_t n = 0;
+    while (as_column_next(&a, &left) && as_column_next(&b, &right)) {
+        points[n++] = (point){left.value, left.cluster, 0};
+        points[n++] = (point){right.value, left.cluster, 1};
     }
-    if (pairs->count) qsort(points, 2 * pairs->count, sizeof *points, order);
+    as_column_done(&b);
+    if (n) qsort(points, n, sizeof *points, order);
     return points;
 }
 
@@ -43,27 +48,39 @@ static void quantiles(const point *points, size_t point_count, double q, const u
     }
 }
 
-void as_quantile_change(as_arena *arena, const as_quantile_pairs *pairs, double q, double *a,
-                        double *b) {
-    const point *points = sorted_points(arena, pairs);
-    uint32_t *times = AS_NEW_ARRAY(arena, uint32_t, pairs->cluster_count + 1);
-    uint32_t *swap = AS_NEW_ARRAY(arena, uint32_t, pairs->cluster_count + 1);
-    for (size_t c = 0; c < pairs->cluster_count; c++) times[c] = 1;
-    double both[2];
-    quantiles(points, 2 * pairs->count, q, times, swap, (double)pairs->count, both);
-    *a = both[0];
-    *b = both[1];
+static double quantile_of(const as_column *column, double q) {
+    as_sorted sorted = {0};
+    as_column_reader reader = as_column_read(column);
+    as_column_case at;
+    while (as_column_next(&reader, &at)) as_sorted_add(&sorted, at.value);
+    as_sorted_seal(&sorted);
+    double out = as_latency_rank_sorted(&sorted, q);
+    as_sorted_free(&sorted);
+    return out;
 }
 
-void as_quantile_resample(as_arena *arena, const as_quantile_pairs *pairs, double q,
-                          size_t replicates, double *drawn, double *swapped) {
+void as_quantile_change(const as_quantile_pairs *pairs, double q, double *a, double *b) {
+    *a = quantile_of(pairs->a, q);
+    *b = quantile_of(pairs->b, q);
+}
+
+// Cases in each cluster.
+static uint32_t *sizes_of(as_arena *arena, const as_column *column) {
+    uint32_t *sizes = AS_NEW_ARRAY(arena, uint32_t, column->cluster_count + 1);
+    as_column_reader reader = as_column_read(column);
+    as_column_case at;
+    while (as_column_next(&reader, &at)) sizes[at.cluster]++;
+    return sizes;
+}
+
+static void resample(as_arena *arena, const as_quantile_pairs *pairs, double q, size_t replicates,
+                     double *drawn, double *swapped) {
     const point *points = sorted_points(arena, pairs);
-    size_t groups = pairs->cluster_count, n = 2 * pairs->count;
+    size_t groups = pairs->a->cluster_count, count = pairs->a->count, n = 2 * count;
     uint32_t *times = AS_NEW_ARRAY(arena, uint32_t, groups + 1);
     uint32_t *swap = AS_NEW_ARRAY(arena, uint32_t, groups + 1);
-    uint32_t *sizes = AS_NEW_ARRAY(arena, uint32_t, groups + 1);
-    for (size_t i = 0; i < pairs->count; i++) sizes[pairs->clusters[i]]++;
-    as_rng rng = as_rng_of(SEED, STREAM);
+    const uint32_t *sizes = sizes_of(arena, pairs->a);
+    as_rng rng = as_rng_of(AS_BANDS_SEED, AS_BANDS_STREAM);
     double both[2];
     for (size_t r = 0; r < replicates; r++) {
         double total = 0;
@@ -79,7 +96,17 @@ void as_quantile_resample(as_arena *arena, const as_quantile_pairs *pairs, doubl
             times[c] = 1;
             swap[c] = (uint32_t)(as_rng_u64(&rng) >> 63);
         }
-        quantiles(points, n, q, times, swap, (double)pairs->count, both);
+        quantiles(points, n, q, times, swap, (double)count, both);
         swapped[r] = both[1] - both[0];
     }
+}
+
+void as_quantile_resample(const as_quantile_pairs *pairs, double q, size_t replicates,
+                          double *drawn, double *swapped) {
+    as_arena arena = {0};
+    size_t bytes = pairs->a->count * 2 * sizeof(point);
+    bool few = pairs->a->clustered || bytes <= as_spill_room() / 4;
+    if (few || !as_bands_resample(pairs, q, replicates, drawn, swapped))
+        resample(&arena, pairs, q, replicates, drawn, swapped);
+    as_arena_free(&arena);
 }

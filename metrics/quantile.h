@@ -4,21 +4,17 @@
 #ifndef AS_QUANTILE_H
 #define AS_QUANTILE_H
 
-#include <stdint.h>
+#include "metrics/kept/column.h"
 
-#include "harness/base/arena.h"
-
+// The same cases of two runs, in the same order; clusters are those of a.
 typedef struct as_quantile_pairs {
-    const double *a, *b;      // [count]
-    const uint32_t *clusters; // [count]
-    size_t count, cluster_count;
+    const as_column *a, *b;
 } as_quantile_pairs;
 
-void as_quantile_change(as_arena *arena, const as_quantile_pairs *pairs, double q, double *a,
-                        double *b);
+void as_quantile_change(const as_quantile_pairs *pairs, double q, double *a, double *b);
 
 // Differences b - a: clusters drawn anew, and sides of clusters swapped at random.
-void as_quantile_resample(as_arena *arena, const as_quantile_pairs *pairs, double q,
-                          size_t replicates, double *drawn, double *swapped);
+void as_quantile_resample(const as_quantile_pairs *pairs, double q, size_t replicates,
+                          double *drawn, double *swapped);
 
 #endif

@@ -14,41 +14,46 @@ double as_ranked_stat(const as_ranked *r, size_t at, size_t stat) {
     return r->stats[at * (r->columns + 1) + stat];
 }
 
+// A statistic of a case.
+typedef struct entry {
+    uint32_t number; // of the case
+    uint32_t at;
+    double value;
+} entry;
+
 // Cases while they are gathered.
 typedef struct gather {
     as_arena *arena;
-    const as_row **rows;       // [count]
-    const as_metric **metrics; // [count] whose statistics are meant: of the row's own run
-    uint32_t *clusters;        // [count]
-    double *own;               // [count] weights
-    size_t count, groups;
+    uint32_t *clusters; // [count]
+    double *own;        // [count] weights
+    size_t count, groups, columns;
+    entry *entries;
+    size_t entry_count, entry_capacity;
 } gather;
 
 static gather make_gather(as_arena *arena, size_t room) {
-    return (gather){arena,
-                    AS_NEW_ARRAY(arena, const as_row *, room + 1),
-                    AS_NEW_ARRAY(arena, const as_metric *, room + 1),
-                    AS_NEW_ARRAY(arena, uint32_t, room + 1),
-                    AS_NEW_ARRAY(arena, double, room + 1),
-                    0,
-                    0};
+    return (gather){.arena = arena,
+                    .clusters = AS_NEW_ARRAY(arena, uint32_t, room + 1),
+                    .own = AS_NEW_ARRAY(arena, double, room + 1),
+                    .columns = 1};
 }
 
+// `metric` is of the row's own run.
 static void add(gather *g, const as_metric *metric, const as_row *row, uint32_t cluster) {
-    g->rows[g->count] = row;
-    g->metrics[g->count] = metric;
+    for (size_t k = 0; k < row->stat_count; k++) {
+        size_t at = row->stats[k].at - metric->at; // wraps where it is of another metric
+        if (at >= metric->width) continue;
+        if (at > g->columns) g->columns = at;
+        if (g->entry_count == g->entry_capacity) {
+            g->entry_capacity = g->entry_capacity ? 2 * g->entry_capacity : 256;
+            g->entries =
+                as_mem_grow(g->entries, as_size_mul(g->entry_capacity, sizeof *g->entries));
+        }
+        g->entries[g->entry_count++] =
+            (entry){(uint32_t)g->count, (uint32_t)at, row->stats[k].value};
+    }
     g->own[g->count] = row->weight;
     g->clusters[g->count++] = cluster;
-}
-
-static size_t columns_of(const gather *g) {
-    size_t columns = 1;
-    for (size_t i = 0; i < g->count; i++)
-        for (size_t k = 0; k < g->rows[i]->stat_count; k++) {
-            size_t at = g->rows[i]->stats[k].at - g->metrics[i]->at;
-            if (at < g->metrics[i]->width && at > columns) columns = at;
-        }
-    return columns;
 }
 
 typedef struct place {
@@ -62,17 +67,15 @@ static int by_falling_score(const void *a, const void *b) {
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static as_ranked rank(const gather *g) {
-    as_ranked r = {.count = g->count, .columns = columns_of(g)};
+static as_ranked rank(gather *g) {
+    as_ranked r = {.count = g->count, .columns = g->columns};
     double *stats = AS_NEW_ARRAY(g->arena, double, as_size_mul(g->count, r.columns + 1) + 1);
     uint32_t *order = AS_NEW_ARRAY(g->arena, uint32_t, as_size_mul(g->count, r.columns) + 1);
     place *places = AS_NEW_ARRAY(g->arena, place, g->count + 1);
-    for (size_t i = 0; i < g->count; i++)
-        for (size_t k = 0; k < g->rows[i]->stat_count; k++) {
-            const as_stat *stat = &g->rows[i]->stats[k];
-            size_t at = stat->at - g->metrics[i]->at;
-            if (at < g->metrics[i]->width) stats[i * (r.columns + 1) + at] = stat->value;
-        }
+    for (size_t i = 0; i < g->entry_count; i++)
+        stats[g->entries[i].number * (r.columns + 1) + g->entries[i].at] = g->entries[i].value;
+    free(g->entries);
+    g->entries = NULL;
     r.stats = stats;
     for (size_t c = 0; c < r.columns; c++) {
         for (size_t i = 0; i < g->count; i++)
@@ -92,12 +95,13 @@ static void draw(as_rng *rng, uint32_t *times, size_t groups) {
 size_t as_ranked_estimate(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
                           uint32_t slice, size_t most, double *value, double *replicates) {
     gather g = make_gather(arena, scorer->row_count);
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    as_groups groups = as_rows_groups(arena, scorer);
+    as_rows_cursor cursor = as_rows_cases(scorer);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor)))
         if (as_rows_in_slice(row, slice) && !isnan(as_rows_score(metric, row)))
-            add(&g, metric, row, row->cluster);
-    }
-    g.groups = as_rows_renumber(arena, g.clusters, g.count, scorer->cluster_count);
+            add(&g, metric, row, as_rows_group(&groups, row));
+    g.groups = groups.count;
     as_ranked r = rank(&g);
     r.weights = g.own;
     *value = g.count ? metric->ops->ranked(metric, &r) : NAN;
@@ -144,16 +148,19 @@ static double difference(const sides *s, const as_metric *metric, const uint32_t
 static sides gather_sides(as_arena *arena, const as_pairs *pairs, const as_metric *a,
                           const as_metric *b) {
     sides s = {make_gather(arena, 2 * pairs->count), {0}, NULL};
-    for (int side = 0; side < 2; side++)
-        for (size_t i = 0; i < pairs->count; i++) {
-            const as_pair *pair = &pairs->items[i];
-            if (pair->a->expected != pair->b->expected || isnan(as_rows_score(a, pair->a)) ||
-                isnan(as_rows_score(b, pair->b)))
+    as_groups groups = {0};
+    for (int side = 0; side < 2; side++) {
+        as_pair_cursor cursor = as_pair_read(pairs);
+        as_pair pair;
+        groups = as_rows_groups(arena, pairs->b); // the same numbers for both sides
+        while (as_pair_next(&cursor, &pair)) {
+            if (pair.a->expected != pair.b->expected || isnan(as_rows_score(a, pair.a)) ||
+                isnan(as_rows_score(b, pair.b)))
                 continue;
-            add(&s.gather, side ? b : a, side ? pair->b : pair->a, pair->b->cluster);
+            add(&s.gather, side ? b : a, side ? pair.b : pair.a, as_rows_group(&groups, pair.b));
         }
-    s.gather.groups =
-        as_rows_renumber(arena, s.gather.clusters, s.gather.count, pairs->b->cluster_count);
+    }
+    s.gather.groups = groups.count;
     s.ranked = rank(&s.gather);
     s.weights = AS_NEW_ARRAY(arena, double, s.gather.count + 1);
     s.ranked.weights = s.weights;

@@ -6,9 +6,6 @@
 
 #include "harness/base/rng.h"
 
-enum { SEED = 0xa55a };
-enum { STREAM_BOOTSTRAP = 1, STREAM_PAIRED, STREAM_SWAPS };
-
 // Also where `times` is 0: a branch that nobody can predict costs more than adding nothing.
 static void add_unit(const as_units *units, size_t unit, double times, double *tally) {
     for (size_t i = units->starts[unit]; i < units->starts[unit + 1]; i++)
@@ -40,7 +37,7 @@ void as_resample_bootstrap(const as_units *units, const as_functional *functiona
     as_arena arena = {0};
     double *tally = AS_NEW_ARRAY(&arena, double, units->width + 1);
     uint32_t *times = AS_NEW_ARRAY(&arena, uint32_t, units->count + 1);
-    as_rng rng = as_rng_of(SEED, STREAM_BOOTSTRAP);
+    as_rng rng = as_rng_of(AS_RESAMPLE_SEED, AS_RESAMPLE_BOOTSTRAP);
     for (size_t r = 0; r < replicates; r++) {
         draw(&rng, times, units->count);
         memset(tally, 0, units->width * sizeof *tally);
@@ -114,7 +111,7 @@ void as_resample_paired(const as_units *a, const as_units *b, const as_functiona
     size_t changed_count = 0;
     for (size_t u = 0; u < a->count; u++)
         if (change.starts[u] != change.starts[u + 1]) changed[changed_count++] = (uint32_t)u;
-    as_rng rng = as_rng_of(SEED, STREAM_PAIRED);
+    as_rng rng = as_rng_of(AS_RESAMPLE_SEED, AS_RESAMPLE_PAIRED);
     for (size_t r = 0; r < replicates; r++) {
         draw(&rng, times, a->count);
         memset(left, 0, a->width * sizeof *left);
@@ -138,7 +135,7 @@ void as_resample_swaps(const as_units *a, const as_units *b, const as_functional
     double *right = AS_NEW_ARRAY(&arena, double, a->width + 1);
     as_resample_tally(a, left_all);
     as_resample_tally(b, right_all);
-    as_rng rng = as_rng_of(SEED, STREAM_SWAPS);
+    as_rng rng = as_rng_of(AS_RESAMPLE_SEED, AS_RESAMPLE_SWAPS);
     for (size_t r = 0; r < replicates; r++) {
         memcpy(left, left_all, a->width * sizeof *left);
         memcpy(right, right_all, a->width * sizeof *right);

@@ -6,6 +6,10 @@
 
 #include "metrics/rows.h"
 
+// What draws come from.
+enum { AS_RESAMPLE_SEED = 0xa55a };
+enum { AS_RESAMPLE_BOOTSTRAP = 1, AS_RESAMPLE_PAIRED, AS_RESAMPLE_SWAPS };
+
 // What clusters add to a tally.
 typedef struct as_units {
     const as_stat *items; // sorted by unit

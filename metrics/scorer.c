@@ -7,6 +7,7 @@
 
 #include "harness/base/utf8.h"
 #include "metrics/estimate.h"
+#include "metrics/kept/sorted.h"
 #include "metrics/latency.h"
 #include "metrics/num.h"
 
@@ -48,13 +49,16 @@ as_rc as_scorer_new(const as_metric_spec *specs, size_t count, as_scorer **out, 
 void as_scorer_free(as_scorer *scorer) {
     if (!scorer) return;
     for (size_t i = 0; i < scorer->metric_count; i++) as_metric_release(&scorer->metrics[i]);
-    as_names *names[] = {&scorer->ids, &scorer->labels, &scorer->slices, &scorer->texts};
+    as_names *names[] = {&scorer->labels, &scorer->slices, &scorer->texts};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         as_map_free(&names[i]->map);
         free(names[i]->items);
     }
     if (scorer->articles) as_regex_free(scorer->articles);
-    free(scorer->answers);
+    as_sorter_free(scorer->packs);
+    as_keyset_free(&scorer->ids);
+    as_spill_free(&scorer->clusters);
+    as_buf_free(&scorer->packed);
     as_arena_free(&scorer->arena);
     as_arena_free(&scorer->sealed);
     as_arena_free(&scorer->scratch);
@@ -114,9 +118,7 @@ static void read_choices(as_scoring *scoring) {
     }
 }
 
-static void keep_stats(as_scorer *scorer, const as_metric *metric, const double *stats,
-                       as_stat *kept, size_t *count) {
-    (void)scorer;
+static void keep_stats(const as_metric *metric, const double *stats, as_stat *kept, size_t *count) {
     for (size_t i = 0; i < metric->width; i++)
         if (stats[i] != 0) kept[(*count)++] = (as_stat){(uint32_t)(metric->at + i), stats[i]};
 }
@@ -143,14 +145,10 @@ static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row 
         if (metric->normal != AS_NORMAL_NONE) normalize(metric->normal, &normal);
         as_rc rc = metric->ops->score(metric, &normal, &scores[i], stats, err);
         if (rc != AS_OK) return rc;
-        keep_stats(scorer, metric, stats, kept, &count);
+        keep_stats(metric, stats, kept, &count);
     }
-    // Only now that nothing can fail: memory of the run.
-    as_stat *stats = AS_NEW_ARRAY(&scorer->arena, as_stat, count + 1);
-    row->scores = AS_NEW_ARRAY(&scorer->arena, double, scorer->metric_count + 1);
-    if (count) memcpy(stats, kept, count * sizeof *stats);
-    if (scorer->metric_count) memcpy(row->scores, scores, scorer->metric_count * sizeof *scores);
-    row->stats = stats;
+    row->scores = scores;
+    row->stats = kept;
     row->stat_count = count;
     return AS_OK;
 }
@@ -162,6 +160,9 @@ static void keep_labels(as_scorer *scorer, const as_scoring *scoring, as_row *ro
     bool answered = scoring->sample->has_prediction && !row->missing;
     for (size_t i = 0; answered && i < scoring->gold_count; i++)
         if (as_str_eq(scoring->golds[i], scoring->prediction)) gold = scoring->golds[i];
+    // Free texts are no classes: once there are more than a matrix shows, only metrics that count
+    // labels still want them.
+    if (!scorer->has_labels && scorer->labels.count > CONFUSION_LABELS_MAX) return;
     row->gold = as_rows_name(scorer, &scorer->labels, gold);
     if (answered) row->pred = as_rows_name(scorer, &scorer->labels, scoring->prediction);
 }
@@ -173,7 +174,7 @@ static void keep_gold_count(as_scorer *scorer, size_t count) {
 
 // Slices are a set: a tag written twice is one tag.
 static void keep_slices(as_scorer *scorer, const as_sample *sample, as_row *row) {
-    uint32_t *slices = AS_NEW_ARRAY(&scorer->arena, uint32_t, sample->slice_count + 1);
+    uint32_t *slices = AS_NEW_ARRAY(&scorer->scratch, uint32_t, sample->slice_count + 1);
     row->slices = slices;
     for (size_t i = 0; i < sample->slice_count; i++) {
         uint32_t slice = as_rows_name(scorer, &scorer->slices, sample->slices[i]);
@@ -193,8 +194,7 @@ static double time_per_token(const as_sample *sample) {
 }
 
 static as_row make_row(as_scorer *scorer, const as_sample *sample) {
-    as_row row = {.id = as_str_copy(&scorer->arena, sample->id),
-                  .cluster_name = as_str_copy(&scorer->arena, sample->cluster),
+    as_row row = {.id = sample->id,
                   .weight = sample->weight > 0 ? sample->weight : 1,
                   .gold = AS_ROWS_NONE,
                   .pred = AS_ROWS_NONE,
@@ -226,112 +226,118 @@ static void set_scores(const as_scorer *scorer, as_arena *arena, const as_row *r
     sample->scores = scores;
 }
 
-static as_row *push_row(as_scorer *scorer) {
-    if (scorer->answer_count == scorer->answer_capacity) {
-        scorer->answer_capacity = scorer->answer_capacity ? 2 * scorer->answer_capacity : 256;
-        scorer->answers =
-            as_mem_grow(scorer->answers, as_size_mul(scorer->answer_capacity, sizeof(as_row)));
-    }
-    scorer->is_sealed = false;
-    return &scorer->answers[scorer->answer_count++];
+// Scores a sample whose row was made.
+static as_rc score(as_scorer *scorer, const as_sample *sample, as_scoring *scoring, as_row *row,
+                   as_err *err) {
+    as_arena *scratch = &scorer->scratch;
+    *scoring = (as_scoring){.arena = scratch, .sample = sample, .articles = scorer->articles};
+    scoring->gold_count = gold_texts(scratch, sample->expected, &scoring->golds);
+    if (row->missing) return AS_OK;
+    if (sample->has_prediction) scoring->prediction = as_utf8_clean(scratch, sample->prediction);
+    read_choices(scoring);
+    return score_metrics(scorer, scoring, row, err);
+}
+
+as_rc as_scorer_try(as_scorer *scorer, const as_sample *sample, as_err *err) {
+    as_scoring scoring;
+    as_row row = {.missing = as_outcome_is_error(sample->outcome)};
+    as_arena_reset(&scorer->scratch);
+    return score(scorer, sample, &scoring, &row, err);
 }
 
 as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) {
-    as_arena *scratch = &scorer->scratch;
-    as_arena_reset(scratch);
+    as_arena_reset(&scorer->scratch);
+    as_scoring scoring;
     as_row row = make_row(scorer, sample);
-    as_str key = as_sample_key(&scorer->arena, row.id, sample->sample);
-    if (!as_map_add(&scorer->ids.map, key, 0, NULL))
+    if (!as_keyset_add(&scorer->ids, row.id, sample->sample, 0, NULL))
         return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
-    as_scoring scoring = {.arena = scratch, .sample = sample, .articles = scorer->articles};
-    as_rc rc = AS_OK;
-    scoring.gold_count = gold_texts(scratch, sample->expected, &scoring.golds);
-    if (!row.missing) {
-        if (sample->has_prediction) scoring.prediction = as_utf8_clean(scratch, sample->prediction);
-        read_choices(&scoring);
-        rc = score_metrics(scorer, &scoring, &row, err);
-        if (rc == AS_OK) keep_gold_count(scorer, scoring.gold_count);
-    }
-    if (rc == AS_OK) keep_labels(scorer, &scoring, &row);
-    if (rc == AS_OK) {
-        scorer->has_several |= sample->sample > 0;
-        if (scorer->has_texts && sample->has_prediction && !row.missing)
-            row.said = as_rows_name(scorer, &scorer->texts, scoring.prediction);
-        *push_row(scorer) = row;
-        set_scores(scorer, arena, &row, sample);
-    }
-    return rc;
+    as_rc rc = score(scorer, sample, &scoring, &row, err);
+    if (rc != AS_OK) return rc;
+    if (!row.missing) keep_gold_count(scorer, scoring.gold_count);
+    keep_labels(scorer, &scoring, &row);
+    if (scorer->has_texts && sample->has_prediction && !row.missing)
+        row.said = as_rows_name(scorer, &scorer->texts, scoring.prediction);
+    as_rows_keep(scorer, &row, sample->cluster);
+    set_scores(scorer, arena, &row, sample);
+    return AS_OK;
 }
 
 double as_scorer_case(as_scorer *scorer, as_str id) {
     as_rows_seal(scorer);
-    size_t lo = 0, hi = scorer->row_count;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (as_str_cmp(scorer->rows[mid].id, id) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    if (lo == scorer->row_count || !as_str_eq(scorer->rows[lo].id, id)) return NAN;
-    for (size_t i = 0; i < scorer->metric_count; i++)
-        if (!(scorer->metrics[i].ops->flags & AS_METRIC_RUN))
-            return as_rows_score(&scorer->metrics[i], &scorer->rows[lo]);
-    return NAN;
+    as_rows_cursor cursor = as_rows_find(scorer, id);
+    const as_row *row = as_rows_next(&cursor);
+    double score = row ? as_rows_first_score(scorer, row) : NAN;
+    as_rows_done(&cursor);
+    return score;
 }
 
-// A field of the answered cases, ascending.
-static double *sorted_field(as_arena *arena, const as_scorer *scorer, as_run_field field,
-                            size_t *count) {
-    as_metric_ops ops = {.flags = AS_METRIC_RUN, .variant = (int)field};
-    as_metric metric = {.ops = &ops};
-    size_t row_count;
-    const as_row *rows = as_rows_of(scorer, &metric, &row_count);
-    double *out = AS_NEW_ARRAY(arena, double, row_count + 1);
-    *count = 0;
-    for (size_t i = 0; i < row_count; i++) {
-        double value = as_rows_score(&metric, &rows[i]);
-        if (!isnan(value)) out[(*count)++] = value;
-    }
-    as_num_sort(out, *count);
-    return out;
+// Fields of the answered cases, ascending.
+static void sort_times(const as_scorer *scorer, as_sorted *out, const as_run_field *fields,
+                       size_t count) {
+    as_rows_cursor cursor = as_rows_answers(scorer);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor)))
+        for (size_t i = 0; i < count; i++) {
+            as_metric_ops ops = {.flags = AS_METRIC_RUN, .variant = (int)fields[i]};
+            as_metric metric = {.ops = &ops};
+            double value = as_rows_score(&metric, row);
+            if (!isnan(value)) as_sorted_add(&out[i], value);
+        }
+    for (size_t i = 0; i < count; i++) as_sorted_seal(&out[i]);
 }
 
 void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out, size_t *count) {
+    static const as_run_field field = AS_RUN_LATENCY;
+    as_sorted sorted = {0};
     as_rows_seal(scorer);
-    *out = sorted_field(arena, scorer, AS_RUN_LATENCY, count);
+    sort_times(scorer, &sorted, &field, 1);
+    size_t all = sorted.count;
+    *count = all < AS_SCORER_LATENCIES_MAX ? all : AS_SCORER_LATENCIES_MAX;
+    double *values = AS_NEW_ARRAY(arena, double, *count + 1);
+    for (size_t i = 0; i < *count; i++)
+        values[i] = as_sorted_at(
+            &sorted,
+            *count == all ? i : (size_t)((double)i * (double)(all - 1) / (double)(*count - 1)));
+    *out = values;
+    as_sorted_free(&sorted);
 }
 
 static void summarize_times(const as_scorer *scorer, as_summary *summary) {
     as_latency *const outs[] = {&summary->latency, &summary->ttft, &summary->tpot};
     static const as_run_field fields[] = {AS_RUN_LATENCY, AS_RUN_TTFT, AS_RUN_TPOT};
+    as_sorted sorted[3] = {{0}};
+    sort_times(scorer, sorted, fields, 3);
     for (size_t i = 0; i < 3; i++) {
-        as_arena scratch = {0};
-        size_t count;
-        const double *sorted = sorted_field(&scratch, scorer, fields[i], &count);
-        *outs[i] = as_latency_of(sorted, count);
-        as_arena_free(&scratch);
+        *outs[i] = as_latency_of(&sorted[i]);
+        as_sorted_free(&sorted[i]);
     }
 }
 
-static void summarize_counts(const as_scorer *scorer, as_summary *summary) {
+static void count_answers(const as_scorer *scorer, as_summary *summary) {
     as_num_sum cost = {0};
-    memset(summary->outcomes, 0, sizeof summary->outcomes);
-    if (!summary->total) summary->total = scorer->row_count;
-    summary->ok = summary->errors = summary->tokens_in = summary->tokens_out = 0;
-    summary->answer_errors = 0;
-    for (size_t i = 0; i < scorer->answer_count; i++) {
-        const as_row *row = &scorer->answers[i];
+    as_rows_cursor cursor = as_rows_answers(scorer);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor))) {
         summary->outcomes[row->outcome]++;
         summary->answer_errors += row->missing;
         summary->tokens_in += row->tokens_in;
         summary->tokens_out += row->tokens_out;
         as_num_add(&cost, row->cost);
     }
-    summary->answers = scorer->has_several ? scorer->answer_count : 0;
-    for (size_t i = 0; i < scorer->row_count; i++) summary->ok += as_rows_whole(&scorer->rows[i]);
-    summary->errors = scorer->row_count - summary->ok;
     summary->cost_total = as_num_total(&cost);
+}
+
+static void summarize_counts(const as_scorer *scorer, as_summary *summary) {
+    memset(summary->outcomes, 0, sizeof summary->outcomes);
+    if (!summary->total) summary->total = scorer->row_count;
+    summary->ok = summary->errors = summary->tokens_in = summary->tokens_out = 0;
+    summary->answer_errors = 0;
+    count_answers(scorer, summary);
+    summary->answers = scorer->has_several ? scorer->answer_count : 0;
+    as_rows_cursor cursor = as_rows_cases(scorer);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor))) summary->ok += as_rows_whole(row);
+    summary->errors = scorer->row_count - summary->ok;
     summary->cost_per_case =
         scorer->row_count ? summary->cost_total / (double)scorer->row_count : NAN;
     double wall = summary->wall_s > 0 ? summary->wall_s : NAN;
@@ -369,16 +375,17 @@ void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out) 
     as_rows_seal(scorer);
     size_t known = scorer->labels.count, count = known;
     if (!scorer->has_classes || !known || known > CONFUSION_LABELS_MAX) return;
-    for (size_t i = 0; i < scorer->answer_count; i++)
-        if (scorer->answers[i].gold != AS_ROWS_NONE && scorer->answers[i].pred == AS_ROWS_NONE &&
-            !scorer->answers[i].missing)
+    as_rows_cursor cursor = as_rows_answers(scorer);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor)))
+        if (row->gold != AS_ROWS_NONE && row->pred == AS_ROWS_NONE && !row->missing)
             count = known + 1; // a column for cases without an answer
     as_str *labels = AS_NEW_ARRAY(arena, as_str, count);
     uint64_t *cells = AS_NEW_ARRAY(arena, uint64_t, count * count);
     for (size_t i = 0; i < known; i++) labels[i] = as_str_copy(arena, scorer->labels.sorted[i]);
     if (count > known) labels[known] = AS_STR("(no answer)");
-    for (size_t i = 0; i < scorer->answer_count; i++) {
-        const as_row *row = &scorer->answers[i];
+    cursor = as_rows_answers(scorer);
+    while ((row = as_rows_next(&cursor))) {
         if (row->gold == AS_ROWS_NONE || row->missing) continue;
         size_t pred = row->pred == AS_ROWS_NONE ? known : scorer->labels.ranks[row->pred];
         cells[scorer->labels.ranks[row->gold] * count + pred]++;

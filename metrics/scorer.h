@@ -36,6 +36,9 @@ as_rc as_metric_check(const as_metric_spec *spec, as_err *err) AS_MUST_USE;
 // `errors`. AS_INVALID when the case's `expected` has a form that a metric cannot use.
 as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) AS_MUST_USE;
 
+// Scores one sample and keeps nothing: only to see whether it can be.
+as_rc as_scorer_try(as_scorer *scorer, const as_sample *sample, as_err *err) AS_MUST_USE;
+
 // Fills the summary's metrics, slices, latency, ttft, tpot, outcomes, ok, errors, cost and token
 // sums from what was added; total too where it is 0. wall_s must be set.
 void as_scorer_summarize(as_scorer *scorer, as_arena *arena, as_summary *summary);
@@ -46,8 +49,21 @@ void as_scorer_confusion(as_scorer *scorer, as_arena *arena, as_confusion *out);
 // The score of a case by the first metric, over all its answers; NaN: none. Seals.
 double as_scorer_case(as_scorer *scorer, as_str id);
 
-// Latencies of the cases that are no errors, ascending.
+// Latencies of the cases that are no errors, ascending; of more than this, as many evenly spaced
+// ones, the least and the largest among them.
+enum { AS_SCORER_LATENCIES_MAX = 65536 };
 void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out, size_t *count);
+
+// The cases that both scorers hold, in the order of their ids, with their scores by the first
+// metric of each (over all answers; NaN: none). Seals both.
+typedef struct as_scorer_pair {
+    as_str id; // valid until the next
+    double a, b;
+} as_scorer_pair;
+typedef struct as_scorer_pairs as_scorer_pairs;
+as_scorer_pairs *as_scorer_pairs_open(as_scorer *a, as_scorer *b);
+bool as_scorer_pairs_next(as_scorer_pairs *pairs, as_scorer_pair *out); // false at the end
+void as_scorer_pairs_close(as_scorer_pairs *pairs);
 
 // All metrics by family with their options, definitions and sources; or one, false when there is
 // none of that name.

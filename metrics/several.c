@@ -6,14 +6,6 @@
 
 #include "metrics/num.h"
 
-static size_t answers_of(const as_scorer *scorer, size_t from) {
-    size_t end = from + 1;
-    while (end < scorer->answer_count &&
-           as_str_eq(scorer->answers[end].id, scorer->answers[from].id))
-        end++;
-    return end - from;
-}
-
 // A mean over the answers that have one; NaN when none has.
 static double mean_score(const as_row *row, const as_metric *metric) {
     as_num_sum sum = {0};
@@ -38,24 +30,23 @@ static double case_score(as_arena *scratch, const as_row *row, const as_metric *
     return n ? metric->ops->several(metric, answers, n) : NAN;
 }
 
-// Sums over the answers that came, as if `most` had come.
-static void merge_stats(as_scorer *scorer, as_arena *scratch, as_row *row, size_t came,
-                        size_t most) {
-    double *sums = AS_NEW_ARRAY(scratch, double, scorer->stats_width + 1);
+// Sums over the answers that came, as if the most that any case has had come.
+static void merge_stats(const as_scorer *scorer, as_arena *arena, as_row *row, size_t came) {
+    double *sums = AS_NEW_ARRAY(arena, double, scorer->stats_width + 1);
     for (size_t i = 0; i < row->answer_count; i++)
         for (size_t k = 0; k < row->answers[i].stat_count; k++)
             sums[row->answers[i].stats[k].at] += row->answers[i].stats[k].value;
     for (size_t i = 0; i < scorer->metric_count; i++) {
         const as_metric *metric = &scorer->metrics[i];
         // Means of what cases are ranked by; of a mean's statistics, which count things, the sum.
-        double times = (double)most / (double)came;
+        double times = (double)scorer->most / (double)came;
         if (metric->ops->kind == AS_METRIC_RANKED) times = 1 / (double)came;
         if (metric->ops->kind == AS_METRIC_MEAN) times = 1;
         for (size_t k = 0; k < metric->width; k++) sums[metric->at + k] *= times;
     }
     size_t n = 0;
     for (size_t at = 0; at < scorer->stats_width; at++) n += sums[at] != 0;
-    as_stat *stats = AS_NEW_ARRAY(&scorer->sealed, as_stat, n + 1);
+    as_stat *stats = AS_NEW_ARRAY(arena, as_stat, n + 1);
     row->stats = stats;
     row->stat_count = n;
     n = 0;
@@ -89,9 +80,8 @@ static void merge_times(as_row *row) {
     }
 }
 
-static void merge(as_scorer *scorer, const as_row *answers, size_t count, size_t most,
-                  as_row *out) {
-    as_arena scratch = {0};
+void as_several_merge(const as_scorer *scorer, as_arena *arena, const as_row *answers, size_t count,
+                      as_row *out) {
     size_t came = 0;
     const as_row *first = NULL;
     for (size_t i = 0; i < count; i++) {
@@ -102,37 +92,14 @@ static void merge(as_scorer *scorer, const as_row *answers, size_t count, size_t
     out->answers = answers;
     out->answer_count = count;
     merge_times(out);
-    if (came) {
-        out->scores = AS_NEW_ARRAY(&scorer->sealed, double, scorer->metric_count + 1);
-        for (size_t i = 0; i < scorer->metric_count; i++)
-            out->scores[i] = scorer->metrics[i].ops->flags & AS_METRIC_RUN
-                                 ? NAN
-                                 : case_score(&scratch, out, &scorer->metrics[i]);
-        merge_stats(scorer, &scratch, out, came, most);
-    }
-    as_arena_free(&scratch);
-}
-
-void as_several_merge(as_scorer *scorer) {
-    size_t most = 1, count, n = 0;
-    for (size_t i = 0; i < scorer->answer_count; i += count) {
-        count = answers_of(scorer, i);
-        if (count > most) most = count;
-        n++;
-    }
-    scorer->rows = AS_NEW_ARRAY(&scorer->sealed, as_row, n + 1);
-    scorer->row_count = n;
-    n = 0;
-    for (size_t i = 0; i < scorer->answer_count; i += count) {
-        count = answers_of(scorer, i);
-        merge(scorer, &scorer->answers[i], count, most, &scorer->rows[n++]);
-    }
-}
-
-void as_several_number(as_scorer *scorer, const as_row *row) {
-    if (!row->answer_count) return;
-    as_row *mine = scorer->answers + (row->answers - scorer->answers);
-    for (size_t i = 0; i < row->answer_count; i++) mine[i].cluster = row->cluster;
+    if (!came) return;
+    double *scores = AS_NEW_ARRAY(arena, double, scorer->metric_count + 1);
+    for (size_t i = 0; i < scorer->metric_count; i++)
+        scores[i] = scorer->metrics[i].ops->flags & AS_METRIC_RUN
+                        ? NAN
+                        : case_score(arena, out, &scorer->metrics[i]);
+    out->scores = scores;
+    merge_stats(scorer, arena, out, came);
 }
 
 as_within as_several_within(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
@@ -141,8 +108,9 @@ as_within as_several_within(as_arena *arena, const as_scorer *scorer, const as_m
         return (as_within){.mean = NAN, .stderr_ = NAN, .within = NAN, .between = NAN};
     const double **scores = AS_NEW_ARRAY(arena, const double *, scorer->row_count + 1);
     size_t *counts = AS_NEW_ARRAY(arena, size_t, scorer->row_count + 1), cases = 0;
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    as_rows_cursor cursor = as_rows_cases(scorer);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor))) {
         if (!as_rows_in_slice(row, slice) || row->missing) continue;
         double *mine = AS_NEW_ARRAY(arena, double, row->answer_count + 1);
         size_t n = 0;

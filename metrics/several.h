@@ -6,11 +6,9 @@
 #include "metrics/rows.h"
 #include "metrics/versus/within.h"
 
-// Makes scorer->rows, in its `sealed` arena, of the sorted answers.
-void as_several_merge(as_scorer *scorer);
-
-// Gives the answers of a row its cluster.
-void as_several_number(as_scorer *scorer, const as_row *row);
+// One row of the answers to a case, in their order; what it holds is in `arena` or theirs.
+void as_several_merge(const as_scorer *scorer, as_arena *arena, const as_row *answers, size_t count,
+                      as_row *out);
 
 // How the scores by a MEAN metric spread within cases and between them. cases 0: no case of the
 // slice has several answers, or the metric is no mean over answers.

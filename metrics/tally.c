@@ -9,6 +9,9 @@
 
 enum { SEED = 0xa55a, STREAM = 7 };
 
+// Sums of blocks that are in memory at a time; more take more passes.
+enum { SUMS_MAX = 1 << 20 };
+
 typedef struct items {
     as_stat *at;
     size_t count, capacity;
@@ -115,74 +118,175 @@ static void add_row(items *list, const as_layout *layout, const as_tally_row *in
     }
 }
 
-// The cases, cluster by cluster: a counting sort that keeps their order.
-static uint32_t *by_cluster(as_arena *arena, const uint32_t *clusters, size_t count,
-                            size_t cluster_count, size_t *starts) {
-    uint32_t *order = AS_NEW_ARRAY(arena, uint32_t, count + 1);
-    size_t *next = AS_NEW_ARRAY(arena, size_t, cluster_count + 1);
-    for (size_t i = 0; i < count; i++) starts[clusters[i] + 1]++;
-    for (size_t c = 0; c < cluster_count; c++) starts[c + 1] += starts[c];
-    memcpy(next, starts, cluster_count * sizeof *next);
-    for (size_t i = 0; i < count; i++) order[next[clusters[i]]++] = (uint32_t)i;
-    return order;
+as_unit_list as_tally_begin(const as_layout *layout) {
+    return (as_unit_list){.width = layout->width, .label_count = layout->label_count};
 }
 
-as_units as_tally_units(as_arena *arena, const as_layout *layout, const as_tally_row *rows,
-                        const uint32_t *clusters, size_t count, size_t cluster_count) {
-    items list = {0};
-    size_t *starts = AS_NEW_ARRAY(arena, size_t, cluster_count + 1);
-    size_t *item_starts = AS_NEW_ARRAY(arena, size_t, cluster_count + 1);
-    uint32_t *order = by_cluster(arena, clusters, count, cluster_count, starts);
-    for (size_t c = 0; c < cluster_count; c++) {
-        item_starts[c] = list.count;
-        for (size_t i = starts[c]; i < starts[c + 1]; i++) add_row(&list, layout, &rows[order[i]]);
+static void add_unit(as_unit_list *list, const as_stat *stats, size_t count) {
+    uint64_t number = count;
+    as_spill_add(&list->items, &number, sizeof number);
+    as_spill_add(&list->items, stats, count * sizeof *stats);
+    list->count++;
+}
+
+// A case's part of its cluster's unit; its statistics follow.
+typedef struct piece {
+    uint64_t cluster, place, count;
+} piece;
+
+static int order_pieces(const void *a, const void *b) {
+    const piece *x = a, *y = b;
+    if (x->cluster != y->cluster) return x->cluster < y->cluster ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+static void add_piece(as_unit_list *list, uint64_t cluster, uint64_t place, const as_stat *stats,
+                      size_t count) {
+    as_buf text = {0};
+    piece p = {cluster, place, count};
+    as_buf_add(&text, (const char *)&p, sizeof p);
+    if (count) as_buf_add(&text, (const char *)stats, count * sizeof *stats);
+    as_sorter_add(list->pieces, text.ptr, text.len);
+    as_buf_free(&text);
+}
+
+// Units of a case each until now turn into pieces.
+static void take_apart(as_unit_list *list) {
+    as_spill_reader reader = {.spill = &list->items};
+    const as_stat *stats;
+    size_t count, place = 0;
+    list->pieces = as_sorter_new(order_pieces);
+    for (; as_tally_next(&reader, &stats, &count); place++)
+        add_piece(list, place, place, stats, count);
+    as_spill_done(&reader);
+    as_spill_free(&list->items);
+    list->count = 0;
+}
+
+void as_tally_add(as_unit_list *list, const as_layout *layout, const as_tally_row *row,
+                  uint32_t cluster) {
+    items of_case = {list->room, 0, list->room_size};
+    add_row(&of_case, layout, row);
+    if (!list->pieces && cluster != list->cases) take_apart(list);
+    if (list->pieces)
+        add_piece(list, cluster, list->cases, of_case.at, of_case.count);
+    else
+        add_unit(list, of_case.at, of_case.count);
+    list->cases++;
+    list->room = of_case.at;
+    list->room_size = of_case.capacity;
+}
+
+void as_tally_end(as_unit_list *list) {
+    if (!list->pieces) return;
+    items unit = {0};
+    uint64_t cluster = 0;
+    as_sorter_sort(list->pieces);
+    as_sorter_reader reader = as_sorter_read(list->pieces);
+    for (const piece *p; (p = as_sorter_next(&reader));) {
+        if (p->cluster != cluster) {
+            add_unit(list, unit.at, unit.count);
+            cluster = p->cluster;
+            unit.count = 0;
+        }
+        const as_stat *stats = (const as_stat *)(const void *)(p + 1);
+        for (size_t i = 0; i < p->count; i++) add(&unit, stats[i].at, stats[i].value);
     }
-    item_starts[cluster_count] = list.count;
-    as_stat *kept = AS_NEW_ARRAY(arena, as_stat, list.count + 1);
-    if (list.count) memcpy(kept, list.at, list.count * sizeof *kept);
-    free(list.at);
-    return (as_units){kept, item_starts, cluster_count, layout->width, layout->label_count};
+    add_unit(list, unit.at, unit.count);
+    as_sorter_done(&reader);
+    as_sorter_free(list->pieces);
+    list->pieces = NULL;
+    free(unit.at);
+}
+
+void as_tally_free(as_unit_list *list) {
+    as_spill_free(&list->items);
+    as_sorter_free(list->pieces);
+    free(list->room);
+    *list = (as_unit_list){0};
+}
+
+bool as_tally_next(as_spill_reader *reader, const as_stat **stats, size_t *count) {
+    const uint64_t *number = as_spill_next(reader, sizeof *number);
+    if (!number) return false;
+    *count = (size_t)*number;
+    *stats = as_spill_next(reader, *count * sizeof **stats);
+    return true;
+}
+
+void as_tally_sum(const as_unit_list *list, double *tally) {
+    as_spill_reader reader = {.spill = &list->items};
+    const as_stat *stats;
+    size_t count;
+    memset(tally, 0, list->width * sizeof *tally);
+    while (as_tally_next(&reader, &stats, &count))
+        for (size_t i = 0; i < count; i++) tally[stats[i].at] += stats[i].value;
+    as_spill_done(&reader);
+}
+
+as_units as_tally_load(as_arena *arena, const as_unit_list *list) {
+    size_t total = (size_t)(as_spill_size(&list->items) - list->count * sizeof(uint64_t));
+    as_stat *kept = as_arena_take(arena, total + 1);
+    size_t *starts = AS_NEW_ARRAY(arena, size_t, list->count + 1), n = 0, unit = 0, count;
+    as_spill_reader reader = {.spill = &list->items};
+    const as_stat *stats;
+    while (as_tally_next(&reader, &stats, &count)) {
+        starts[unit++] = n;
+        if (count) memcpy(kept + n, stats, count * sizeof *stats);
+        n += count;
+    }
+    starts[unit] = n;
+    as_spill_done(&reader);
+    return (as_units){kept, starts, list->count, list->width, list->label_count};
 }
 
 // Which block each unit is in: as many in each, in an order that has nothing to do with the cases'.
-static uint32_t *deal(as_arena *arena, size_t units, size_t blocks) {
-    uint32_t *out = AS_NEW_ARRAY(arena, uint32_t, units + 1);
+static uint16_t *deal(as_arena *arena, size_t units, size_t blocks) {
+    uint16_t *out = AS_NEW_ARRAY(arena, uint16_t, units + 1);
     as_rng rng = as_rng_of(SEED, STREAM);
     for (size_t i = 0; i < units; i++) {
         size_t other = (size_t)as_rng_below(&rng, i + 1);
         out[i] = out[other];
-        out[other] = (uint32_t)(i % blocks);
+        out[other] = (uint16_t)(i % blocks);
     }
     return out;
 }
 
-as_units as_tally_blocks(as_arena *arena, const as_units *units, size_t count) {
-    items list = {0};
+// Sums of the units of `some` blocks from `from` on: [some][width].
+static void sum_blocks(const as_unit_list *list, const uint16_t *blocks, size_t from, size_t some,
+                       double *sums) {
+    as_spill_reader reader = {.spill = &list->items};
+    const as_stat *stats;
+    size_t count;
+    for (size_t unit = 0; as_tally_next(&reader, &stats, &count); unit++) {
+        size_t block = (size_t)blocks[unit] - from; // wraps below
+        for (size_t i = 0; block < some && i < count; i++)
+            sums[block * list->width + stats[i].at] += stats[i].value;
+    }
+    as_spill_done(&reader);
+}
+
+as_units as_tally_blocks(as_arena *arena, const as_unit_list *list, size_t count) {
+    as_arena scratch = {0};
+    items out = {0};
     size_t *starts = AS_NEW_ARRAY(arena, size_t, count + 1);
-    size_t *unit_starts = AS_NEW_ARRAY(arena, size_t, count + 1);
-    double *sums = AS_NEW_ARRAY(arena, double, units->width + 1);
-    uint32_t *met = AS_NEW_ARRAY(arena, uint32_t, units->width + 1), touched;
-    size_t *last = AS_NEW_ARRAY(arena, size_t, units->width + 1); // block that met a place, from 1
-    const uint32_t *blocks = deal(arena, units->count, count);
-    const uint32_t *order = by_cluster(arena, blocks, units->count, count, unit_starts);
-    for (size_t b = 0; b < count; b++) {
-        starts[b] = list.count;
-        touched = 0;
-        for (size_t i = unit_starts[b]; i < unit_starts[b + 1]; i++)
-            for (size_t k = units->starts[order[i]]; k < units->starts[order[i] + 1]; k++) {
-                uint32_t at = units->items[k].at;
-                if (last[at] != b + 1) met[touched++] = at;
-                last[at] = b + 1;
-                sums[at] += units->items[k].value;
-            }
-        for (uint32_t i = 0; i < touched; i++) {
-            add(&list, met[i], sums[met[i]]);
-            sums[met[i]] = 0;
+    const uint16_t *blocks = deal(&scratch, list->count, count);
+    size_t width = list->width, some = SUMS_MAX / (width + 1) + 1;
+    if (some > count) some = count;
+    double *sums = AS_NEW_ARRAY(&scratch, double, some *width + 1);
+    for (size_t from = 0; from < count; from += some) {
+        size_t left = count - from < some ? count - from : some;
+        memset(sums, 0, left * width * sizeof *sums);
+        sum_blocks(list, blocks, from, left, sums);
+        for (size_t b = 0; b < left; b++) {
+            starts[from + b] = out.count;
+            for (size_t at = 0; at < width; at++) add(&out, at, sums[b * width + at]);
         }
     }
-    starts[count] = list.count;
-    as_stat *kept = AS_NEW_ARRAY(arena, as_stat, list.count + 1);
-    if (list.count) memcpy(kept, list.at, list.count * sizeof *kept);
-    free(list.at);
-    return (as_units){kept, starts, count, units->width, units->label_count};
+    starts[count] = out.count;
+    as_stat *kept = AS_NEW_ARRAY(arena, as_stat, out.count + 1);
+    if (out.count) memcpy(kept, out.at, out.count * sizeof *kept);
+    free(out.at);
+    as_arena_free(&scratch);
+    return (as_units){kept, starts, count, width, list->label_count};
 }

@@ -28,13 +28,33 @@ typedef struct as_tally_row {
     as_stand_in stand_in;
 } as_tally_row;
 
-// The units of `count` cases; case i belongs to cluster clusters[i] of `cluster_count`.
-as_units as_tally_units(as_arena *arena, const as_layout *layout, const as_tally_row *rows,
-                        const uint32_t *clusters, size_t count, size_t cluster_count);
+// Units while they are gathered, and afterwards: in the order of their clusters, spilled beyond a
+// budget. Each is its number of statistics (uint64_t) and these (as_stat).
+typedef struct as_unit_list {
+    as_spill items;
+    as_sorter *pieces; // of clusters with several cases, until they are put together
+    size_t count, cases, width, label_count;
+    as_stat *room; // of the case that is added
+    size_t room_size;
+} as_unit_list;
 
-// The same units in `count` blocks of as many units each (but for one), drawn at random from a
-// constant seed. With thousands of units a bootstrap of blocks finds the same spread (its variance
-// is off by about sqrt(2 / count)) in the time of that many units.
-as_units as_tally_blocks(as_arena *arena, const as_units *units, size_t count);
+as_unit_list as_tally_begin(const as_layout *layout);
+void as_tally_add(as_unit_list *list, const as_layout *layout, const as_tally_row *row,
+                  uint32_t cluster);
+void as_tally_end(as_unit_list *list);
+void as_tally_free(as_unit_list *list);
+
+void as_tally_sum(const as_unit_list *list, double *tally); // [width]
+
+// The next unit's statistics; false at the end. Valid until the next call.
+bool as_tally_next(as_spill_reader *reader, const as_stat **items, size_t *count);
+
+// All units in memory.
+as_units as_tally_load(as_arena *arena, const as_unit_list *list);
+
+// The units in `count` blocks of as many units each (but for one), drawn at random from a constant
+// seed. With thousands of units a bootstrap of blocks finds the same spread (its variance is off by
+// about sqrt(2 / count)) in the time of that many units.
+as_units as_tally_blocks(as_arena *arena, const as_unit_list *list, size_t count);
 
 #endif

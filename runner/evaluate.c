@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "harness/base/clock.h"
-#include "harness/base/map.h"
+#include "harness/base/keyset.h"
 #include "harness/record/digest.h"
 #include "runner/bench/arrivals.h"
 #include "runner/load/scrape.h"
@@ -22,9 +22,8 @@ typedef struct evaluation {
     as_scorer *scorer;
     as_journal journal;
     as_digest *digest;
-    as_arena arena;  // scores of the sample at hand
-    as_arena ids;    // ids of resumed cases
-    as_map finished; // as_sample_key of answers that the journal holds already
+    as_arena arena;     // scores of the sample at hand
+    as_keyset finished; // ids and numbers of answers that the journal holds already
     as_progress progress;
     as_arena held_arena; // of finished samples that wait to be embedded together
     as_sample *held[AS_SIMILAR_BATCH];
@@ -73,8 +72,7 @@ static as_rc record_soon(evaluation *v, as_sample *sample, as_err *err) {
 static as_rc take_finished(void *context, const as_sample *sample, as_err *err) {
     evaluation *v = context;
     as_sample copy = *sample;
-    as_str id = as_str_copy(&v->ids, sample->id);
-    if (!as_map_add(&v->finished, as_sample_key(&v->ids, id, sample->sample), 0, NULL))
+    if (!as_keyset_add(&v->finished, sample->id, sample->sample, 0, NULL))
         return as_fail(err, AS_INVALID, "case '%.*s' stands twice in the journal",
                        AS_STR_ARG(sample->id));
     return record(v, &copy, false, err);
@@ -258,9 +256,8 @@ static as_rc next_case(evaluation *v, feed *f, as_job *job, bool *filled, as_err
     while (f->more) {
         as_rc rc = next_answer(v, f, job, err);
         if (rc || !f->more) return rc;
-        uint64_t unused, sample = job->request.sample;
-        as_str key = as_sample_key(&job->arena, job->case_.id, sample);
-        if (as_map_get(&v->finished, key, &unused)) continue;
+        uint64_t sample = job->request.sample;
+        if (as_keyset_has(&v->finished, job->case_.id, sample)) continue;
         *filled = true;
         return request_of(v, job, sample, err);
     }
@@ -404,7 +401,6 @@ as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as
     summary->scores_digest = as_digest_end(v.digest, arena);
     as_arena_free(&v.arena);
     as_arena_free(&v.held_arena);
-    as_arena_free(&v.ids);
-    as_map_free(&v.finished);
+    as_keyset_free(&v.finished);
     return rc;
 }

@@ -75,12 +75,10 @@ void as_ordered_free(as_ordered *o) {
     free(o);
 }
 
-bool as_ordered_next(as_ordered *o, const as_map *finished, as_case *out, uint64_t *sample) {
+bool as_ordered_next(as_ordered *o, const as_keyset *finished, as_case *out, uint64_t *sample) {
     while (o->asked < o->count) {
         entry *e = &o->entries[o->asked++];
-        uint64_t unused;
-        as_str key = as_sample_key(&o->arena, e->case_.id, e->sample);
-        e->skipped = as_map_get(finished, key, &unused);
+        e->skipped = as_keyset_has(finished, e->case_.id, e->sample);
         if (e->skipped) continue;
         *out = e->case_;
         *sample = e->sample;

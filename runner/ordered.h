@@ -6,7 +6,7 @@
 #ifndef AS_ORDERED_H
 #define AS_ORDERED_H
 
-#include "harness/base/map.h"
+#include "harness/base/keyset.h"
 #include "runner/plan.h"
 
 typedef struct as_ordered as_ordered;
@@ -16,7 +16,8 @@ void as_ordered_free(as_ordered *ordered);
 
 // The next case to ask, and which answer, whose as_sample_key is not in `finished`; false at the
 // end. Lives as long as `ordered`.
-bool as_ordered_next(as_ordered *ordered, const as_map *finished, as_case *out, uint64_t *sample);
+bool as_ordered_next(as_ordered *ordered, const as_keyset *finished, as_case *out,
+                     uint64_t *sample);
 
 // Keeps a copy of a finished sample until all before it are there.
 void as_ordered_hold(as_ordered *ordered, const as_sample *sample);

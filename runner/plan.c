@@ -154,7 +154,7 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
             sample.output = AS_STR("x");
         }
         if (!bad) bad = rehearse_judges(judges, &arena, &c, &err);
-        if (!bad) bad = as_scorer_add(scorer, &arena, &sample, &err);
+        if (!bad) bad = as_scorer_try(scorer, &sample, &err);
         if (bad) {
             as_buff(problems, "case '%.*s' (line %zu): %s\n", AS_STR_ARG(c.id), c.line, err.text);
             found++;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/keyset.h"
 #include "metrics/gate.h"
 #include "runner/git.h"
 
@@ -15,15 +16,10 @@ typedef struct reading {
     as_failure *failures;         // sorted by id
     size_t failure_count;
     uint64_t failure_total;
-    as_map failing;    // ids of failing cases, where they have several answers
-    as_map base_by_id; // id -> index in base
-    struct before {
-        as_str id, prediction;
-        double score;
-    } * base;
-    size_t base_count, base_capacity;
+    as_keyset failing; // ids of failing cases, where they have several answers
     as_flip *flips;
     size_t flip_count;
+    as_map flip_ids; // id -> index in flips
 } reading;
 
 static double first_score(const as_sample *sample) {
@@ -85,8 +81,7 @@ static as_failure failure_of(const reading *r, const as_sample *sample) {
 // Of several answers to a case the first that failed is shown, with the score of them all.
 static bool is_known(reading *r, const as_sample *sample) {
     if (sample->samples < 2) return false;
-    as_str id = as_str_copy(r->arena, sample->id);
-    bool known = !as_map_add(&r->failing, id, 0, NULL);
+    bool known = !as_keyset_add(&r->failing, sample->id, 0, 0, NULL);
     for (size_t i = 0; known && i < r->failure_count; i++) {
         as_failure *f = &r->failures[i];
         if (!as_str_eq(f->id, sample->id) || f->sample <= sample->sample) continue;
@@ -113,36 +108,39 @@ static bool is_right(double score) {
     return score >= 1;
 }
 
-static void keep_flip(reading *r, const as_sample *sample) {
+// Cases of both runs that were right in one of them, by the first metric, the first in the order of
+// their ids; their texts are read later.
+static void find_flips(reading *r) {
+    as_scorer_pairs *pairs = as_scorer_pairs_open(r->base_scorer, r->now);
+    as_scorer_pair pair;
+    while (r->flip_count < AS_REVIEW_FLIPS_MAX && as_scorer_pairs_next(pairs, &pair)) {
+        if (isnan(pair.a) || isnan(pair.b) || is_right(pair.a) == is_right(pair.b)) continue;
+        as_str id = as_str_copy(r->arena, pair.id);
+        as_map_add(&r->flip_ids, id, r->flip_count, NULL);
+        r->flips[r->flip_count++] = (as_flip){
+            .id = id,
+            .input = AS_STR(""),
+            .expected = AS_STR(""),
+            .before = AS_STR(""),
+            .after = AS_STR(""),
+            .before_score = pair.a,
+            .after_score = pair.b,
+        };
+    }
+    as_scorer_pairs_close(pairs);
+}
+
+static as_flip *flip_of(const reading *r, const as_sample *sample) {
     uint64_t at;
-    double score = case_score(r->now, sample);
-    if (sample->sample || !as_map_get(&r->base_by_id, sample->id, &at)) return;
-    const struct before *before = &r->base[at];
-    if (isnan(score) || isnan(before->score) || is_right(score) == is_right(before->score)) return;
-    if (r->flip_count == AS_REVIEW_FLIPS_MAX) return;
-    r->flips[r->flip_count++] = (as_flip){
-        .id = as_str_copy(r->arena, sample->id),
-        .input = AS_STR(""),
-        .expected = expected_text(r->arena, sample),
-        .before = before->prediction,
-        .after = prediction_text(r->arena, sample),
-        .before_score = before->score,
-        .after_score = score,
-    };
+    if (sample->sample || !as_map_get(&r->flip_ids, sample->id, &at)) return NULL;
+    return &r->flips[at];
 }
 
 static as_rc read_base(void *context, const as_sample *sample, as_err *err) {
     reading *r = context;
     (void)err;
-    if (r->base_count == r->base_capacity) {
-        r->base_capacity = r->base_capacity ? r->base_capacity * 2 : 256;
-        r->base = as_mem_grow(r->base, as_size_mul(r->base_capacity, sizeof *r->base));
-    }
-    if (sample->sample) return AS_OK;
-    as_str id = as_str_copy(r->arena, sample->id);
-    if (as_map_add(&r->base_by_id, id, r->base_count, NULL))
-        r->base[r->base_count++] = (struct before){id, prediction_text(r->arena, sample),
-                                                   case_score(r->base_scorer, sample)};
+    as_flip *flip = flip_of(r, sample);
+    if (flip) flip->before = prediction_text(r->arena, sample);
     return AS_OK;
 }
 
@@ -150,7 +148,11 @@ static as_rc read_now(void *context, const as_sample *sample, as_err *err) {
     reading *r = context;
     (void)err;
     if (!is_right(first_score(sample))) keep_failure(r, sample);
-    keep_flip(r, sample);
+    as_flip *flip = flip_of(r, sample);
+    if (flip) {
+        flip->expected = expected_text(r->arena, sample);
+        flip->after = prediction_text(r->arena, sample);
+    }
     return AS_OK;
 }
 
@@ -222,7 +224,9 @@ as_rc as_review(as_arena *arena, const as_source *source, as_scorer *now,
     reading r = {.arena = arena, .now = now, .base_scorer = base};
     r.failures = AS_NEW_ARRAY(arena, as_failure, AS_REVIEW_FAILURES_MAX + 1);
     r.flips = AS_NEW_ARRAY(arena, as_flip, AS_REVIEW_FLIPS_MAX);
-    as_rc rc = base_source ? as_source_visit(base_source, read_base, &r, err) : AS_OK;
+    as_rc rc = AS_OK;
+    if (base_source) find_flips(&r);
+    if (r.flip_count) rc = as_source_visit(base_source, read_base, &r, err);
     if (!rc) rc = as_source_visit(source, read_now, &r, err);
     if (!rc && r.flip_count) qsort(r.flips, r.flip_count, sizeof *r.flips, flip_order);
     if (!rc && plan) rc = fetch_cases(&r, plan, err);
@@ -236,8 +240,7 @@ as_rc as_review(as_arena *arena, const as_source *source, as_scorer *now,
         as_scorer_latencies(now, arena, &out->latencies_ms, &out->latency_count);
         if (base) as_compare(arena, base, now, true, &out->deltas, &out->delta_count);
     }
-    as_map_free(&r.failing);
-    as_map_free(&r.base_by_id);
-    free(r.base);
+    as_keyset_free(&r.failing);
+    as_map_free(&r.flip_ids);
     return rc;
 }

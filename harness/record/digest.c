@@ -2,25 +2,39 @@
 #include "harness/record/digest.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/base/sha256.h"
+#include "harness/base/sorter.h"
 
-// Per case only the hash of what counts is kept: 32 bytes and the id, whatever the output's size.
+// Per case only the hash of what counts is kept: its digits and the id behind them, in a sorter.
+enum { DIGITS = 64 };
+
 typedef struct entry {
-    as_str id;
     uint64_t sample;
-    as_str hash;
+    char hash[DIGITS];
+    uint64_t id_len;
 } entry;
 
 struct as_digest {
-    as_arena arena;
+    as_sorter *entries;
     as_buf text;
-    entry *entries;
-    size_t count, capacity;
 };
 
+static as_str id_of(const entry *e) {
+    return (as_str){(const char *)(e + 1), (size_t)e->id_len};
+}
+
+static int by_id(const void *a, const void *b) {
+    const entry *x = a, *y = b;
+    int way = as_str_cmp(id_of(x), id_of(y));
+    return way ? way : (x->sample > y->sample) - (x->sample < y->sample);
+}
+
 as_digest *as_digest_new(void) {
-    return as_mem_new(sizeof(as_digest));
+    as_digest *digest = as_mem_new(sizeof *digest);
+    digest->entries = as_sorter_new(by_id);
+    return digest;
 }
 
 void as_digest_add(as_digest *digest, const as_sample *sample) {
@@ -40,33 +54,30 @@ void as_digest_add(as_digest *digest, const as_sample *sample) {
     }
     as_jo_close(&out, ']');
 
-    if (digest->count == digest->capacity) {
-        digest->capacity = digest->capacity ? digest->capacity * 2 : 256;
-        digest->entries =
-            as_mem_grow(digest->entries, as_size_mul(digest->capacity, sizeof *digest->entries));
-    }
-    digest->entries[digest->count++] =
-        (entry){as_str_copy(&digest->arena, sample->id), sample->sample,
-                as_sha256_of(&digest->arena, as_buf_view(text))};
-}
-
-static int by_id(const void *a, const void *b) {
-    const entry *x = a, *y = b;
-    int way = as_str_cmp(x->id, y->id);
-    return way ? way : (x->sample > y->sample) - (x->sample < y->sample);
+    as_sha256 sha;
+    char hex[DIGITS + 1];
+    as_sha256_init(&sha);
+    as_sha256_add(&sha, text->ptr, text->len);
+    as_sha256_hex(&sha, hex);
+    entry e = {.sample = sample->sample, .id_len = sample->id.len};
+    memcpy(e.hash, hex, DIGITS);
+    as_buf_clear(text);
+    as_buf_add(text, &e, sizeof e);
+    as_buf_str(text, sample->id);
+    as_sorter_add(digest->entries, text->ptr, text->len);
 }
 
 as_str as_digest_end(as_digest *digest, as_arena *arena) {
-    if (digest->count) qsort(digest->entries, digest->count, sizeof *digest->entries, by_id);
     as_sha256 sha;
+    char hex[DIGITS + 1];
+    as_sorter_sort(digest->entries);
+    as_sorter_reader reader = as_sorter_read(digest->entries);
     as_sha256_init(&sha);
-    for (size_t i = 0; i < digest->count; i++)
-        as_sha256_add(&sha, digest->entries[i].hash.ptr, digest->entries[i].hash.len);
-    char hex[65];
+    for (const entry *e; (e = as_sorter_next(&reader));) as_sha256_add(&sha, e->hash, DIGITS);
+    as_sorter_done(&reader);
     as_sha256_hex(&sha, hex);
-    as_arena_free(&digest->arena);
+    as_sorter_free(digest->entries);
     as_buf_free(&digest->text);
-    free(digest->entries);
     free(digest);
-    return as_str_copy(arena, (as_str){hex, 64});
+    return as_str_copy(arena, (as_str){hex, DIGITS});
 }

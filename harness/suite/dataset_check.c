@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "harness/base/keyset.h"
 #include "harness/base/map.h"
 #include "harness/base/sha256.h"
 #include "harness/suite/dataset_case.h"
@@ -17,9 +18,8 @@ typedef struct checker {
     size_t required_count;
     as_buf *problems;
     size_t problem_count;
-    as_arena kept;    // ids
     as_arena scratch; // one case
-    as_map ids;       // id -> path index << 40 | line
+    as_keyset ids;    // id -> path index << 40 | line
     as_map labels;
     bool labels_lost; // too many, or one is no string
     uint64_t cases;
@@ -33,8 +33,8 @@ static void report(checker *c, const as_err *err) {
 static void check_id(checker *c, const as_case *found, size_t path) {
     enum { LINE_BITS = 40 };
     uint64_t here = (uint64_t)path << LINE_BITS | found->line, first;
-    as_str id = as_str_copy(&c->kept, found->id);
-    if (as_map_add(&c->ids, id, here, &first)) return;
+    as_str id = found->id;
+    if (as_keyset_add(&c->ids, id, 0, here, &first)) return;
     as_err err = {0};
     as_str where = c->options->paths[path], first_path = c->options->paths[first >> LINE_BITS];
     unsigned long long line = first & (((uint64_t)1 << LINE_BITS) - 1);
@@ -98,12 +98,8 @@ static void check_file(checker *c, as_arena *arena, size_t path) {
 static as_rc hash_files(const as_dataset_options *options, char hex[65], as_err *err) {
     as_sha256 sha;
     as_sha256_init(&sha);
-    for (size_t i = 0; i < options->path_count; i++) {
-        as_mapped file;
-        if (as_file_map(options->paths[i].ptr, &file, err)) return AS_INVALID;
-        as_sha256_add(&sha, file.bytes, file.size);
-        as_file_unmap(&file);
-    }
+    for (size_t i = 0; i < options->path_count; i++)
+        if (as_sha256_add_file(&sha, options->paths[i].ptr, err)) return AS_INVALID;
     as_sha256_hex(&sha, hex);
     return AS_OK;
 }
@@ -148,9 +144,8 @@ as_rc as_dataset_check(as_arena *arena, const as_dataset_options *options, const
         facts.sha256 = as_str_copy(arena, (as_str){hex, 64});
         give_labels(&c, arena, &facts);
     }
-    as_arena_free(&c.kept);
     as_arena_free(&c.scratch);
-    as_map_free(&c.ids);
+    as_keyset_free(&c.ids);
     as_map_free(&c.labels);
     if (c.problem_count) return AS_INVALID;
     *out = facts;

@@ -40,9 +40,10 @@ static bool enough_pairs(as_judging *j, const as_drop *d, as_check *check) {
 // The fastest and the slowest time that either run took, for answers that are missing.
 static void find_extremes(const as_drop *d, as_change_how *how) {
     how->fastest = INFINITY, how->slowest = 0;
-    for (size_t i = 0; i < d->pairs.count; i++) {
-        double both[] = {as_rows_score(d->a, d->pairs.items[i].a),
-                         as_rows_score(d->b, d->pairs.items[i].b)};
+    as_pair_cursor cursor = as_pair_read(&d->pairs);
+    as_pair pair;
+    while (as_pair_next(&cursor, &pair)) {
+        double both[] = {as_rows_score(d->a, pair.a), as_rows_score(d->b, pair.b)};
         for (int side = 0; side < 2; side++) {
             how->fastest = fmin(how->fastest, both[side]);
             how->slowest = fmax(how->slowest, both[side]);
@@ -95,7 +96,7 @@ void as_drop_measure(as_judging *j, const as_gate_spec *spec, as_drop *d, as_che
     }
     d->relative = check->relative;
     d->rest = j->rest;
-    d->pairs = as_pair_list(&j->scratch, j->base, j->now, spec->slice);
+    d->pairs = as_pair_list(j->base, j->now, spec->slice);
     if (!enough_pairs(j, d, check)) return;
     d->change = change_of(d, AS_STAND_NONE, AS_STAND_NONE);
     show_change(&d->change, j->rest, check);

@@ -170,9 +170,10 @@ static bool survives_missing(as_judging *j, const as_gate_spec *spec, const subj
                              as_check *check) {
     if (!s->metric || s->metric->ops->flags & AS_METRIC_ERRORS) return true;
     uint64_t missing = 0;
-    for (size_t i = 0; i < j->now->row_count; i++)
-        missing +=
-            is_missing(s->metric, &j->now->rows[i]) && as_rows_in_slice(&j->now->rows[i], s->slice);
+    as_rows_cursor cursor = as_rows_cases(j->now);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor)))
+        missing += is_missing(s->metric, row) && as_rows_in_slice(row, s->slice);
     if (!missing) return true;
     double worst = as_estimate_worst(&j->scratch, j->now, s->metric, s->slice);
     if (isnan(worst) || holds(spec->op, worst, spec->limit)) return true;
@@ -239,8 +240,9 @@ static void judge_every(as_judging *j, const as_gate_spec *spec, as_check *check
         return;
     }
     naming failing = {0}, unknown = {0};
-    for (size_t i = 0; i < j->now->row_count; i++) {
-        const as_row *row = &j->now->rows[i];
+    as_rows_cursor cursor = as_rows_cases(j->now);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor))) {
         if (!as_rows_in_slice(row, s.slice)) continue;
         double score = as_rows_score(s.metric, row);
         check->n++;

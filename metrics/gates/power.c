@@ -75,12 +75,15 @@ void as_power_count(as_scorer *scorer, as_str slice, uint64_t *cases, uint64_t *
     as_rows_seal(scorer);
     *cases = *clusters = 0;
     if (as_rows_slice(scorer, slice, &number)) {
-        uint32_t *list = AS_NEW_ARRAY(&scratch, uint32_t, scorer->row_count + 1);
-        size_t n = 0;
-        for (size_t i = 0; i < scorer->row_count; i++)
-            if (as_rows_in_slice(&scorer->rows[i], number)) list[n++] = scorer->rows[i].cluster;
-        *cases = n;
-        *clusters = as_rows_renumber(&scratch, list, n, scorer->cluster_count);
+        as_groups groups = as_rows_groups(&scratch, scorer);
+        as_rows_cursor cursor = as_rows_cases(scorer);
+        const as_row *row;
+        while ((row = as_rows_next(&cursor))) {
+            if (!as_rows_in_slice(row, number)) continue;
+            as_rows_group(&groups, row);
+            ++*cases;
+        }
+        *clusters = groups.count;
     }
     as_arena_free(&scratch);
 }

@@ -103,16 +103,11 @@ static double score_now(const as_sample *sample, as_str metric) {
 }
 
 static double score_before(const as_scorer *base, as_str id, as_str metric) {
-    size_t lo = 0, hi = base->row_count; // rows are sorted by id
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (as_str_cmp(base->rows[mid].id, id) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    if (lo == base->row_count || !as_str_eq(base->rows[lo].id, id)) return NAN;
-    return as_rows_score(as_rows_metric(base, metric), &base->rows[lo]);
+    as_rows_cursor cursor = as_rows_find(base, id);
+    const as_row *row = as_rows_next(&cursor);
+    double score = row ? as_rows_score(as_rows_metric(base, metric), row) : NAN;
+    as_rows_done(&cursor);
+    return score;
 }
 
 static double or_else(double value, double otherwise) {

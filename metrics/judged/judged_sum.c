@@ -120,8 +120,9 @@ const as_judge_sum *as_judged_sum(as_arena *arena, const as_scorer *scorer, cons
     double *scores = AS_NEW_ARRAY(&scratch, double, scorer->row_count + 1);
     double *rest = AS_NEW_ARRAY(&scratch, double, scorer->row_count + 1);
     size_t n = 0, rest_count = 0, same = 0;
-    for (size_t i = 0; i < scorer->row_count; i++) {
-        const as_row *row = &scorer->rows[i];
+    as_rows_cursor cursor = as_rows_cases(scorer);
+    const as_row *row;
+    while ((row = as_rows_next(&cursor))) {
         if (!as_rows_in_slice(row, slice)) continue;
         add_counts(metric, row, counts);
         double score = as_rows_score(metric, row), people = stat_of(metric, row, AS_JUDGED_HUMAN);

@@ -52,12 +52,10 @@ void as_rank_regressed(as_arena *arena, as_delta *deltas, size_t count, const as
 as_delta as_rank_ratio(as_arena *arena, as_scorer *a, as_scorer *b, as_str run_metric) {
     as_metric metric = {.ops = as_metric_run_find(run_metric), .name = run_metric};
     const as_metric *pointer = &metric;
-    as_arena scratch = {0};
-    as_pairs pairs = as_pair_list(&scratch, a, b, AS_STR(""));
+    as_pairs pairs = as_pair_list(a, b, AS_STR(""));
     as_change_how how = {.replicates = REPLICATES, .relative = true};
     as_change change;
     as_change_of(&pairs, &pointer, &pointer, 1, &how, &change);
-    as_arena_free(&scratch);
     return (as_delta){.name = as_str_copy(arena, run_metric),
                       .slice = AS_STR(""),
                       .a = change.a,
