@@ -117,6 +117,7 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
         .logprob = a->logprob,
         .logprob_tokens = a->logprob_tokens,
         .greedy = a->greedy,
+        .details = a->details,
         .choices = job->request.choices,
         .choice_count = job->request.choice_count,
         .cluster = c->cluster,

@@ -157,7 +157,12 @@ unsigned as_redact_apply(const as_redact *redact, as_arena *arena, as_sample *sa
     if (redact_text(redact, fields & AS_REDACT_ERROR, arena, &sample->error))
         changed |= AS_REDACT_ERROR;
     if (redact_judged(redact, arena, sample)) changed |= AS_REDACT_OUTPUT;
-    bool expected = false;
+    bool expected = false, details = false;
+    const as_json *said =
+        sample->details ? sample->details : as_sample_details_of(arena, sample->line);
+    if (said) // these win over what stands on the line
+        sample->details = redact_json(redact, fields & AS_REDACT_OUTPUT, arena, said, &details);
+    if (details) changed |= AS_REDACT_OUTPUT;
     if (sample->expected)
         sample->expected =
             redact_json(redact, fields & AS_REDACT_EXPECTED, arena, sample->expected, &expected);

@@ -25,6 +25,23 @@ bool as_outcome_is_error(as_outcome outcome) {
            outcome == AS_OUT_BAD_RESPONSE || outcome == AS_OUT_CANCELLED;
 }
 
+const char *const as_sample_details[] = {"tool_calls",  "finish_reason", "trace",
+                                         "skill_calls", "guardrails",    NULL};
+
+const as_json *as_sample_field(const as_sample *sample, const char *key) {
+    const as_json *detail = as_json_get(sample->details, key);
+    return detail ? detail : as_json_get(sample->line, key);
+}
+
+static void write_details(as_json_out *out, const as_sample *sample) {
+    for (const char *const *key = as_sample_details; *key; key++) {
+        const as_json *value = as_sample_field(sample, *key);
+        if (!value) continue;
+        as_jo_key(out, *key);
+        as_jo_json(out, value);
+    }
+}
+
 static void write_scores(as_json_out *out, const as_sample *sample) {
     as_jo_key(out, "scores");
     as_jo_open(out, '{');
@@ -159,6 +176,7 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     if (sample->reasoning.len) as_jo_key(&out, "reasoning"), as_jo_str(&out, sample->reasoning);
     write_choices(&out, sample);
     write_logprob(&out, sample);
+    write_details(&out, sample);
     write_judged(&out, sample);
     write_ranking(&out, sample);
     write_similarities(&out, sample);
@@ -334,6 +352,18 @@ static const as_json *copy_json(as_arena *arena, const as_json *from) {
     return to;
 }
 
+const as_json *as_sample_details_of(as_arena *arena, const as_json *object) {
+    as_json *out = NULL;
+    for (const char *const *key = as_sample_details; *key; key++) {
+        const as_json *value = as_json_get(object, *key);
+        if (!value || value->kind == AS_JSON_NULL) continue;
+        if (!out) out = as_json_new(arena, AS_JSON_OBJECT);
+        as_json *copy = (as_json *)(uintptr_t)copy_json(arena, value);
+        as_json_set(arena, out, *key, copy);
+    }
+    return out;
+}
+
 as_case as_case_copy(as_arena *arena, const as_case *case_) {
     as_case copy = *case_;
     copy.id = as_str_copy(arena, case_->id);
@@ -355,6 +385,7 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         *strings[i] = as_str_copy(arena, *strings[i]);
     if (sample->expected) copy->expected = copy_json(arena, sample->expected);
+    if (sample->details) copy->details = copy_json(arena, sample->details);
     if (sample->line) copy->line = copy_json(arena, sample->line);
     as_score *scores = AS_NEW_ARRAY(arena, as_score, sample->score_count);
     for (size_t i = 0; i < sample->score_count; i++)

@@ -113,9 +113,20 @@ typedef struct as_sample {
     size_t slice_count;
     const as_judged *judged; // [judged_count] of the metrics that a judge scores
     size_t judged_count;
-    const as_json *line; // the object it was read from; NULL for one that a target just gave
-    as_str source;       // its text, while it is visited; empty in copies
+    const as_json *details; // what else a target said, an object with keys of as_sample_details
+                            // only; NULL: nothing. In the journal these stand on the line.
+    const as_json *line;    // the object it was read from; NULL for one that a target just gave
+    as_str source;          // its text, while it is visited; empty in copies
 } as_sample;
+
+// "tool_calls", "finish_reason", "trace", "skill_calls", "guardrails"; ends with NULL.
+extern const char *const as_sample_details[];
+
+// One of the details, else a member of the line that the sample was read from; NULL: none.
+const as_json *as_sample_field(const as_sample *sample, const char *key);
+
+// Those members of an object that are details, and not null; NULL when there are none.
+const as_json *as_sample_details_of(as_arena *arena, const as_json *object);
 
 // Appends the sample's line, newline included.
 void as_sample_write(as_buf *buf, const as_sample *sample);
