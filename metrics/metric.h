@@ -148,7 +148,7 @@ extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_cur
     as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[], as_assertion_metrics[],
     as_tool_metrics[], as_judged_metrics[], as_markup_metrics[], as_assert_metrics[],
     as_similarity_metrics[], as_sentence_metrics[], as_trajectory_metrics[],
-    as_valid_call_metrics[],
+    as_valid_call_metrics[], as_sql_metrics[], as_checked_metrics[],
     as_latency_metrics[]; // ends with name NULL
 
 #endif

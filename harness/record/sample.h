@@ -75,6 +75,16 @@ typedef struct as_similarity {
     double value; // cosine, -1 to 1; NaN: it has none
 } as_similarity;
 
+// What code of the suite's own said of a sample, for one metric (metrics/families/checked.c).
+typedef struct as_code_verdict {
+    as_str metric;
+    double score; // NaN: it gave none
+    bool pass;
+    bool number; // the verdict was a number alone
+    bool failed; // there is no verdict: it broke, or said something else
+    as_str reason;
+} as_code_verdict;
+
 // What a target answered for one case, and what it was worth.
 typedef struct as_sample {
     as_str id;
@@ -113,6 +123,8 @@ typedef struct as_sample {
     size_t slice_count;
     const as_judged *judged; // [judged_count] of the metrics that a judge scores
     size_t judged_count;
+    const as_code_verdict *checks; // [check_count] of the metrics that code of the suite decides
+    size_t check_count;
     const as_json *details; // what else a target said, an object with keys of as_sample_details
                             // only; NULL: nothing. In the journal these stand on the line.
     const as_json *line;    // the object it was read from; NULL for one that a target just gave

@@ -124,6 +124,29 @@ const as_metric_family as_metric_families[] = {
      "length or content_filter by how the answer ended. guardrails: `guardrails.flagged` of the\n"
      "record, or an answer that the server withheld. In lists of assertions `perplexity` is\n"
      "perplexity-limit.\n"},
+    {as_checked_metrics, "code of the suite",
+     "Source: promptfoo 0.12x. Only a suite (or --metrics) names these, never a case: programs "
+     "run\n"
+     "with --allow-commands, webhooks reach this machine or what --allow-host names. A program "
+     "reads\n"
+     "{id, output, raw_output, expected, context: {prompt, vars}} on stdin; its last line is the\n"
+     "verdict: true, false, a number (passes from `threshold`, else above 0) or {pass, score, "
+     "reason}.\n"
+     "A timeout, an error or no verdict fails the case and stands in the journal. `value`: an\n"
+     "expression of output and context, or file://FILE[:FUNCTION] (python: get_assert).\n"},
+    {as_sql_metrics, "SQL",
+     "Source: promptfoo 0.12x, but by a recogniser of assay's own that goes by the databases' "
+     "manuals:\n"
+     "queries, changes of rows, CREATE, DROP and ALTER of tables, indexes and views, short "
+     "statements;\n"
+     "no procedures, triggers, GRANT, MERGE. MySQL takes no a::int, FULL JOIN or nameless "
+     "subquery in\n"
+     "FROM here, SQL Server no LIMIT. SELECT a b FROM counts as a missing comma. allowedTables: "
+     "patterns\n"
+     "of action::database::table (select::null::users), allowedColumns: of action::table::column "
+     "((.*)\n"
+     "is all columns); any one must match. contains-sql looks at blocks fenced as sql or as "
+     "nothing.\n"},
     {as_assert_metrics, "assertions of a case",
      "Source: promptfoo 0.12x. The reference of a case is its list of assertions (`expected:\n"
      "assert` names the field): {type, value, threshold, weight}, or {type: assert-set, assert: "

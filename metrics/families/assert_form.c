@@ -45,6 +45,8 @@ static const as_assert_form forms[] = {
     LIMIT("perplexity", "perplexity-limit"),
     PLAIN("guardrails"),
     MEMBERS("word-count", "value"),
+    MEMBERS("is-sql", "databaseType"),
+    MEMBERS("contains-sql", "databaseType"),
     {"tool-call-f1", NULL, AS_ASSERT_COMMAS, 1, NULL},
     {"perplexity-score", NULL, AS_ASSERT_PLAIN, -INFINITY, NULL},
     MEMBERS("trajectory:tool-used", "value"),

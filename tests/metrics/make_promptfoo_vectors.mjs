@@ -131,7 +131,10 @@ for (const skill_calls of [[{ name: 'pdf' }, { name: 'xlsx', is_error: true }], 
   }
 
 const version = JSON.parse(fs.readFileSync('node_modules/promptfoo/package.json')).version;
-console.log(JSON.stringify({ made_by: `promptfoo ${version}`, traces }));
+// All of its types: the keys of its table of handlers.
+const table = fs.readFileSync(require.resolve('promptfoo'), 'utf8').match(/ASSERTION_HANDLERS = \{([\s\S]*?)\n\};/)[1];
+const types = [...table.matchAll(/^\t"?([a-z][a-z0-9:-]*)"?:/gm)].map((m) => m[1]);
+console.log(JSON.stringify({ made_by: `promptfoo ${version}`, types, traces }));
 for (const { output, assert, details, more } of rows) {
   const { tools: own, functions: ownFunctions, ...response } = more;
   let provider = { id: () => 'p', callApi: async () => ({}), config: { tools: own, functions: ownFunctions } };
