@@ -35,6 +35,7 @@ enum {
     AS_METRIC_RANKS = 1024,  // the order of the labels matters
     AS_METRIC_JUDGED = 4096, // by another model (judged/)
     AS_METRIC_TEXTS = 2048,  // looks at which answers say the same
+    AS_METRIC_TURNS = 8192,  // as AS_METRIC_NOT, but not-NAME is 1 - NAME
     AS_METRIC_REFS = 512,    // the signature says how many references the cases have
 };
 
@@ -146,7 +147,8 @@ extern const as_metric_ops as_classify_metrics[], as_agreement_metrics[], as_cur
     as_chrf_metrics[], as_ter_metrics[], as_rouge_metrics[], as_span_metrics[],
     as_retrieval_metrics[], as_language_metrics[], as_pass_metrics[], as_assertion_metrics[],
     as_tool_metrics[], as_judged_metrics[], as_markup_metrics[], as_assert_metrics[],
-    as_similarity_metrics[],
+    as_similarity_metrics[], as_sentence_metrics[], as_trajectory_metrics[],
+    as_valid_call_metrics[], as_sql_metrics[], as_checked_metrics[],
     as_latency_metrics[]; // ends with name NULL
 
 #endif

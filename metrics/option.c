@@ -28,6 +28,9 @@ static void wanted_text(const as_setting_spec *spec, char out[WANTED_MAX]) {
     case AS_SETTING_TREE:
         snprintf(out, WANTED_MAX, "a map");
         return;
+    case AS_SETTING_LIST:
+        snprintf(out, WANTED_MAX, "a list of maps");
+        return;
     case AS_SETTING_CHOICE:
         for (const char *const *c = spec->choices; *c && at < WANTED_MAX; c++)
             at += snprintf(out + at, (size_t)(WANTED_MAX - at), "%s%s",
@@ -106,6 +109,9 @@ static bool read_one(as_arena *arena, const as_setting_spec *spec, const as_yaml
     case AS_SETTING_TREE:
         out->tree = option;
         return option->kind == AS_YAML_MAP;
+    case AS_SETTING_LIST:
+        out->tree = option;
+        return option->kind == AS_YAML_LIST;
     }
     return false;
 }
@@ -189,6 +195,7 @@ static void put_value(as_arena *arena, as_buf *buf, const as_setting_spec *spec,
             as_buff(buf, "%s'%.*s'", i ? "," : "", AS_STR_ARG(value->texts[i]));
         return;
     case AS_SETTING_TREE:
+    case AS_SETTING_LIST:
         if (value->given) as_buf_str(buf, as_yaml_json(arena, value->tree));
         return;
     }

@@ -16,6 +16,7 @@ typedef enum as_setting_kind {
     AS_SETTING_TEXT,
     AS_SETTING_TEXTS, // one text, or a list of them
     AS_SETTING_TREE,  // a map
+    AS_SETTING_LIST,  // a list of maps
 } as_setting_kind;
 
 typedef struct as_setting_spec {

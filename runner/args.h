@@ -18,6 +18,7 @@ typedef struct as_args {
     // global
     as_str store, format;
     as_args_list allow_hosts;
+    bool allow_commands;
     as_str listen, token_file; // serve
     bool json, quiet, verbose, no_color, version, help;
     // run, gate, compare, report, history

@@ -37,6 +37,7 @@ typedef struct run {
     as_store **store;
     as_scorer *scorer;
     as_similar *similar;
+    as_checks *checks;
     as_ordered *ordered; // --sequential
     as_panel *panel;     // judges; NULL: none
     as_sequential *sequential;
@@ -245,6 +246,7 @@ static as_rc evaluate(run *r, as_err *err) {
     rc = as_scorer_new(r->plan->metrics, r->plan->suite.metric_count, &r->scorer, err);
     if (!rc) rc = prepare_sequence(r, err);
     evaluation.similar = r->similar;
+    evaluation.checks = r->checks;
     if (!rc)
         rc = as_nearest_embed(r->arena, r->plan, r->ops, r->target, workers, &evaluation.documents,
                               err);
@@ -477,6 +479,9 @@ static int run_target(run *r) {
     if (!rc)
         rc = as_similar_new(r->plan->metrics, r->plan->suite.metric_count, r->plan->suite.dir,
                             &r->similar, &err);
+    if (!rc)
+        rc = as_checks_new(r->plan->metrics, r->plan->suite.metric_count, r->plan->suite.dir,
+                           r->args, &r->checks, &err);
     if (!rc) rc = check_history(r, &err);
     if (!rc) rc = evaluate(r, &err);
     if (!rc) rc = judge_and_write(r, &err);
@@ -487,6 +492,7 @@ static int run_target(run *r) {
     as_sequential_free(r->sequential);
     as_ordered_free(r->ordered);
     as_similar_free(r->similar);
+    as_checks_free(r->checks);
     if (r->scorer) as_scorer_free(r->scorer);
     r->ops->close(r->target);
     return code;

@@ -7,6 +7,7 @@
 #include "metrics/num.h"
 #include "metrics/scorer.h"
 #include "reports/report.h"
+#include "runner/checks/checks.h"
 #include "runner/commands.h"
 #include "runner/outputs.h"
 #include "runner/vectors/similar.h"
@@ -19,6 +20,7 @@ typedef struct reading {
     as_scorer *scorer;
     as_arena arena; // of the line at hand
     uint64_t cases;
+    as_checks *checks;   // NULL: no metric is code of the suite
     as_similar *similar; // NULL: no metric needs embeddings. Else these wait for theirs together:
     as_arena held_arena;
     as_sample *held[AS_SIMILAR_BATCH];
@@ -157,6 +159,8 @@ static as_rc score_line(reading *r, as_str text, uint64_t number, as_err *err) {
     take_answer(&r->arena, line, &sample);
     take_tags(&r->arena, as_json_get(line, "tags"), &sample);
     r->cases++;
+    if (r->checks) rc = as_checks_fill(r->checks, &r->arena, &sample, line, AS_STR(""), err);
+    if (rc) return rc;
     if (!r->similar) return as_scorer_add(r->scorer, &r->arena, &sample, err);
     r->held_lines[r->held_count] = number;
     r->held[r->held_count++] = as_sample_copy(&r->held_arena, &sample);
@@ -232,12 +236,14 @@ int as_cmd_score(const as_args *args) {
     if (!rc && (rc = as_scorer_new(specs, count, &r.scorer, &err)))
         as_err_prefix(&err, "--metrics");
     if (!rc) rc = as_similar_new(specs, count, AS_STR("."), &r.similar, &err);
+    if (!rc) rc = as_checks_new(specs, count, AS_STR("."), args, &r.checks, &err);
     for (size_t i = 0; !rc && i < args->operands.count; i++)
         rc = score_file(&r, args->operands.items[i], &err);
     if (!rc && !r.cases) rc = as_fail(&err, AS_UNMEASURED, "there are no cases to score");
     if (!rc) rc = print(args, &r, &arena, &err);
     as_scorer_free(r.scorer);
     as_similar_free(r.similar);
+    as_checks_free(r.checks);
     as_arena_free(&r.held_arena);
     as_arena_free(&r.arena);
     as_arena_free(&arena);

@@ -116,6 +116,7 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
         .logprob_tokens = a->logprob_tokens,
         .greedy = a->greedy,
         .token_logprobs = a->token_logprobs,
+        .details = a->details,
         .choices = job->request.choices,
         .choice_count = job->request.choice_count,
         .cluster = c->cluster,
@@ -186,10 +187,13 @@ static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err
             as_prompt_extract(plan->prompt, &job->arena, sample.output, &sample.prediction);
     }
     as_rc rc = AS_OK;
-    if (v->e->panel)
-        rc = as_panel_add(v->e->panel, &sample, &job->case_, last_turn(&job->request), err);
-    else
-        rc = accept(v, &sample, err);
+    if (v->e->checks)
+        rc = as_checks_fill(v->e->checks, &job->arena, &sample, job->case_.fields,
+                            last_turn(&job->request), err);
+    if (!rc)
+        rc = v->e->panel
+                 ? as_panel_add(v->e->panel, &sample, &job->case_, last_turn(&job->request), err)
+                 : accept(v, &sample, err);
     as_scheduler_give_back(scheduler, job);
     return rc;
 }

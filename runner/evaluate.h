@@ -7,6 +7,7 @@
 #include "harness/record/journal.h"
 #include "harness/suite/prices.h"
 #include "metrics/gates/sequential.h"
+#include "runner/checks/checks.h"
 #include "runner/judging/panel.h"
 #include "runner/ordered.h"
 #include "runner/plan.h"
@@ -30,6 +31,7 @@ typedef struct as_evaluation {
     as_ordered *ordered;       // NULL: in the order of the dataset, to the end
     as_documents documents;    // task embed: what all cases choose among; count 0: none
     as_similar *similar;       // NULL: no metric needs embeddings
+    as_checks *checks;         // NULL: no metric is code of the suite
     as_panel *panel;           // NULL: no metric asks a judge
     as_sequential *sequential; // with `ordered`: says when to stop
 } as_evaluation;

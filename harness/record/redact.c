@@ -148,6 +148,19 @@ static bool redact_judged(const as_redact *redact, as_arena *arena, as_sample *s
     return changed;
 }
 
+// So does code of the suite, in its reasons.
+static bool redact_checks(const as_redact *redact, as_arena *arena, as_sample *sample) {
+    const unsigned quoted = AS_REDACT_OUTPUT | AS_REDACT_PREDICTION | AS_REDACT_EXPECTED;
+    as_code_verdict *checks = AS_NEW_ARRAY(arena, as_code_verdict, sample->check_count + 1);
+    bool changed = false;
+    for (size_t i = 0; i < sample->check_count; i++) {
+        checks[i] = sample->checks[i];
+        changed |= redact_text(redact, redact->fields & quoted, arena, &checks[i].reason);
+    }
+    sample->checks = checks;
+    return changed;
+}
+
 unsigned as_redact_apply(const as_redact *redact, as_arena *arena, as_sample *sample) {
     unsigned fields = redact->fields, changed = 0;
     if (redact_text(redact, fields & AS_REDACT_OUTPUT, arena, &sample->output))
@@ -157,7 +170,13 @@ unsigned as_redact_apply(const as_redact *redact, as_arena *arena, as_sample *sa
     if (redact_text(redact, fields & AS_REDACT_ERROR, arena, &sample->error))
         changed |= AS_REDACT_ERROR;
     if (redact_judged(redact, arena, sample)) changed |= AS_REDACT_OUTPUT;
-    bool expected = false;
+    if (redact_checks(redact, arena, sample)) changed |= AS_REDACT_OUTPUT;
+    bool expected = false, details = false;
+    const as_json *said =
+        sample->details ? sample->details : as_sample_details_of(arena, sample->line);
+    if (said) // these win over what stands on the line
+        sample->details = redact_json(redact, fields & AS_REDACT_OUTPUT, arena, said, &details);
+    if (details) changed |= AS_REDACT_OUTPUT;
     if (sample->expected)
         sample->expected =
             redact_json(redact, fields & AS_REDACT_EXPECTED, arena, sample->expected, &expected);

@@ -25,6 +25,23 @@ bool as_outcome_is_error(as_outcome outcome) {
            outcome == AS_OUT_BAD_RESPONSE || outcome == AS_OUT_CANCELLED;
 }
 
+const char *const as_sample_details[] = {"tool_calls",  "finish_reason", "trace",
+                                         "skill_calls", "guardrails",    NULL};
+
+const as_json *as_sample_field(const as_sample *sample, const char *key) {
+    const as_json *detail = as_json_get(sample->details, key);
+    return detail ? detail : as_json_get(sample->line, key);
+}
+
+static void write_details(as_json_out *out, const as_sample *sample) {
+    for (const char *const *key = as_sample_details; *key; key++) {
+        const as_json *value = as_sample_field(sample, *key);
+        if (!value) continue;
+        as_jo_key(out, *key);
+        as_jo_json(out, value);
+    }
+}
+
 static void write_scores(as_json_out *out, const as_sample *sample) {
     as_jo_key(out, "scores");
     as_jo_open(out, '{');
@@ -111,6 +128,24 @@ static void write_similarities(as_json_out *out, const as_sample *sample) {
     as_jo_close(out, '}');
 }
 
+static void write_checks(as_json_out *out, const as_sample *sample) {
+    if (!sample->check_count) return;
+    as_jo_key(out, "checks");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < sample->check_count; i++) {
+        const as_code_verdict *c = &sample->checks[i];
+        as_jo_open(out, '{');
+        as_jo_put_str(out, "metric", c->metric);
+        as_jo_put_bool(out, "pass", c->pass);
+        as_jo_put_f64(out, "score", c->score);
+        if (c->number) as_jo_put_bool(out, "number", true);
+        if (c->failed) as_jo_put_bool(out, "failed", true);
+        if (c->reason.len) as_jo_put_str(out, "reason", c->reason);
+        as_jo_close(out, '}');
+    }
+    as_jo_close(out, ']');
+}
+
 static void write_ranking(as_json_out *out, const as_sample *sample) {
     if (!sample->ranking_count) return;
     as_jo_key(out, "ranking");
@@ -168,7 +203,9 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     write_choices(&out, sample);
     write_logprob(&out, sample);
     write_token_logprobs(&out, sample);
+    write_details(&out, sample);
     write_judged(&out, sample);
+    write_checks(&out, sample);
     write_ranking(&out, sample);
     write_similarities(&out, sample);
     write_case_facts(&out, sample);
@@ -254,6 +291,20 @@ static void read_judged(as_arena *arena, const as_json *list, as_sample *out) {
     out->judged = judged;
 }
 
+static void read_checks(as_arena *arena, const as_json *list, as_sample *out) {
+    if (!list || list->kind != AS_JSON_ARRAY) return;
+    as_code_verdict *checks = AS_NEW_ARRAY(arena, as_code_verdict, list->count + 1);
+    for (const as_json *m = list->child; m; m = m->next)
+        checks[out->check_count++] =
+            (as_code_verdict){.metric = as_json_str(m, "metric", AS_STR("")),
+                              .score = as_json_f64(m, "score", NAN),
+                              .pass = as_json_bool(m, "pass", false),
+                              .number = as_json_bool(m, "number", false),
+                              .failed = as_json_bool(m, "failed", false),
+                              .reason = as_json_str(m, "reason", AS_STR(""))};
+    out->checks = checks;
+}
+
 as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err *err) {
     if (line->kind != AS_JSON_OBJECT)
         return as_fail(err, AS_INVALID, "expected an object, found %s",
@@ -291,6 +342,7 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
     if (s.ranking && s.ranking_count != ranking->count) s.ranking_count = 0;
     read_choices(arena, line, &s);
     read_judged(arena, as_json_get(line, "judged"), &s);
+    read_checks(arena, as_json_get(line, "checks"), &s);
     const as_json *logprob = as_json_get(line, "logprob"), *greedy = as_json_get(line, "greedy");
     s.has_logprob = logprob && logprob->kind == AS_JSON_NUMBER;
     if (s.has_logprob) {
@@ -329,6 +381,17 @@ static const as_str *copy_strings(as_arena *arena, const as_str *from, size_t co
     return to;
 }
 
+const as_json *as_sample_details_of(as_arena *arena, const as_json *object) {
+    as_json *out = NULL;
+    for (const char *const *key = as_sample_details; *key; key++) {
+        const as_json *value = as_json_get(object, *key);
+        if (!value || value->kind == AS_JSON_NULL) continue;
+        if (!out) out = as_json_new(arena, AS_JSON_OBJECT);
+        as_json_set(arena, out, *key, as_json_copy(arena, value));
+    }
+    return out;
+}
+
 as_case as_case_copy(as_arena *arena, const as_case *case_) {
     as_case copy = *case_;
     copy.id = as_str_copy(arena, case_->id);
@@ -350,6 +413,7 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         *strings[i] = as_str_copy(arena, *strings[i]);
     if (sample->expected) copy->expected = as_json_copy(arena, sample->expected);
+    if (sample->details) copy->details = as_json_copy(arena, sample->details);
     if (sample->line) copy->line = as_json_copy(arena, sample->line);
     if (sample->token_logprobs) copy->token_logprobs = as_json_copy(arena, sample->token_logprobs);
     as_score *scores = AS_NEW_ARRAY(arena, as_score, sample->score_count);
@@ -375,6 +439,13 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
         }
     }
     copy->judged = judged;
+    as_code_verdict *checks = AS_NEW_ARRAY(arena, as_code_verdict, sample->check_count + 1);
+    for (size_t i = 0; i < sample->check_count; i++) {
+        checks[i] = sample->checks[i];
+        checks[i].metric = as_str_copy(arena, checks[i].metric);
+        checks[i].reason = as_str_copy(arena, checks[i].reason);
+    }
+    copy->checks = checks;
     if (sample->choice_logprobs) {
         double *values = AS_NEW_ARRAY(arena, double, sample->choice_count);
         for (size_t i = 0; i < sample->choice_count; i++) values[i] = sample->choice_logprobs[i];

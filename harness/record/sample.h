@@ -75,6 +75,16 @@ typedef struct as_similarity {
     double value; // cosine, -1 to 1; NaN: it has none
 } as_similarity;
 
+// What code of the suite's own said of a sample, for one metric (metrics/families/checked.c).
+typedef struct as_code_verdict {
+    as_str metric;
+    double score; // NaN: it gave none
+    bool pass;
+    bool number; // the verdict was a number alone
+    bool failed; // there is no verdict: it broke, or said something else
+    as_str reason;
+} as_code_verdict;
+
 // What a target answered for one case, and what it was worth.
 typedef struct as_sample {
     as_str id;
@@ -114,9 +124,22 @@ typedef struct as_sample {
     size_t slice_count;
     const as_judged *judged; // [judged_count] of the metrics that a judge scores
     size_t judged_count;
-    const as_json *line; // the object it was read from; NULL for one that a target just gave
-    as_str source;       // its text, while it is visited; empty in copies
+    const as_code_verdict *checks; // [check_count] of the metrics that code of the suite decides
+    size_t check_count;
+    const as_json *details; // what else a target said, an object with keys of as_sample_details
+                            // only; NULL: nothing. In the journal these stand on the line.
+    const as_json *line;    // the object it was read from; NULL for one that a target just gave
+    as_str source;          // its text, while it is visited; empty in copies
 } as_sample;
+
+// "tool_calls", "finish_reason", "trace", "skill_calls", "guardrails"; ends with NULL.
+extern const char *const as_sample_details[];
+
+// One of the details, else a member of the line that the sample was read from; NULL: none.
+const as_json *as_sample_field(const as_sample *sample, const char *key);
+
+// Those members of an object that are details, and not null; NULL when there are none.
+const as_json *as_sample_details_of(as_arena *arena, const as_json *object);
 
 // Appends the sample's line, newline included.
 void as_sample_write(as_buf *buf, const as_sample *sample);

@@ -66,8 +66,9 @@ typedef struct as_answer {
     uint64_t tokens_in, tokens_out;
     double latency_ms, ttft_ms; // ttft NaN where it has no meaning
     unsigned attempts;
-    as_str reasoning;      // what a model thought aloud, kept apart from the answer; or empty
-    const double *gaps_ms; // [gap_count] between one piece of a stream and the next
+    as_str reasoning;       // what a model thought aloud, kept apart from the answer; or empty
+    const as_json *details; // what else it said: of as_sample_details; NULL: nothing
+    const double *gaps_ms;  // [gap_count] between one piece of a stream and the next
     size_t gap_count;
     double late_ms; // sent so much after due_ns
     bool cached;    // taken from the cache: the times are those of the recording

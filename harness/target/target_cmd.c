@@ -7,7 +7,8 @@
 //         "min_p", "seed": .., "stop": [..]}
 //   out: {"output": ..}, for a choice also {"choice_logprobs": [..]}; optional: "reasoning",
 //        "tokens_in", "tokens_out", "ttft_ms", "finish_reason": "length", "refused": true;
-//        {"error": ..} when it failed
+//        "tool_calls" (in place of "output" too), "trace", "skill_calls", "guardrails", which
+//        assertions look at; {"error": ..} when it failed
 //
 // A program that ends, hangs past `timeout`, or writes no such line fails its case and is started
 // anew for the next one. Its stderr is ours.
@@ -222,6 +223,7 @@ static void take_line(as_arena *arena, const as_request *request, as_str line, a
         as_wire_bad(&take, "the line answers '%.*s', not this case", AS_STR_ARG(id));
     const as_json *text = as_json_get(object, "output");
     const as_json *scores = as_json_get(object, "choice_logprobs");
+    if (!text || text->kind == AS_JSON_NULL) text = as_json_get(object, "tool_calls");
     if (object && (!text || text->kind == AS_JSON_NULL) && !scores)
         as_wire_bad(&take, "the line has no 'output'");
     if (text && text->kind != AS_JSON_NULL) as_buf_str(&take.text, as_json_plain(arena, text));
@@ -244,6 +246,7 @@ static void take_line(as_arena *arena, const as_request *request, as_str line, a
     out->ttft_ms = as_json_f64(object, "ttft_ms", NAN);
     out->outcome = take.outcome;
     out->error = take.error;
+    out->details = as_sample_details_of(arena, object);
     if (take.outcome == AS_OUT_OK) as_wire_answer(NULL, &take, out);
     as_buf_free(&take.text);
     as_buf_free(&take.reasoning);

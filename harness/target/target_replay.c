@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // replay:FILE.jsonl - answers that were recorded before: {"id": ..., "output": ...} a line, as in
 // results.jsonl. `sample`, `outcome`, `latency_ms`, `ttft_ms`, `tokens_in`, `tokens_out`, `choices`
-// and `choice_logprobs` are taken over where they stand.
+// and `choice_logprobs` are taken over where they stand, and the details of sample.h: `tool_calls`,
+// `finish_reason`, `trace`, `skill_calls`, `guardrails`.
 #include <math.h>
 #include <stdlib.h>
 
@@ -129,6 +130,7 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
     out->logprob_tokens = s->logprob_tokens;
     if (s->token_logprobs) out->token_logprobs = as_json_copy(arena, s->token_logprobs);
     out->greedy = s->greedy;
+    out->details = as_sample_details_of(arena, s->line);
     bool scores = request->task == AS_TASK_LOGLIKELIHOOD || request->task == AS_TASK_ROLLING;
     if (scores && s->outcome == AS_OUT_OK && !s->has_logprob) {
         out->outcome = AS_OUT_BAD_RESPONSE;

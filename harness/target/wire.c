@@ -169,6 +169,17 @@ as_rc as_wire_accepts(const as_wire_ops *ops, const as_wire *wire, const as_requ
     return ops->accepts ? ops->accepts(wire, request, err) : AS_OK;
 }
 
+// The calls as details, however much was said beside them.
+static const as_json *details_of(const as_wire_take *take) {
+    as_json *out;
+    const as_json *calls;
+    if (!take->tools.len || as_json_parse(take->arena, as_buf_view(&take->tools), &calls, NULL))
+        return NULL;
+    out = as_json_new(take->arena, AS_JSON_OBJECT);
+    as_json_set(take->arena, out, "tool_calls", (as_json *)(uintptr_t)calls);
+    return out;
+}
+
 void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *out) {
     (void)wire;
     as_str text = as_buf_view(&take->text);
@@ -180,6 +191,7 @@ void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *ou
     out->logprob_tokens = take->logprob_tokens;
     out->token_logprobs = take->token_logprobs;
     out->greedy = take->greedy;
+    if (!out->details) out->details = details_of(take);
     if (take->finish == AS_WIRE_LENGTH) {
         out->outcome = AS_OUT_TRUNCATED;
         out->error = AS_STR("cut off before the answer ended (max_tokens)");

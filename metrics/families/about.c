@@ -75,6 +75,14 @@ const as_metric_family as_metric_families[] = {
      "scripts leave nothing and score 0. stem: Porter's stemmer with NLTK's extensions. The value "
      "is\n"
      "the mean over cases. rougeLsum works line by line.\n"},
+    {as_sentence_metrics, "overlap of single answers",
+     "Source: promptfoo 0.12x; Wu et al. 2016 (gleu, as NLTK), Papineni et al. 2002, Lin 2004,\n"
+     "Banerjee and Lavie 2005 (meteor, as NLTK without WordNet: no synonyms). Lower case; words\n"
+     "between blanks, for gleu and meteor without full stops at their end, for rouge-n Penn\n"
+     "Treebank tokens. The value is the mean over cases of the best reference, 0-1; not-NAME is 1 "
+     "-\n"
+     "NAME. In lists of assertions `bleu` is sentence_bleu and passes from threshold 0.5, as gleu\n"
+     "and meteor; rouge-n from 0.75.\n"},
     {as_retrieval_metrics, "retrieval",
      "Source: trec_eval 9. Expected: relevant ids, or grades by id; the answer: `ranking` of a\n"
      "recorded line, else the prediction as JSON: ids, best first, or scores by id (ties: larger "
@@ -112,9 +120,33 @@ const as_metric_family as_metric_families[] = {
      "without an answer passes neither NAME nor not-NAME.\n"},
     {as_markup_metrics, "kinds of answers",
      "Source: promptfoo 0.12x, but for a stricter XML and another list of words for refusals\n"
-     "(English). XML: no DTD is read. finish-reason: `finish_reason` of a recorded line, else "
-     "stop,\n"
-     "length or content_filter by how the answer ended.\n"},
+     "(English). XML: no DTD is read. finish-reason: `finish_reason` of the record, else stop,\n"
+     "length or content_filter by how the answer ended. guardrails: `guardrails.flagged` of the\n"
+     "record, or an answer that the server withheld. In lists of assertions `perplexity` is\n"
+     "perplexity-limit.\n"},
+    {as_checked_metrics, "code of the suite",
+     "Source: promptfoo 0.12x. Only a suite (or --metrics) names these, never a case: programs "
+     "run\n"
+     "with --allow-commands, webhooks reach this machine or what --allow-host names. A program "
+     "reads\n"
+     "{id, output, raw_output, expected, context: {prompt, vars}} on stdin; its last line is the\n"
+     "verdict: true, false, a number (passes from `threshold`, else above 0) or {pass, score, "
+     "reason}.\n"
+     "A timeout, an error or no verdict fails the case and stands in the journal. `value`: an\n"
+     "expression of output and context, or file://FILE[:FUNCTION] (python: get_assert).\n"},
+    {as_sql_metrics, "SQL",
+     "Source: promptfoo 0.12x, but by a recogniser of assay's own that goes by the databases' "
+     "manuals:\n"
+     "queries, changes of rows, CREATE, DROP and ALTER of tables, indexes and views, short "
+     "statements;\n"
+     "no procedures, triggers, GRANT, MERGE. MySQL takes no a::int, FULL JOIN or nameless "
+     "subquery in\n"
+     "FROM here, SQL Server no LIMIT. SELECT a b FROM counts as a missing comma. allowedTables: "
+     "patterns\n"
+     "of action::database::table (select::null::users), allowedColumns: of action::table::column "
+     "((.*)\n"
+     "is all columns); any one must match. contains-sql looks at blocks fenced as sql or as "
+     "nothing.\n"},
     {as_assert_metrics, "assertions of a case",
      "Source: promptfoo 0.12x. The reference of a case is its list of assertions (`expected:\n"
      "assert` names the field): {type, value, threshold, weight}, or {type: assert-set, assert: "
@@ -124,9 +156,23 @@ const as_metric_family as_metric_families[] = {
      "Weight 0 does not count. Models, scripts, files and templates are refused by name. An empty\n"
      "list is undefined.\n"},
     {as_tool_metrics, "tool calls",
-     "Calls are `tool_calls` of a recorded line, else the prediction as JSON: {name, arguments} "
-     "or\n"
-     "OpenAI's {function: ...}. Arguments are compared as JSON (1 and 1.0 are the same).\n"},
+     "Calls are `tool_calls` of the record, else the prediction as JSON: {name, arguments}, or in "
+     "the\n"
+     "forms of OpenAI, Anthropic and Google. Arguments are compared as JSON (1 and 1.0 are the "
+     "same).\n"},
+    {as_valid_call_metrics, "validity of tool calls",
+     "Source: promptfoo 0.12x, with the tools as `tools`: [{name, parameters: JSON Schema}], also\n"
+     "each inside {type: function, function: ..}. Arguments are a text of JSON, as OpenAI has it.\n"
+     "not-NAME is the opposite (promptfoo: the same).\n"},
+    {as_trajectory_metrics, "the way to an answer",
+     "Source: promptfoo 0.12x. Steps are the spans of the record's `trace`: {spans: [{name,\n"
+     "startTime, endTime (ms), statusCode, statusMessage, attributes}]}, else its tool calls; "
+     "skills\n"
+     "are `skill_calls`: [{name, is_error}]. Targets replay: and cmd: hand these over, openai: "
+     "and\n"
+     "ollama: the tool calls. Names are patterns (*, ?, any case); max alone asks for no use. With "
+     "no\n"
+     "trace trace-NAME is undefined; in a list of assertions it fails.\n"},
     {as_judged_metrics, "judged by another model",
      "judge: {target: URI, max_tokens: 1024, temperature: 0, seed: 0}, any target. question: the\n"
      "field that was asked (else the prompt's last turn); context: the field with a text or texts\n"
@@ -173,6 +219,9 @@ static void put_setting(as_buf *out, const as_setting_spec *s) {
         break;
     case AS_SETTING_TREE:
         as_buf_text(out, "map");
+        break;
+    case AS_SETTING_LIST:
+        as_buf_text(out, "list of maps");
         break;
     }
     as_buff(out, "%s\n", s->needed ? "; needed" : "");

@@ -7,22 +7,28 @@
 //   contains-html    two signs of HTML or more: an opening, a closing and an empty tag count one
 //                    each, a tag of HTML two, a document type two, an entity, a comment, an
 //                    attribute one each
-//   is-html          contains-html, and the answer begins and ends with a tag or document type
+//   is-html          the answer is HTML and nothing else (html_only.h)
 //   is-refusal       nothing but blanks, an answer that the server withheld, or one whose first 200
 //                    characters say that it is one, in words of English
 //   finish-reason    how the answer ended: `finish_reason` of a recorded line, else stop, length
 //                    (cut off) or content_filter (withheld), in any case of letters
 //   perplexity-score 1 / (1 + perplexity) of the answer, by its log-probability; undefined without
+//   perplexity-limit whether that perplexity is at most `threshold`: `perplexity` of promptfoo's
+//                    lists; without a threshold whether there is one
+//   guardrails       no guardrail was raised: the record's `guardrails.flagged` is not true and the
+//                    server did not withhold the answer; not-guardrails: one was
 // Source: promptfoo 0.12x, except that its XML reader takes some documents that are not well-formed
 // and its refusals are of another list of words.
 #include <math.h>
 
 #include "harness/base/letter.h"
+#include "metrics/families/html_only.h"
 #include "metrics/families/text.h"
 #include "metrics/families/xml.h"
 #include "metrics/num.h"
 
-enum { IS_XML, HAS_XML, IS_HTML, HAS_HTML };
+enum { IS_XML, HAS_XML };
+enum { TO_SCORE, AT_MOST };
 enum { REFUSAL_HEAD = 200 };
 
 static double verdict(const as_metric *metric, const as_scoring *scoring, bool held) {
@@ -85,10 +91,14 @@ static as_rc score_html(const as_metric *metric, const as_scoring *scoring, doub
     int weight = 0;
     for (size_t i = 0; i < SIGNS; i++)
         if (as_regex_match(own->regexes[i], text, 0, groups) > 0) weight += signs[i].weight;
-    bool held = weight >= 2;
-    if (metric->ops->variant == IS_HTML)
-        held &= as_str_starts(text, AS_STR("<")) && as_str_ends(text, AS_STR(">"));
-    *score = verdict(metric, scoring, held);
+    *score = verdict(metric, scoring, weight >= 2);
+    return AS_OK;
+}
+
+static as_rc score_is_html(const as_metric *metric, const as_scoring *scoring, double *score,
+                           double *stats, as_err *err) {
+    (void)stats, (void)err;
+    *score = verdict(metric, scoring, as_html_only_is(scoring->prediction));
     return AS_OK;
 }
 
@@ -142,7 +152,9 @@ static as_rc score_finish(const as_metric *metric, const as_scoring *scoring, do
     as_str how = sample->outcome == AS_OUT_TRUNCATED ? AS_STR("length")
                  : sample->outcome == AS_OUT_REFUSED ? AS_STR("content_filter")
                                                      : AS_STR("stop");
-    how = as_letter_lower_str(scoring->arena, as_json_str(sample->line, "finish_reason", how));
+    const as_json *given = as_sample_field(sample, "finish_reason");
+    if (given && given->kind == AS_JSON_STRING) how = given->text;
+    how = as_letter_lower_str(scoring->arena, how);
     bool held = false;
     for (size_t i = 0; i < metric->settings[0].text_count; i++)
         held |= as_str_eq(how, as_letter_lower_str(scoring->arena, metric->settings[0].texts[i]));
@@ -152,13 +164,33 @@ static as_rc score_finish(const as_metric *metric, const as_scoring *scoring, do
 
 static as_rc score_perplexity(const as_metric *metric, const as_scoring *scoring, double *score,
                               double *stats, as_err *err) {
-    (void)metric, (void)stats, (void)err;
+    (void)stats, (void)err;
     const as_sample *sample = scoring->sample;
+    const as_setting *limit = metric->settings;
     if (!sample->has_logprob || !sample->logprob_tokens) return AS_OK;
-    *score = 1 / (1 + as_num_exp(-sample->logprob / (double)sample->logprob_tokens));
+    double perplexity = as_num_exp(-sample->logprob / (double)sample->logprob_tokens);
+    if (metric->ops->variant == AT_MOST)
+        *score = !limit->given || (perplexity <= limit->number) != metric->negate;
+    else
+        *score = metric->negate ? 1 - 1 / (1 + perplexity) : 1 / (1 + perplexity);
     return AS_OK;
 }
 
+// To block a request is an answer to it: not-guardrails needs no prediction.
+static as_rc score_guardrails(const as_metric *metric, const as_scoring *scoring, double *score,
+                              double *stats, as_err *err) {
+    (void)stats, (void)err;
+    const as_sample *sample = scoring->sample;
+    bool flagged = sample->outcome == AS_OUT_REFUSED ||
+                   as_json_bool(as_sample_field(sample, "guardrails"), "flagged", false);
+    *score = flagged == metric->negate;
+    return AS_OK;
+}
+
+static const as_setting_spec limit_settings[] = {
+    {.name = "threshold", .kind = AS_SETTING_NUMBER, .low = 0, .high = 1e300},
+    {.name = NULL},
+};
 static const as_setting_spec xml_settings[] = {
     {.name = "elements", .kind = AS_SETTING_TEXTS},
     {.name = NULL},
@@ -189,18 +221,14 @@ const as_metric_ops as_markup_metrics[] = {
      .text = "share of answers that are HTML",
      .kind = AS_METRIC_MEAN,
      .flags = FLAGS,
-     .prepare = prepare_html,
-     .release = release_html,
-     .score = score_html,
-     .variant = IS_HTML},
+     .score = score_is_html},
     {.name = "contains-html",
      .text = "share of answers in which HTML stands",
      .kind = AS_METRIC_MEAN,
      .flags = FLAGS,
      .prepare = prepare_html,
      .release = release_html,
-     .score = score_html,
-     .variant = HAS_HTML},
+     .score = score_html},
     {.name = "is-refusal",
      .text = "share of answers that decline to answer",
      .kind = AS_METRIC_MEAN,
@@ -215,7 +243,20 @@ const as_metric_ops as_markup_metrics[] = {
     {.name = "perplexity-score",
      .text = "mean of 1 / (1 + perplexity) of the answers",
      .kind = AS_METRIC_MEAN,
-     .flags = AS_METRIC_BOUNDED,
-     .score = score_perplexity},
+     .flags = AS_METRIC_BOUNDED | AS_METRIC_NOT | AS_METRIC_TURNS,
+     .score = score_perplexity,
+     .variant = TO_SCORE},
+    {.name = "perplexity-limit",
+     .text = "share of answers with a perplexity of at most `threshold`",
+     .kind = AS_METRIC_MEAN,
+     .flags = FLAGS,
+     .settings = limit_settings,
+     .score = score_perplexity,
+     .variant = AT_MOST},
+    {.name = "guardrails",
+     .text = "share of answers that no guardrail objected to",
+     .kind = AS_METRIC_MEAN,
+     .flags = FLAGS,
+     .score = score_guardrails},
     {.name = NULL},
 };

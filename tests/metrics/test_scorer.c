@@ -437,7 +437,10 @@ static void test_refusals(void **state) {
             spec.name = as_strf(&arena, "%.*s7", (int)spec.name.len - 1, spec.name.ptr);
         const as_metric_ops *ops;
         assert_int_equal(as_metric_name_check(spec.name, &ops, &err), AS_OK);
-        bool needs = as_str_is(spec.name, "word-count"); // one of its options
+        static const char *const one_of[] = {"word-count", "trajectory:step-count", "skill-used"};
+        bool needs = false; // one of its options
+        for (size_t k = 0; k < sizeof one_of / sizeof *one_of; k++)
+            needs |= as_str_is(spec.name, one_of[k]);
         for (const as_setting_spec *o = ops->settings; o && o->name; o++) needs |= o->needed;
         assert_int_equal(as_metric_check(&spec, &err), needs ? AS_INVALID : AS_OK);
         as_buf help = {0};

@@ -70,7 +70,7 @@ class Lists(Case):
         for asserts, says in (
                 ([{"type": "llm-rubric", "value": "x"}], "asks a model"),
                 ([{"type": "contain", "value": "x"}], "did you mean 'contains'"),
-                ([{"type": "javascript", "value": "x"}], "'javascript' is not there"),
+                ([{"type": "javascript", "value": "x"}], "a dataset may not"),
                 ([{"type": "contains", "value": "{{ x }}"}], "templates"),
                 ([{"type": "is-json", "value": "file://schema.json"}], "files"),
                 ([{"type": "contains", "value": "x", "transform": "y"}], "key 'transform'"),
