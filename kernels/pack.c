@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // pack.c - from a file's rows to panels of 16, once at load, and back for one row.
 #include "kernels/blocks.h"
+#include "kernels/coded.h"
 
 static size_t panel_count(size_t rows) {
     return (rows + AS_PANEL - 1) / AS_PANEL;
@@ -245,7 +246,17 @@ static void row_quantized(const as_matrix *w, size_t panel, size_t r, float *x) 
     }
 }
 
+static void row_coded(const as_matrix *w, size_t row, float *x) {
+    as_coded coded = (as_coded)(w->coded - 1);
+    size_t size = w->cols / as_coded_block(coded) * as_coded_size(coded);
+    as_coded_decode(coded, (const unsigned char *)w->values + row * size, w->cols, x);
+}
+
 void as_matrix_row(const as_matrix *w, size_t row, float *x) {
+    if (w->coded) {
+        row_coded(w, row, x);
+        return;
+    }
     size_t panel = row / AS_PANEL, r = row % AS_PANEL;
     size_t start = panel * AS_PANEL * w->cols + r;
     if (wfacts_of(w->type).group) {

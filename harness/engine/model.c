@@ -73,7 +73,7 @@ static as_rc build(const as_gguf *file, const as_gguf *adapter, as_str sha256,
     if (!rc) rc = as_vocab_load(&model->vocab, file, err);
     if (!rc)
         rc = as_weights_load(&model->weights, file, adapter ? &lora : NULL, &model->hparams,
-                             model->vocab.count, kept, err);
+                             model->vocab.count, options && options->decoded, kept, err);
     if (!rc) rc = fill_info(model, file, sha256, err);
     as_lora_free(&lora);
     if (rc)

@@ -67,6 +67,8 @@ typedef struct as_weights {
     as_matrix embedding;        // [vocabulary][width]
     as_low_rank output_delta;
     size_t rank_max;          // of all deltas
+    size_t scratch_size;      // the most that a product needs: as_matrix_scratch_size
+    bool coded;               // some matrices are as the file has them: as_matrix.coded
     as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
     const float *output_norm; // [width]
     as_matrix positions;      // [context_length][width] of an encoder that has `places`
@@ -97,9 +99,10 @@ enum { AS_PACKED_VERSION = 1 };
 
 // Checks every tensor's type and shape, refuses what it does not know, and packs. `lora` may be
 // NULL. `kept` is the name under which the packed matrices of this very file are in the cache, or
-// are put there; NULL to pack them in any case.
+// are put there; NULL to pack them in any case. With `decoded`, matrices of types that are only
+// decoded are packed too, as the type that holds them.
 as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_lora *lora,
-                      const as_hparams *hparams, size_t vocabulary, const char *kept,
+                      const as_hparams *hparams, size_t vocabulary, bool decoded, const char *kept,
                       as_err *err) AS_MUST_USE;
 void as_weights_free(as_weights *weights); // also for zeroed ones
 

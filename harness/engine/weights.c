@@ -32,6 +32,7 @@ typedef struct loader {
     bool *known;         // [tensor_count] tensors that belong to the model
     size_t layer;        // SIZE_MAX outside the layers
     size_t experts_used; // of a mixture, for one token
+    bool decoded;        // pack what is only decoded, too
     as_rc rc;
     as_err *err;
 } loader;
@@ -119,8 +120,12 @@ static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t
         return false;
     }
     *out = (as_matrix){.type = type, .rows = rows, .cols = cols};
-    out->values = reserve_packed(l, as_matrix_values_size(type, rows, cols));
-    size_t scales_size = as_matrix_scales_size(type, rows, cols);
+    if (!l->decoded) out->coded = as_tensor_coded(tensor->type);
+    size_t scratch_size = as_matrix_scratch_size(out), scales_size = 0;
+    if (out->coded) l->weights->coded = true;
+    if (scratch_size > l->weights->scratch_size) l->weights->scratch_size = scratch_size;
+    if (!out->coded) scales_size = as_matrix_scales_size(type, rows, cols);
+    out->values = reserve_packed(l, as_matrix_size(out) - scales_size);
     if (scales_size) out->scales = reserve_packed(l, scales_size);
     if (l->memory) as_packing_add(&l->packing, out, tensor, first);
     return true;
@@ -156,8 +161,7 @@ static void load_delta(loader *l, as_low_rank *out, as_str name, size_t total, s
 static void count_product(loader *l, const as_matrix *w) {
     if (l->memory || l->rc) return;
     l->weights->product_parameters += (uint64_t)w->rows * w->cols;
-    l->weights->product_size += as_matrix_values_size(w->type, w->rows, w->cols) +
-                                as_matrix_scales_size(w->type, w->rows, w->cols);
+    l->weights->product_size += as_matrix_size(w);
 }
 
 // Part of a matrix: `rows` rows of `total` from `first` on. With `delta`, it may be adapted.
@@ -418,9 +422,10 @@ static void fill_packed(loader *l, const char *kept) {
 }
 
 as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_lora *lora,
-                      const as_hparams *hparams, size_t vocabulary, const char *kept, as_err *err) {
+                      const as_hparams *hparams, size_t vocabulary, bool decoded, const char *kept,
+                      as_err *err) {
     as_weights weights = {0};
-    loader l = {.file = file, .lora = lora, .weights = &weights, .err = err};
+    loader l = {.file = file, .lora = lora, .weights = &weights, .decoded = decoded, .err = err};
     l.known = as_mem_new(file->tensor_count * sizeof *l.known);
     visit(&l, hparams, vocabulary);
     refuse_unknown(&l);

@@ -26,13 +26,12 @@ typedef struct facts {
     float logits[TOKENS * VOCABULARY_MAX];
 } facts;
 
-static void load(const char *path, const char *quant, size_t cache_from, facts *out) {
-    as_model_options options = {.quant = quant, .cache_from = cache_from};
+static void load_as(const char *path, const as_model_options *options, facts *out) {
     as_model *model;
     as_session *session;
     as_err err;
     uint32_t ids[TOKENS];
-    if (as_model_open(path, &options, &model, &err)) fail_msg("%s", err.text);
+    if (as_model_open(path, options, &model, &err)) fail_msg("%s", err.text);
     const as_model_info *info = as_model_facts(model);
     assert_true(info->vocabulary <= VOCABULARY_MAX);
     memset(out, 0, sizeof *out);
@@ -42,6 +41,11 @@ static void load(const char *path, const char *quant, size_t cache_from, facts *
     assert_int_equal(as_session_logits(session, (as_tokens){ids, TOKENS}, out->logits), AS_EVAL_OK);
     as_session_free(session);
     as_model_close(model);
+}
+
+static void load(const char *path, const char *quant, size_t cache_from, facts *out) {
+    as_model_options options = {.quant = quant, .cache_from = cache_from};
+    load_as(path, &options, out);
 }
 
 static const char *path_of(const char *name) {
@@ -159,6 +163,27 @@ static void a_fresh_file_is_hashed_each_time(void **state) {
     assert_int_equal(entries("weights-", false), 1);
 }
 
+// Types that are only decoded: on the way into each product, or at load, and each way kept.
+static void decoding_late_is_decoding_early(void **state) {
+    (void)state;
+    static const char *const names[] = {"IQ1_S", "IQ1_M",   "IQ2_XXS", "IQ2_XS", "IQ2_S",
+                                        "TQ1_0", "IQ3_XXS", "IQ3_S",   "TQ2_0",  "NVFP4"};
+    static facts late, early;
+    start_empty();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "type_%s", names[i]);
+        for (int again = 0; again < 2; again++) {
+            as_model_options options = {.cache_from = 1};
+            load_as(path_of(name), &options, &late);
+            options.decoded = true;
+            load_as(path_of(name), &options, &early);
+            assert_memory_equal(&late, &early, sizeof late);
+        }
+        assert_int_equal(entries("weights-", false), 2 * (i + 1));
+    }
+}
+
 static int begin(void **state) {
     (void)state;
     return setenv("XDG_CACHE_HOME", scratch_path("cache"), 1);
@@ -170,6 +195,7 @@ int main(void) {
         cmocka_unit_test(a_kept_quantization_is_the_same),
         cmocka_unit_test(another_file_is_another_model),
         cmocka_unit_test(a_fresh_file_is_hashed_each_time),
+        cmocka_unit_test(decoding_late_is_decoding_early),
     };
     return cmocka_run_group_tests(tests, begin, scratch_remove);
 }

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/base/file.h"
 #include "harness/base/thread.h"
@@ -66,6 +67,11 @@ static void pack_coded(const as_packing_job *job, size_t row, size_t end) {
     free(rows);
 }
 
+static void pack_rows(const as_packing_job *job, size_t row, size_t rows) {
+    as_matrix part = part_of(&job->matrix, row, rows);
+    as_matrix_pack(&part, job->from + row * job->row_size);
+}
+
 static void pack_units(void *context, size_t index, size_t count) {
     units *u = context;
     (void)index;
@@ -74,11 +80,13 @@ static void pack_units(void *context, size_t index, size_t count) {
         const unit *at = &u->all[i];
         const as_packing_job *job = at->job;
         const unsigned char *from = job->from + at->row * job->row_size;
-        as_matrix part = part_of(&job->matrix, at->row, at->rows);
-        if (as_tensor_is_coded(job->type))
+        if (job->matrix.coded)
+            memcpy((char *)job->matrix.values + at->row * job->row_size, from,
+                   at->rows * job->row_size);
+        else if (as_tensor_coded(job->type))
             pack_coded(job, at->row, at->row + at->rows);
         else
-            as_matrix_pack(&part, from);
+            pack_rows(job, at->row, at->rows);
         if (u->forget) as_file_forget(from, at->rows * job->row_size);
     }
 }

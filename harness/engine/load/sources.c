@@ -134,7 +134,9 @@ as_rc as_sources_open(as_sources *out, const char *path, const as_model_options 
     memcpy(s.sha256, digest(&s, what, adapted).ptr, 64);
     // With an adapter the digest is not that of the weights alone; and what was quantized is kept.
     if (s.cached && !lora && !quant)
-        s.kept = as_strf(&s.arena, "weights-%s-%d", s.sha256, AS_PACKED_VERSION).ptr;
+        s.kept = as_strf(&s.arena, "weights-%s-%d%s", s.sha256, AS_PACKED_VERSION,
+                         options && options->decoded ? "-decoded" : "")
+                     .ptr;
     *out = s;
     out->model = quant ? &out->file : &out->parts.file;
     out->lora = lora ? &out->adapter.file : NULL;
