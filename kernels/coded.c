@@ -110,11 +110,13 @@ static inline run run_of(as_coded type, const unsigned char *from, float d, size
 
 static const uint16_t *grid_of(as_coded type, size_t *count) {
     bool xxs = type == AS_CODED_IQ2_XXS || type == AS_CODED_IQ3_XXS, two = type == AS_CODED_IQ2_S;
-    *count = xxs ? 256 : type == AS_CODED_IQ2_XS ? 512 : two ? 1024 : 2048;
+    bool middle = type == AS_CODED_IQ2_XS || type == AS_CODED_IQ3_S;
+    *count = xxs ? 256 : middle ? 512 : two ? 1024 : 2048;
     return type == AS_CODED_IQ2_XXS   ? grid_iq2_xxs
            : type == AS_CODED_IQ2_XS  ? grid_iq2_xs
            : type == AS_CODED_IQ2_S   ? grid_iq2_s
            : type == AS_CODED_IQ3_XXS ? grid_iq3_xxs
+           : type == AS_CODED_IQ3_S   ? grid_iq3_s
                                       : grid_iq1;
 }
 
@@ -125,6 +127,7 @@ static inline bool is_iq1(as_coded type) {
 // The integer of one weight of an entry; of IQ1, eight times it.
 static int value_of(as_coded type, unsigned entry, size_t i) {
     if (is_iq1(type)) return 8 * values_1[entry >> 2 * i & 3];
+    if (type == AS_CODED_IQ3_S) return 2 * (int)(entry >> 3 * i & 7) + 1;
     return type == AS_CODED_IQ3_XXS ? values_3xxs[entry >> 3 * i & 7]
                                     : values_2[entry >> 2 * i & 3];
 }
@@ -321,10 +324,12 @@ void as_coded_recode(as_coded type, const void *src, size_t n, void *out) {
 // of IQ1, 17 more, so that all eight can be moved up or down.
 void as_coded_table(as_coded type, uint64_t *table) {
     size_t count;
+    bool halves = type == AS_CODED_IQ3_XXS || type == AS_CODED_IQ3_S;
+    if (as_coded_held(type) != AS_W_F32 && !halves) return;
     const uint16_t *grid = grid_of(type, &count);
     for (size_t e = 0; e < count; e++) {
         table[e] = 0;
-        for (size_t i = 0; i < (type == AS_CODED_IQ3_XXS ? RUN / 2 : RUN); i++)
+        for (size_t i = 0; i < (halves ? RUN / 2 : RUN); i++)
             table[e] |= (uint64_t)(value_of(type, grid[e], i) + (is_iq1(type) ? 17 : 0)) << 8 * i;
     }
 }
@@ -357,19 +362,73 @@ block_into_panel(as_coded type, const uint64_t *table, const unsigned char *from
     }
 }
 
+// The codes of 256 weights of row r into planes (blocks.h): four bits, and with `high` two more.
+static inline __attribute__((always_inline)) void put_codes(const uint64_t *codes, bool high,
+                                                            size_t r, uint8_t *planes) {
+    for (size_t part = 0; part < PARTS; part++, codes += RUNS) {
+        uint32_t c[FOURS], word;
+        memcpy(c, codes, sizeof c);
+        for (size_t v = 0; v < 4; v++, planes += PLANE) {
+            word = (c[v] & 0x0f0f0f0fu) | (c[v + 4] & 0x0f0f0f0fu) << 4;
+            memcpy(planes + 4 * r, &word, sizeof word);
+        }
+        for (size_t v = 0; high && v < 2; v++, planes += PLANE) {
+            word = 0;
+            for (size_t i = 0; i < 4; i++) word |= (c[4 * v + i] >> 4 & 0x03030303u) << 2 * i;
+            memcpy(planes + 4 * r, &word, sizeof word);
+        }
+    }
+}
+
+// IQ3_S as Q6_K: codes are 32 plus or minus the table's.
+static void put_iq3_s(const uint64_t *table, const unsigned char *from, size_t r, uint8_t *planes,
+                      uint8_t *beside) {
+    uint64_t codes[PARTS * RUNS], middle = 0x2020202020202020u;
+    for (size_t i = 0; i < PARTS * RUNS; i++) {
+        const unsigned char *entries = from + 2 + 2 * i;
+        unsigned ninth = (unsigned)from[66 + i / RUNS] >> 2 * (i % RUNS);
+        uint64_t v = table[entries[0] | (ninth & 1) << 8];
+        v |= table[entries[1] | (ninth >> 1 & 1) << 8] << 32;
+        uint64_t mask = spread_signs(from[74 + i]);
+        codes[i] = ((middle + v) & ~mask) | ((middle - v) & mask);
+    }
+    put_codes(codes, true, r, planes);
+    memcpy(beside + 2 * r, from, 2);
+    beside += 2 * AS_PANEL;
+    for (size_t g = 0; g < GROUPS; g++)
+        beside[g * AS_PANEL + r] = (uint8_t)(1 + 2 * (from[106 + g / 4] >> g / 2 % 2 * 4 & 15));
+}
+
+// TQ as eight blocks of Q4_0 that share d.
+static void put_tq(as_coded type, const unsigned char *from, size_t r, uint8_t *planes,
+                   uint8_t *beside) {
+    int8_t v[SUPER];
+    uint64_t codes[SUPER / RUN];
+    uint16_t d = take_thirds_of(type, from, v);
+    for (size_t i = 0; i < SUPER; i++) v[i] = (int8_t)(v[i] + 8);
+    memcpy(codes, v, sizeof codes);
+    put_codes(codes, false, r, planes);
+    for (size_t p = 0; p < PARTS; p++) memcpy(beside + (p * AS_PANEL + r) * 2, &d, sizeof d);
+}
+
 #define EACH_TYPE(type)                                                                            \
     case type:                                                                                     \
         for (size_t k = 0; k < blocks; k++)                                                        \
-            for (size_t r = 0; r < rows; r++)                                                      \
+            for (size_t r = 0; r < out->rows; r++)                                                 \
                 block_into_panel(type, table, from + r * row_size + k * size,                      \
-                                 out + k * SUPER * AS_PANEL + r);                                  \
-        break
+                                 (float *)out->values + k * SUPER * AS_PANEL + r);                 \
+        return true
 
-void as_coded_panel(as_coded type, const uint64_t *table, const void *src, size_t row_size,
-                    size_t rows, size_t cols, float *out) {
+bool as_coded_panel(as_coded type, const uint64_t *table, const void *src, size_t row_size,
+                    const as_matrix *out) {
     const unsigned char *from = src;
-    size_t size = as_coded_size(type), blocks = cols / SUPER;
-    if (rows < AS_PANEL) memset(out, 0, cols * AS_PANEL * sizeof *out);
+    size_t size = as_coded_size(type), blocks = out->cols / SUPER;
+    size_t values = as_matrix_values_size(out->type, AS_PANEL, out->cols);
+    size_t scales = as_matrix_scales_size(out->type, AS_PANEL, out->cols);
+    if (out->rows < AS_PANEL) {
+        memset(out->values, 0, values);
+        if (scales) memset(out->scales, 0, scales);
+    }
     switch (type) {
         EACH_TYPE(AS_CODED_IQ1_S);
         EACH_TYPE(AS_CODED_IQ1_M);
@@ -380,7 +439,19 @@ void as_coded_panel(as_coded type, const uint64_t *table, const void *src, size_
     case AS_CODED_IQ3_S:
     case AS_CODED_TQ1_0:
     case AS_CODED_TQ2_0:
+        for (size_t i = 0; i < blocks * out->rows; i++) {
+            size_t k = i / out->rows, r = i % out->rows;
+            const unsigned char *block = from + r * row_size + k * size;
+            uint8_t *planes = (uint8_t *)out->values + k * (values / blocks);
+            uint8_t *beside = (uint8_t *)out->scales + k * (scales / blocks);
+            if (type == AS_CODED_IQ3_S)
+                put_iq3_s(table, block, r, planes, beside);
+            else
+                put_tq(type, block, r, planes, beside);
+        }
+        return true;
     case AS_CODED_NVFP4:
-        break; // not held as F32
+        break;
     }
+    return false;
 }

@@ -34,11 +34,12 @@ as_wtype as_coded_held(as_coded type);
 void as_coded_decode(as_coded type, const void *src, size_t n, float *x);
 void as_coded_recode(as_coded type, const void *src, size_t n, void *out);
 
-// `rows` <= 16 rows of a type held as F32, row_size bytes apart, as a packed panel: out[cols][16].
-// `table` is what as_coded_table makes for the type, once for many panels.
+// The same for out->rows <= 16 rows that lie row_size bytes apart, as one packed panel, but faster.
+// False for a type that has no such way. `table` is what as_coded_table makes for the type, once
+// for many panels.
 enum { AS_CODED_TABLE = 2048 };
 void as_coded_table(as_coded type, uint64_t *table);
-void as_coded_panel(as_coded type, const uint64_t *table, const void *src, size_t row_size,
-                    size_t rows, size_t cols, float *out);
+bool as_coded_panel(as_coded type, const uint64_t *table, const void *src, size_t row_size,
+                    const as_matrix *out);
 
 #endif
