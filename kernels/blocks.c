@@ -17,28 +17,18 @@ static void take_nibbles(const unsigned char *from, size_t bytes, uint8_t *codes
 }
 
 // d, then 32 nibbles (Q4_0, IQ4_NL); with m after d in Q4_1; before the nibbles 32 fifth bits in
-// Q5_0 and Q5_1.
-static void read_32(wfacts facts, const unsigned char *from, wblock *out) {
-    out->d = u16_at(from);
-    from += 2;
-    if (facts.mins) {
-        out->m = u16_at(from);
-        from += 2;
-    }
+// Q5_0 and Q5_1. In MXFP4 an exponent stands for d.
+static void read_32(as_wtype type, const unsigned char *from, wblock *out) {
+    wfacts facts = wfacts_of(type);
+    from += type == AS_W_MXFP4 ? 1 : facts.mins ? 4 : 2;
     take_nibbles(from + (facts.high ? 4 : 0), 16, out->codes);
     for (size_t i = 0; facts.high && i < AS_QBLOCK; i++)
         out->codes[i] |= (uint8_t)((from[i / 8] >> i % 8 & 1) << 4);
 }
 
+// d, then 32 signed bytes.
 static void read_q8_0(const unsigned char *from, wblock *out) {
-    out->d = u16_at(from);
     for (size_t i = 0; i < AS_QBLOCK; i++) out->codes[i] = from[2 + i] ^ 0x80;
-}
-
-// The exponent e stands for 2^(e-128), since the table holds doubled values.
-static void read_mxfp4(const unsigned char *from, wblock *out) {
-    out->d = (uint16_t)(from[0] < 2 ? 0x20 << from[0] : (from[0] - 1) << 7);
-    take_nibbles(from + 1, 16, out->codes);
 }
 
 // 64 bytes of 2-bit codes: each half of 32 bytes holds four runs of 32 weights, a run at a shift.
@@ -48,12 +38,11 @@ static void take_pairs(const unsigned char *from, uint8_t *codes) {
 }
 
 // 16 bytes of scale (low half) and min (high half), 64 of codes, d, m.
-static void read_q2_k(const unsigned char *from, wblock *out) {
+static void scales_q2_k(const unsigned char *from, wblock *out) {
     for (size_t g = 0; g < 16; g++) {
         out->scales[g] = from[g] & 15;
         out->mins[g] = from[g] >> 4;
     }
-    take_pairs(from + 16, out->codes);
     out->d = u16_at(from + 80);
     out->m = u16_at(from + 82);
 }
@@ -61,10 +50,13 @@ static void read_q2_k(const unsigned char *from, wblock *out) {
 // 32 bytes of third bits (bit i of byte l: weight 32i + l), 64 of low bits, 12 of 6-bit scales
 // biased by 32 (low nibbles of 16 in 8 bytes, then their upper pairs in 4), d.
 static void read_q3_k(const unsigned char *from, wblock *out) {
-    const unsigned char *scales = from + 96;
     take_pairs(from + 32, out->codes);
     for (size_t i = 0; i < SUPER; i++)
         out->codes[i] |= (uint8_t)((from[i % 32] >> i / 32 & 1) << 2);
+}
+
+static void scales_q3_k(const unsigned char *from, wblock *out) {
+    const unsigned char *scales = from + 96;
     for (size_t g = 0; g < 16; g++) {
         int low = scales[g % 8] >> g / 8 * 4 & 15, high = scales[8 + g % 4] >> g / 4 * 2 & 3;
         out->scales[g] = (int8_t)((low | high << 4) - 32);
@@ -72,9 +64,21 @@ static void read_q3_k(const unsigned char *from, wblock *out) {
     out->d = u16_at(from + 108);
 }
 
+// d, m, 12 bytes of scales, in Q5_K 32 bytes of fifth bits (bit i of byte l: weight 32i + l), then
+// nibbles, 64 weights in 32 bytes.
+static void read_q4_k(wfacts facts, const unsigned char *from, wblock *out) {
+    const unsigned char *high = from + 16, *low = high + (facts.high ? 32 : 0);
+    for (size_t i = 0; i < SUPER; i += 64) take_nibbles(low + i / 2, 32, out->codes + i);
+    for (size_t i = 0; facts.high && i < SUPER; i++)
+        out->codes[i] |= (uint8_t)((high[i % 32] >> i / 32 & 1) << 4);
+}
+
 // 8 scales and 8 mins of 6 bits in 12 bytes: the first four of each whole, the others' upper two
 // bits on top of those and their lower four in the last four bytes.
-static void take_scales(const unsigned char *from, wblock *out) {
+static void scales_q4_k(const unsigned char *from, wblock *out) {
+    out->d = u16_at(from);
+    out->m = u16_at(from + 2);
+    from += 4;
     for (size_t g = 0; g < 4; g++) {
         out->scales[g] = from[g] & 63;
         out->mins[g] = from[4 + g] & 63;
@@ -83,24 +87,15 @@ static void take_scales(const unsigned char *from, wblock *out) {
     }
 }
 
-// d, m, 12 bytes of scales, in Q5_K 32 bytes of fifth bits (bit i of byte l: weight 32i + l), then
-// nibbles, 64 weights in 32 bytes.
-static void read_q4_k(wfacts facts, const unsigned char *from, wblock *out) {
-    const unsigned char *high = from + 16, *low = high + (facts.high ? 32 : 0);
-    out->d = u16_at(from);
-    out->m = u16_at(from + 2);
-    take_scales(from + 4, out);
-    for (size_t i = 0; i < SUPER; i += 64) take_nibbles(low + i / 2, 32, out->codes + i);
-    for (size_t i = 0; facts.high && i < SUPER; i++)
-        out->codes[i] |= (uint8_t)((high[i % 32] >> i / 32 & 1) << 4);
-}
-
 // 128 bytes of nibbles (128 weights in 64 bytes), 64 of upper pairs, 16 signed scales, d.
 static void read_q6_k(const unsigned char *from, wblock *out) {
     uint8_t upper[SUPER];
     take_pairs(from + 128, upper);
     for (size_t i = 0; i < SUPER; i += 128) take_nibbles(from + i / 2, 64, out->codes + i);
     for (size_t i = 0; i < SUPER; i++) out->codes[i] |= (uint8_t)(upper[i] << 4);
+}
+
+static void scales_q6_k(const unsigned char *from, wblock *out) {
     memcpy(out->scales, from + 192, 16);
     out->d = u16_at(from + 208);
 }
@@ -108,17 +103,59 @@ static void read_q6_k(const unsigned char *from, wblock *out) {
 // d, 8 scales of 6 bits biased by 32 (upper pairs in 2 bytes, nibbles in 4), nibbles, 32 weights in
 // 16 bytes.
 static void read_iq4_xs(const unsigned char *from, wblock *out) {
+    for (size_t i = 0; i < SUPER; i += 32) take_nibbles(from + 8 + i / 2, 16, out->codes + i);
+}
+
+static void scales_iq4_xs(const unsigned char *from, wblock *out) {
     out->d = u16_at(from);
     unsigned high = u16_at(from + 2);
     for (size_t g = 0; g < 8; g++) {
         int low = from[4 + g / 2] >> g % 2 * 4 & 15;
         out->scales[g] = (int8_t)((low | (int)(high >> 2 * g & 3) << 4) - 32);
     }
-    for (size_t i = 0; i < SUPER; i += 32) take_nibbles(from + 8 + i / 2, 16, out->codes + i);
+}
+
+void as_block_scales(as_wtype type, const unsigned char *from, wblock *out) {
+    switch (type) {
+    case AS_W_F32:
+    case AS_W_F16:
+    case AS_W_BF16:
+        break;
+    case AS_W_Q8_0:
+    case AS_W_Q4_0:
+    case AS_W_Q5_0:
+    case AS_W_IQ4_NL:
+        out->d = u16_at(from);
+        break;
+    case AS_W_Q4_1:
+    case AS_W_Q5_1:
+        out->d = u16_at(from);
+        out->m = u16_at(from + 2);
+        break;
+    case AS_W_MXFP4: // the exponent e stands for 2^(e-128), since the table holds doubled values
+        out->d = (uint16_t)(from[0] < 2 ? 0x20 << from[0] : (from[0] - 1) << 7);
+        break;
+    case AS_W_Q2_K:
+        scales_q2_k(from, out);
+        break;
+    case AS_W_Q3_K:
+        scales_q3_k(from, out);
+        break;
+    case AS_W_Q4_K:
+    case AS_W_Q5_K:
+        scales_q4_k(from, out);
+        break;
+    case AS_W_Q6_K:
+        scales_q6_k(from, out);
+        break;
+    case AS_W_IQ4_XS:
+        scales_iq4_xs(from, out);
+        break;
+    }
 }
 
 void as_block_read(as_wtype type, const unsigned char *from, wblock *out) {
-    wfacts facts = wfacts_of(type);
+    as_block_scales(type, from, out);
     switch (type) {
     case AS_W_F32:
     case AS_W_F16:
@@ -132,20 +169,18 @@ void as_block_read(as_wtype type, const unsigned char *from, wblock *out) {
     case AS_W_Q5_0:
     case AS_W_Q5_1:
     case AS_W_IQ4_NL:
-        read_32(facts, from, out);
-        break;
     case AS_W_MXFP4:
-        read_mxfp4(from, out);
+        read_32(type, from, out);
         break;
     case AS_W_Q2_K:
-        read_q2_k(from, out);
+        take_pairs(from + 16, out->codes);
         break;
     case AS_W_Q3_K:
         read_q3_k(from, out);
         break;
     case AS_W_Q4_K:
     case AS_W_Q5_K:
-        read_q4_k(facts, from, out);
+        read_q4_k(wfacts_of(type), from, out);
         break;
     case AS_W_Q6_K:
         read_q6_k(from, out);

@@ -130,7 +130,8 @@ typedef struct wblock {
 } wblock;
 
 void as_block_read(as_wtype type, const unsigned char *from, wblock *out);
-void as_block_values(as_wtype type, const wblock *block, float *x); // all its weights
+void as_block_scales(as_wtype type, const unsigned char *from, wblock *out); // all but the codes
+void as_block_values(as_wtype type, const wblock *block, float *x);          // all its weights
 
 // The codes of 32 weights in all rows of a panel: codes[j][4r + i] is weight 4j + i of row r.
 static inline void unpack_planes(wfacts facts, const uint8_t *planes, uint8_t codes[FOURS][PLANE]) {

@@ -30,67 +30,123 @@ static unsigned even_signs(unsigned seven) {
     return seven | (odd & 1) << 7;
 }
 
-// Eight weights of one entry; of two entries of four.
-static void put_run(float scale, unsigned entry, const int8_t *values, unsigned signs, float *x) {
-    for (size_t i = 0; i < RUN; i++) {
-        float v = scale * (float)values[entry >> 2 * i & 3];
-        x[i] = signs >> i & 1 ? -v : v;
-    }
-}
-
-static void put_halves(float scale, unsigned first, unsigned second, const int8_t *values,
-                       unsigned signs, float *x) {
-    for (size_t i = 0; i < RUN; i++) {
-        unsigned entry = i < 4 ? first : second;
-        float v = scale * (float)values[entry >> 3 * (i % 4) & 7];
-        x[i] = signs >> i & 1 ? -v : v;
-    }
-}
+// A run as a block has it: which entry, or which two, eight signs, a scale. In IQ1 the only sign
+// says whether the run is moved down.
+typedef struct run {
+    unsigned first, second, signs;
+    float scale;
+} run;
 
 // d; then for each part four bytes of entries and 32 bits: four times seven signs, a scale.
-static void decode_iq2_xxs(const unsigned char *from, float *x) {
-    float d = half_to_float(u16_at(from));
-    for (size_t p = 0; p < PARTS; p++) {
-        const unsigned char *part = from + 2 + 8 * p;
-        uint32_t rest = u32_at(part + 4);
-        float scale = d * (0.5f + (float)(rest >> 28)) * 0.25f;
-        for (size_t r = 0; r < RUNS; r++, x += RUN)
-            put_run(scale, grid_iq2_xxs[part[r]], values_2, even_signs(rest >> 7 * r & 127), x);
-    }
+static inline run run_iq2_xxs(const unsigned char *from, float d, size_t i) {
+    const unsigned char *part = from + 2 + 8 * (i / RUNS);
+    uint32_t rest = u32_at(part + 4);
+    return (run){.first = part[i % RUNS],
+                 .signs = even_signs(rest >> 7 * (i % RUNS) & 127),
+                 .scale = d * (0.5f + (float)(rest >> 28)) * 0.25f};
 }
 
 // d; 32 words of nine bits of entry and seven signs; eight bytes of two scales each.
-static void decode_iq2_xs(const unsigned char *from, float *x) {
-    float d = half_to_float(u16_at(from));
-    for (size_t i = 0; i < PARTS * RUNS; i++, x += RUN) {
-        unsigned word = u16_at(from + 2 + 2 * i);
-        int code = from[66 + i / RUNS] >> i % RUNS / 2 * 4 & 15;
-        put_run(d * (0.5f + (float)code) * 0.25f, grid_iq2_xs[word & 511], values_2,
-                even_signs(word >> 9), x);
-    }
+static inline run run_iq2_xs(const unsigned char *from, float d, size_t i) {
+    unsigned word = u16_at(from + 2 + 2 * i);
+    int code = from[66 + i / RUNS] >> i % RUNS / 2 * 4 & 15;
+    return (run){.first = word & 511,
+                 .signs = even_signs(word >> 9),
+                 .scale = d * (0.5f + (float)code) * 0.25f};
 }
 
 // d; 32 bytes of entries, 32 of signs, eight of the entries' upper pairs, eight of two scales each.
-static void decode_iq2_s(const unsigned char *from, float *x) {
-    float d = half_to_float(u16_at(from));
-    for (size_t i = 0; i < PARTS * RUNS; i++, x += RUN) {
-        unsigned high = (unsigned)from[66 + i / RUNS] >> i % RUNS * 2 & 3;
-        int code = from[74 + i / RUNS] >> i % RUNS / 2 * 4 & 15;
-        put_run(d * (0.5f + (float)code) * 0.25f, grid_iq2_s[from[2 + i] | high << 8], values_2,
-                from[34 + i], x);
-    }
+static inline run run_iq2_s(const unsigned char *from, float d, size_t i) {
+    unsigned high = (unsigned)from[66 + i / RUNS] >> i % RUNS * 2 & 3;
+    int code = from[74 + i / RUNS] >> i % RUNS / 2 * 4 & 15;
+    return (run){.first = from[2 + i] | high << 8,
+                 .signs = from[34 + i],
+                 .scale = d * (0.5f + (float)code) * 0.25f};
 }
 
 // d; 64 bytes of entries; for each part 32 bits: four times seven signs, a scale.
-static void decode_iq3_xxs(const unsigned char *from, float *x) {
-    float d = half_to_float(u16_at(from));
-    for (size_t p = 0; p < PARTS; p++) {
-        const unsigned char *entries = from + 2 + 8 * p;
-        uint32_t rest = u32_at(from + 66 + 4 * p);
-        float scale = d * (0.5f + (float)(rest >> 28)) * 0.5f;
-        for (size_t r = 0; r < RUNS; r++, x += RUN)
-            put_halves(scale, grid_iq3_xxs[entries[2 * r]], grid_iq3_xxs[entries[2 * r + 1]],
-                       values_3xxs, even_signs(rest >> 7 * r & 127), x);
+static inline run run_iq3_xxs(const unsigned char *from, float d, size_t i) {
+    const unsigned char *entries = from + 2 + 2 * i;
+    uint32_t rest = u32_at(from + 66 + 4 * (i / RUNS));
+    return (run){.first = entries[0],
+                 .second = entries[1],
+                 .signs = even_signs(rest >> 7 * (i % RUNS) & 127),
+                 .scale = d * (0.5f + (float)(rest >> 28)) * 0.5f};
+}
+
+// d; 32 bytes of entries; for each part 16 bits: four times three upper bits, a scale, down or up.
+static inline run run_iq1_s(const unsigned char *from, float d, size_t i) {
+    unsigned word = u16_at(from + 34 + 2 * (i / RUNS)), high = word >> 3 * (i % RUNS) & 7;
+    return (run){.first = from[2 + i] | high << 8,
+                 .signs = word >> 15,
+                 .scale = d * (float)(2 * (word >> 12 & 7) + 1)};
+}
+
+// 32 bytes of entries, 16 of two upper threes and directions each, four words of four scales each
+// whose upper fours are d.
+static inline run run_iq1_m(const unsigned char *from, float d, size_t i) {
+    unsigned high = (unsigned)from[32 + i / 2] >> i % 2 * 4;
+    unsigned word = u16_at(from + 48 + i / 8 * 2), code = word >> i % 8 / 2 * 3 & 7;
+    return (run){.first = from[i] | (high & 7) << 8,
+                 .signs = high >> 3 & 1,
+                 .scale = d * (float)(2 * code + 1)};
+}
+
+static inline float scale_of(as_coded type, const unsigned char *from) {
+    unsigned bits = 0;
+    if (type != AS_CODED_IQ1_M) return half_to_float(u16_at(from));
+    for (size_t i = 0; i < 4; i++) bits |= (unsigned)(from[48 + 2 * i + 1] >> 4) << 4 * i;
+    return half_to_float((uint16_t)bits);
+}
+
+static inline run run_of(as_coded type, const unsigned char *from, float d, size_t i) {
+    return type == AS_CODED_IQ2_XXS   ? run_iq2_xxs(from, d, i)
+           : type == AS_CODED_IQ2_XS  ? run_iq2_xs(from, d, i)
+           : type == AS_CODED_IQ2_S   ? run_iq2_s(from, d, i)
+           : type == AS_CODED_IQ3_XXS ? run_iq3_xxs(from, d, i)
+           : type == AS_CODED_IQ1_S   ? run_iq1_s(from, d, i)
+                                      : run_iq1_m(from, d, i);
+}
+
+static const uint16_t *grid_of(as_coded type, size_t *count) {
+    bool xxs = type == AS_CODED_IQ2_XXS || type == AS_CODED_IQ3_XXS, two = type == AS_CODED_IQ2_S;
+    bool middle = type == AS_CODED_IQ2_XS || type == AS_CODED_IQ3_S;
+    *count = xxs ? 256 : middle ? 512 : two ? 1024 : 2048;
+    return type == AS_CODED_IQ2_XXS   ? grid_iq2_xxs
+           : type == AS_CODED_IQ2_XS  ? grid_iq2_xs
+           : type == AS_CODED_IQ2_S   ? grid_iq2_s
+           : type == AS_CODED_IQ3_XXS ? grid_iq3_xxs
+           : type == AS_CODED_IQ3_S   ? grid_iq3_s
+                                      : grid_iq1;
+}
+
+static inline bool is_iq1(as_coded type) {
+    return type == AS_CODED_IQ1_S || type == AS_CODED_IQ1_M;
+}
+
+// The integer of one weight of an entry; of IQ1, eight times it.
+static int value_of(as_coded type, unsigned entry, size_t i) {
+    if (is_iq1(type)) return 8 * values_1[entry >> 2 * i & 3];
+    if (type == AS_CODED_IQ3_S) return 2 * (int)(entry >> 3 * i & 7) + 1;
+    return type == AS_CODED_IQ3_XXS ? values_3xxs[entry >> 3 * i & 7]
+                                    : values_2[entry >> 2 * i & 3];
+}
+
+// All weights of IQ1 are moved by an eighth up or down.
+static void decode_runs(as_coded type, const unsigned char *from, float *x) {
+    size_t count;
+    const uint16_t *grid = grid_of(type, &count);
+    float d = scale_of(type, from);
+    for (size_t i = 0; i < PARTS * RUNS; i++) {
+        run r = run_of(type, from, d, i);
+        for (size_t k = 0; k < RUN; k++, x++) {
+            bool second = type == AS_CODED_IQ3_XXS && k >= 4;
+            float v = (float)value_of(type, grid[second ? r.second : r.first], second ? k - 4 : k);
+            if (is_iq1(type))
+                *x = r.scale * ((v + (r.signs ? -1.0f : 1.0f)) * 0.125f);
+            else
+                *x = r.signs >> k & 1 ? -(r.scale * v) : r.scale * v;
+        }
     }
 }
 
@@ -125,36 +181,6 @@ static void recode_iq3_s(const unsigned char *from, unsigned char *out) {
     for (size_t i = 0; i < SUPER; i++) codes[i] = (uint8_t)(v[i] + 32);
     for (size_t g = 0; g < GROUPS; g++) twice[g] = scales[g / 2];
     as_encode_q6_k(codes, twice, d, out);
-}
-
-// Eight weights of three values, all moved by an eighth up or down.
-static void put_moved(float scale, unsigned entry, bool down, float *x) {
-    for (size_t i = 0; i < RUN; i++)
-        x[i] = scale * ((float)values_1[entry >> 2 * i & 3] + (down ? -0.125f : 0.125f));
-}
-
-// d; 32 bytes of entries; for each part 16 bits: four times three upper bits, a scale, down or up.
-static void decode_iq1_s(const unsigned char *from, float *x) {
-    float d = half_to_float(u16_at(from));
-    for (size_t i = 0; i < PARTS * RUNS; i++, x += RUN) {
-        unsigned word = u16_at(from + 34 + 2 * (i / RUNS)), high = word >> 3 * (i % RUNS) & 7;
-        put_moved(d * (float)(2 * (word >> 12 & 7) + 1), grid_iq1[from[2 + i] | high << 8],
-                  word >> 15, x);
-    }
-}
-
-// 32 bytes of entries, 16 of two upper threes and directions each, four words of four scales each
-// whose upper fours are d.
-static void decode_iq1_m(const unsigned char *from, float *x) {
-    const unsigned char *scales = from + 48;
-    unsigned bits = 0;
-    for (size_t i = 0; i < 4; i++) bits |= (unsigned)(scales[2 * i + 1] >> 4) << 4 * i;
-    float d = half_to_float((uint16_t)bits);
-    for (size_t i = 0; i < PARTS * RUNS; i++, x += RUN) {
-        unsigned high = (unsigned)from[32 + i / 2] >> i % 2 * 4;
-        unsigned word = u16_at(scales + i / 8 * 2), code = word >> i % 8 / 2 * 3 & 7;
-        put_moved(d * (float)(2 * code + 1), grid_iq1[from[i] | (high & 7) << 8], high >> 3 & 1, x);
-    }
 }
 
 // Digits -1, 0 and 1. A byte is five of base 3 as a fraction of 256, rounded up, the first one
@@ -222,22 +248,12 @@ static void decode_nvfp4(const unsigned char *from, float *x) {
 static void decode_block(as_coded type, const unsigned char *from, float *x) {
     switch (type) {
     case AS_CODED_IQ1_S:
-        decode_iq1_s(from, x);
-        break;
     case AS_CODED_IQ1_M:
-        decode_iq1_m(from, x);
-        break;
     case AS_CODED_IQ2_XXS:
-        decode_iq2_xxs(from, x);
-        break;
     case AS_CODED_IQ2_XS:
-        decode_iq2_xs(from, x);
-        break;
     case AS_CODED_IQ2_S:
-        decode_iq2_s(from, x);
-        break;
     case AS_CODED_IQ3_XXS:
-        decode_iq3_xxs(from, x);
+        decode_runs(type, from, x);
         break;
     case AS_CODED_IQ3_S:
         decode_iq3_s(from, x);
@@ -300,4 +316,142 @@ void as_coded_recode(as_coded type, const void *src, size_t n, void *out) {
         }
         to += as_wtype_size(held, block);
     }
+}
+
+// --- on the way into a product ------------------------------------------------------------------
+
+// A byte a weight: its integer, which is above zero, so that signs can be put on all eight at once;
+// of IQ1, 17 more, so that all eight can be moved up or down.
+void as_coded_table(as_coded type, uint64_t *table) {
+    size_t count;
+    bool halves = type == AS_CODED_IQ3_XXS || type == AS_CODED_IQ3_S;
+    if (as_coded_held(type) != AS_W_F32 && !halves) return;
+    const uint16_t *grid = grid_of(type, &count);
+    for (size_t e = 0; e < count; e++) {
+        table[e] = 0;
+        for (size_t i = 0; i < (halves ? RUN / 2 : RUN); i++)
+            table[e] |= (uint64_t)(value_of(type, grid[e], i) + (is_iq1(type) ? 17 : 0)) << 8 * i;
+    }
+}
+
+// Byte i is all ones where bit i is set.
+static inline uint64_t spread_signs(unsigned signs) {
+    uint64_t bits = (signs * 0x0101010101010101u & 0x8040201008040201u) + 0x7f7f7f7f7f7f7f7fu;
+    return (bits >> 7 & 0x0101010101010101u) * 0xff;
+}
+
+static inline __attribute__((always_inline)) void
+block_into_panel(as_coded type, const uint64_t *table, const unsigned char *from, float *out) {
+    const float d = scale_of(type, from);
+    for (size_t i = 0; i < PARTS * RUNS; i++, out += RUN * AS_PANEL) {
+        const run r = run_of(type, from, d, i);
+        uint64_t all = table[r.first];
+        int8_t v[RUN];
+        float x[RUN];
+        if (type == AS_CODED_IQ3_XXS) all |= table[r.second] << 32;
+        if (is_iq1(type)) {
+            all -= r.signs * 0x0202020202020202u;
+        } else {
+            uint64_t mask = spread_signs(r.signs);
+            all = (all ^ mask) + (mask & 0x0101010101010101u);
+        }
+        memcpy(v, &all, sizeof v);
+        for (size_t k = 0; k < RUN; k++)
+            x[k] = r.scale * (is_iq1(type) ? (float)(v[k] - 16) * 0.125f : (float)v[k]);
+        for (size_t k = 0; k < RUN; k++) out[k * AS_PANEL] = x[k];
+    }
+}
+
+// The codes of 256 weights of row r into planes (blocks.h): four bits, and with `high` two more.
+static inline __attribute__((always_inline)) void put_codes(const uint64_t *codes, bool high,
+                                                            size_t r, uint8_t *planes) {
+    for (size_t part = 0; part < PARTS; part++, codes += RUNS) {
+        uint32_t c[FOURS], word;
+        memcpy(c, codes, sizeof c);
+        for (size_t v = 0; v < 4; v++, planes += PLANE) {
+            word = (c[v] & 0x0f0f0f0fu) | (c[v + 4] & 0x0f0f0f0fu) << 4;
+            memcpy(planes + 4 * r, &word, sizeof word);
+        }
+        for (size_t v = 0; high && v < 2; v++, planes += PLANE) {
+            word = 0;
+            for (size_t i = 0; i < 4; i++) word |= (c[4 * v + i] >> 4 & 0x03030303u) << 2 * i;
+            memcpy(planes + 4 * r, &word, sizeof word);
+        }
+    }
+}
+
+// IQ3_S as Q6_K: codes are 32 plus or minus the table's.
+static void put_iq3_s(const uint64_t *table, const unsigned char *from, size_t r, uint8_t *planes,
+                      uint8_t *beside) {
+    uint64_t codes[PARTS * RUNS], middle = 0x2020202020202020u;
+    for (size_t i = 0; i < PARTS * RUNS; i++) {
+        const unsigned char *entries = from + 2 + 2 * i;
+        unsigned ninth = (unsigned)from[66 + i / RUNS] >> 2 * (i % RUNS);
+        uint64_t v = table[entries[0] | (ninth & 1) << 8];
+        v |= table[entries[1] | (ninth >> 1 & 1) << 8] << 32;
+        uint64_t mask = spread_signs(from[74 + i]);
+        codes[i] = ((middle + v) & ~mask) | ((middle - v) & mask);
+    }
+    put_codes(codes, true, r, planes);
+    memcpy(beside + 2 * r, from, 2);
+    beside += 2 * AS_PANEL;
+    for (size_t g = 0; g < GROUPS; g++)
+        beside[g * AS_PANEL + r] = (uint8_t)(1 + 2 * (from[106 + g / 4] >> g / 2 % 2 * 4 & 15));
+}
+
+// TQ as eight blocks of Q4_0 that share d.
+static void put_tq(as_coded type, const unsigned char *from, size_t r, uint8_t *planes,
+                   uint8_t *beside) {
+    int8_t v[SUPER];
+    uint64_t codes[SUPER / RUN];
+    uint16_t d = take_thirds_of(type, from, v);
+    for (size_t i = 0; i < SUPER; i++) v[i] = (int8_t)(v[i] + 8);
+    memcpy(codes, v, sizeof codes);
+    put_codes(codes, false, r, planes);
+    for (size_t p = 0; p < PARTS; p++) memcpy(beside + (p * AS_PANEL + r) * 2, &d, sizeof d);
+}
+
+#define EACH_TYPE(type)                                                                            \
+    case type:                                                                                     \
+        for (size_t k = 0; k < blocks; k++)                                                        \
+            for (size_t r = 0; r < out->rows; r++)                                                 \
+                block_into_panel(type, table, from + r * row_size + k * size,                      \
+                                 (float *)out->values + k * SUPER * AS_PANEL + r);                 \
+        return true
+
+bool as_coded_panel(as_coded type, const uint64_t *table, const void *src, size_t row_size,
+                    const as_matrix *out) {
+    const unsigned char *from = src;
+    size_t size = as_coded_size(type), blocks = out->cols / SUPER;
+    size_t values = as_matrix_values_size(out->type, AS_PANEL, out->cols);
+    size_t scales = as_matrix_scales_size(out->type, AS_PANEL, out->cols);
+    if (out->rows < AS_PANEL) {
+        memset(out->values, 0, values);
+        if (scales) memset(out->scales, 0, scales);
+    }
+    switch (type) {
+        EACH_TYPE(AS_CODED_IQ1_S);
+        EACH_TYPE(AS_CODED_IQ1_M);
+        EACH_TYPE(AS_CODED_IQ2_XXS);
+        EACH_TYPE(AS_CODED_IQ2_XS);
+        EACH_TYPE(AS_CODED_IQ2_S);
+        EACH_TYPE(AS_CODED_IQ3_XXS);
+    case AS_CODED_IQ3_S:
+    case AS_CODED_TQ1_0:
+    case AS_CODED_TQ2_0:
+        for (size_t i = 0; i < blocks * out->rows; i++) {
+            size_t k = i / out->rows, r = i % out->rows;
+            const unsigned char *block = from + r * row_size + k * size;
+            uint8_t *planes = (uint8_t *)out->values + k * (values / blocks);
+            uint8_t *beside = (uint8_t *)out->scales + k * (scales / blocks);
+            if (type == AS_CODED_IQ3_S)
+                put_iq3_s(table, block, r, planes, beside);
+            else
+                put_tq(type, block, r, planes, beside);
+        }
+        return true;
+    case AS_CODED_NVFP4:
+        break;
+    }
+    return false;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// coded.h - tensor types that are read but not computed with: at load they become a type of
-// kernels.h that holds every weight exactly. No I/O, no allocation, no errors; any thread.
+// coded.h - tensor types that are read but not computed with: at load, or on the way into a
+// product, they become a type of kernels.h that holds every weight exactly. No I/O, no allocation,
+// no errors; any thread.
 #ifndef AS_CODED_H
 #define AS_CODED_H
 
@@ -32,5 +33,13 @@ as_wtype as_coded_held(as_coded type);
 // the type that holds them. `src` needs no alignment.
 void as_coded_decode(as_coded type, const void *src, size_t n, float *x);
 void as_coded_recode(as_coded type, const void *src, size_t n, void *out);
+
+// The same for out->rows <= 16 rows that lie row_size bytes apart, as one packed panel, but faster.
+// False for a type that has no such way. `table` is what as_coded_table makes for the type, once
+// for many panels.
+enum { AS_CODED_TABLE = 2048 };
+void as_coded_table(as_coded type, uint64_t *table);
+bool as_coded_panel(as_coded type, const uint64_t *table, const void *src, size_t row_size,
+                    const as_matrix *out);
 
 #endif

@@ -57,6 +57,8 @@ typedef struct as_matrix {
     size_t rows, cols; // cols is a multiple of as_wtype_block(type)
     void *values;      // 64-byte aligned
     void *scales;      // 64-byte aligned; of quantized types only
+    unsigned coded; // 0; or 1 + an as_coded (coded.h): values are rows as the file has them, in a
+                    // type that `type` holds exactly. For as_matrix_multiply and _row alone
 } as_matrix;
 
 // A batch of activation rows x[count][cols], and the form that products with quantized weights take
@@ -209,6 +211,16 @@ void as_kv_put(as_kv kv, size_t width, void *head, size_t slot, const float *key
 // Packs rows in the file's layout into w, whose type, rows, cols, values and scales are set. `src`
 // needs no alignment.
 void as_matrix_pack(as_matrix *w, const void *src);
+
+size_t as_matrix_size(const as_matrix *w); // bytes of its values and scales
+
+// The product of w, whatever its type, as the function of the table for it has it: x[count][cols],
+// or `rows` where w->type is quantized. `scratch` is as_matrix_scratch_size(w) bytes, 64-byte
+// aligned.
+size_t as_matrix_scratch_size(const as_matrix *w); // 0 unless w is coded
+void as_matrix_multiply(const as_kernels *kernels, const as_matrix *w, size_t panel_begin,
+                        size_t panel_end, const float *x, const as_qrows *rows, size_t count,
+                        float *y, size_t y_stride, void *scratch);
 
 // Row `row` of a packed matrix, as as_wtype_decode has it: x[cols]. For embeddings.
 void as_matrix_row(const as_matrix *w, size_t row, float *x);

@@ -224,6 +224,8 @@ static void put_targets(as_buf *out) {
         "  device=D       cpu, or cuda:0 and so on: an NVIDIA GPU, with the same results to the "
         "bit\n"
         "                 (kv f32 and f16). threads then are batches under way side by side (2)\n"
+        "  loading        what it cost for a file of 64 MiB or more is kept and checked in\n"
+        "                 $XDG_CACHE_HOME/assay or ~/.cache/assay, at most 8 GiB in all\n"
         "  latency        counts from when the engine begins with a case, others beside it\n"
         "\npresets (assay targets): NAME:MODEL, or NAME:URL#MODEL for another address, with the "
         "keys of\n"

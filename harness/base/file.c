@@ -9,9 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-static as_rc open_regular(const char *path, int *fd_out, size_t *size_out, as_err *err) {
+static as_rc open_described(const char *path, int *fd_out, struct stat *out, as_err *err) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return as_fail(err, AS_INVALID, "cannot read '%s': %s", path, strerror(errno));
     struct stat info;
@@ -22,26 +23,68 @@ static as_rc open_regular(const char *path, int *fd_out, size_t *size_out, as_er
                        directory ? "it is a directory" : "not a regular file");
     }
     *fd_out = fd;
-    *size_out = (size_t)info.st_size;
+    *out = info;
     return AS_OK;
+}
+
+static as_rc open_regular(const char *path, int *fd_out, size_t *size_out, as_err *err) {
+    struct stat info;
+    as_rc rc = open_described(path, fd_out, &info, err);
+    if (!rc) *size_out = (size_t)info.st_size;
+    return rc;
+}
+
+static int64_t ns_of(struct timespec time) {
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// A clock of files is coarse: what is written to just now may be written to again unseen.
+static void describe(const struct stat *info, as_mapped *out) {
+    const int64_t settled_ns = 2000000000;
+    struct timespec now;
+    int64_t modified = ns_of(info->st_mtim), changed = ns_of(info->st_ctim);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (modified > ns_of(now) - settled_ns || changed > ns_of(now) - settled_ns) return;
+    out->device = (uint64_t)info->st_dev;
+    out->inode = (uint64_t)info->st_ino;
+    out->modified_ns = modified;
+    out->changed_ns = changed;
 }
 
 as_rc as_file_map(const char *path, as_mapped *out, as_err *err) {
     int fd;
-    size_t size;
-    if (open_regular(path, &fd, &size, err)) return AS_INVALID;
+    struct stat info;
+    if (open_described(path, &fd, &info, err)) return AS_INVALID;
+    size_t size = (size_t)info.st_size;
     void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
     int why = errno;
     close(fd);
     if (bytes == MAP_FAILED)
         return as_fail(err, AS_INVALID, "cannot map '%s': %s", path, strerror(why));
-    *out = (as_mapped){bytes, size};
+    *out = (as_mapped){.bytes = bytes, .size = size};
+    describe(&info, out);
     return AS_OK;
 }
 
 void as_file_unmap(as_mapped *map) {
     if (map->bytes) munmap((void *)(uintptr_t)map->bytes, map->size);
     *map = (as_mapped){0};
+}
+
+void as_file_forget(const void *bytes, size_t size) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = (uintptr_t)bytes / page * page;
+    if (size) (void)madvise((void *)begin, (uintptr_t)bytes + size - begin, MADV_DONTNEED);
+}
+
+void *as_file_pages(size_t size) {
+    void *pages =
+        mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? as_mem_new(SIZE_MAX) : pages; // which says so and ends
+}
+
+void as_file_pages_free(void *pages, size_t size) {
+    if (pages) munmap(pages, size ? size : 1);
 }
 
 // Reads until `size` bytes or the end of the file; returns how many, or -1.

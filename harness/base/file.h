@@ -11,11 +11,23 @@
 typedef struct as_mapped {
     const unsigned char *bytes; // NULL for an empty file
     size_t size;
+    // Which file it is, in which state: two maps with the same numbers hold the same bytes, unless
+    // it was written to within two seconds of being mapped; then they are zeros.
+    uint64_t device, inode;
+    int64_t modified_ns, changed_ns; // since 1970
 } as_mapped;
 
 // Maps a regular file for reading.
 as_rc as_file_map(const char *path, as_mapped *out, as_err *err) AS_MUST_USE;
 void as_file_unmap(as_mapped *map);
+
+// Says that part of a map will not be read for now, so that its pages need not stay in memory. Only
+// for what as_file_map has mapped: from anything else it takes the content.
+void as_file_forget(const void *bytes, size_t size);
+
+// Zeros in whole pages, which other things may be mapped over. Never NULL.
+void *as_file_pages(size_t size);
+void as_file_pages_free(void *pages, size_t size); // NULL, too
 
 // The whole file, in the arena; refuses more than `size_max` bytes.
 as_rc as_file_read(as_arena *arena, const char *path, size_t size_max, as_str *out,

@@ -17,6 +17,7 @@ typedef struct desk {
     float *queries; // [TILE][head_width], scaled
     float *scores;  // [TILE][rows]
     float *mixed;   // [TILE][head_room]
+    void *scratch;  // of as_matrix_multiply
 } desk;
 
 struct as_encoder {
@@ -91,6 +92,7 @@ static void lay_out(as_encoder *e, layout *l, size_t rows) {
         desk d = {.keys = floats(l, panels, p->head_width),
                   .values = floats(l, rows, e->head_room),
                   .queries = floats(l, TILE, p->head_width),
+                  .scratch = part(l, e->model->weights.scratch_size, 1),
                   .scores = floats(l, TILE, panels),
                   .mixed = floats(l, TILE, e->head_room)};
         if (desks) desks[i] = d;
@@ -150,14 +152,8 @@ static void multiply(as_encoder *e, const as_matrix *w, const float *x, float *y
     share((w->rows + AS_PANEL - 1) / AS_PANEL, index, members, &begin, &end);
     as_qrows rows = e->quantized;
     rows.cols = w->cols;
-    if (as_wtype_quantized(w->type))
-        kernels->matmul_quant(w, begin, end, &rows, e->count, y, w->rows);
-    else if (w->type == AS_W_F16)
-        kernels->matmul_f16(w, begin, end, x, w->cols, e->count, y, w->rows);
-    else if (w->type == AS_W_BF16)
-        kernels->matmul_bf16(w, begin, end, x, w->cols, e->count, y, w->rows);
-    else
-        kernels->matmul_f32(w, begin, end, x, w->cols, e->count, y, w->rows);
+    as_matrix_multiply(kernels, w, begin, end, x, &rows, e->count, y, w->rows,
+                       e->desks[index].scratch);
 }
 
 static void add_bias(const as_encoder *e, float *row, const float *bias, size_t n) {

@@ -84,6 +84,7 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
                      .scores = floats(l, AS_TILE, f->score_stride),
                      .mixed = floats(l, AS_TILE, f->room),
                      .pieces = part(l, f->device->context + 1, sizeof *t.pieces),
+                     .scratch = part(l, f->model->weights.scratch_size, 1),
                      .low = floats(l, f->chunk, f->model->weights.rank_max),
                      .added = floats(l, f->model->weights.rank_max ? f->chunk : 0, AS_PANEL)};
         if (tiles) tiles[i] = t;
@@ -196,22 +197,15 @@ void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size
     as_forward_share((w->rows + AS_PANEL - 1) / AS_PANEL, index, members, &begin, &end);
     x += from * w->cols;
     y += from * w->rows;
-    if (as_wtype_quantized(w->type)) {
-        size_t at = from * (w->cols / AS_QBLOCK);
-        as_qrows rows = {.q = f->quantized.q + from * w->cols,
-                         .d = f->quantized.d + at,
-                         .sums = f->quantized.sums + at,
-                         .offsets = f->quantized.offsets + at,
-                         .halves = f->quantized.halves + 2 * at,
-                         .cols = w->cols};
-        kernels->matmul_quant(w, begin, end, &rows, count, y, w->rows);
-    } else if (w->type == AS_W_F16) {
-        kernels->matmul_f16(w, begin, end, x, w->cols, count, y, w->rows);
-    } else if (w->type == AS_W_BF16) {
-        kernels->matmul_bf16(w, begin, end, x, w->cols, count, y, w->rows);
-    } else {
-        kernels->matmul_f32(w, begin, end, x, w->cols, count, y, w->rows);
-    }
+    size_t at = from * (w->cols / AS_QBLOCK);
+    as_qrows rows = {.q = f->quantized.q + from * w->cols,
+                     .d = f->quantized.d + at,
+                     .sums = f->quantized.sums + at,
+                     .offsets = f->quantized.offsets + at,
+                     .halves = f->quantized.halves + 2 * at,
+                     .cols = w->cols};
+    as_matrix_multiply(kernels, w, begin, end, x, &rows, count, y, w->rows,
+                       f->tiles[index].scratch);
 }
 
 // Adds what an adapter makes of x to this member's panels of y. Every member works out a x alone:

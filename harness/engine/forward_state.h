@@ -24,6 +24,7 @@ typedef struct as_tile {
     float *scores;    // [TILE][score_stride]
     float *mixed;     // [TILE][room]
     as_piece *pieces; // [context + 1] of what a row sees
+    void *scratch;    // of as_matrix_multiply
     float *low;       // [rows][rank] an adapter's a x
     float *added;     // [rows][16] a panel of its b (a x)
 } as_tile;

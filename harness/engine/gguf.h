@@ -67,6 +67,7 @@ typedef struct as_gguf {
     char *path;
     uint32_t version;
     size_t file_size; // bytes
+    bool mapped;      // the bytes are those of mapped files
     as_gguf_value *values;
     size_t value_count;
     as_gguf_tensor *tensors;

@@ -5,8 +5,7 @@
 
 #include "harness/base/sha256.h"
 #include "harness/base/utf8.h"
-#include "harness/engine/quantize.h"
-#include "harness/engine/shards.h"
+#include "harness/engine/load/sources.h"
 
 static as_rc select_kernels(const as_model_options *options, const as_kernels **out, as_err *err) {
     const char *cpu = options ? options->cpu : NULL;
@@ -65,7 +64,7 @@ static as_rc fill_info(as_model *model, const as_gguf *file, as_str sha256, as_e
 
 // From checked files: the model's and, unless it is NULL, the adapter's.
 static as_rc build(const as_gguf *file, const as_gguf *adapter, as_str sha256,
-                   const as_model_options *options, as_model **out, as_err *err) {
+                   const as_model_options *options, const char *kept, as_model **out, as_err *err) {
     as_model *model = as_mem_new(sizeof *model);
     as_lora lora = {0};
     as_rc rc = select_kernels(options, &model->kernels, err);
@@ -74,7 +73,7 @@ static as_rc build(const as_gguf *file, const as_gguf *adapter, as_str sha256,
     if (!rc) rc = as_vocab_load(&model->vocab, file, err);
     if (!rc)
         rc = as_weights_load(&model->weights, file, adapter ? &lora : NULL, &model->hparams,
-                             model->vocab.count, err);
+                             model->vocab.count, options && options->decoded, kept, err);
     if (!rc) rc = fill_info(model, file, sha256, err);
     as_lora_free(&lora);
     if (rc)
@@ -90,47 +89,20 @@ as_rc as_model_read(const char *path, const as_mapped *map, const as_model_optio
     as_arena arena = {0};
     as_rc rc = as_gguf_read(&file, path, map->bytes, map->size, err);
     as_str sha256 = as_sha256_of(&arena, (as_str){(const char *)map->bytes, map->size});
-    if (!rc) rc = build(&file, NULL, sha256, options, out, err);
+    if (!rc) rc = build(&file, NULL, sha256, options, NULL, out, err);
     as_gguf_free(&file);
     as_arena_free(&arena);
     return rc;
 }
 
-// The model's file as if it had been quantized before; `bytes` holds what *out points into.
-static as_rc quantize(const as_gguf *file, const char *type_name, as_gguf *out, as_buf *bytes,
-                      as_err *err) {
-    const as_recipe *recipe = NULL;
-    as_rc rc = as_recipe_find(as_str_of(type_name), &recipe, err);
-    if (!rc) rc = as_quantize_file(file, recipe, bytes, err);
-    if (rc) return rc;
-    return as_gguf_read(out, file->path, (const unsigned char *)bytes->ptr, bytes->len, err);
-}
-
 as_rc as_model_open(const char *path, const as_model_options *options, as_model **out,
                     as_err *err) {
-    const char *lora = options ? options->lora : NULL, *quant = options ? options->quant : NULL;
-    as_shards parts = {0}, adapter = {0};
-    as_gguf quantized = {0};
-    as_buf bytes = {0};
-    as_rc rc = as_shards_open(&parts, path, err);
-    if (!rc && lora) rc = as_shards_open(&adapter, lora, err);
-    if (!rc && quant) rc = quantize(&parts.file, quant, &quantized, &bytes, err);
-    as_sha256 sha;
-    char hex[65] = "";
-    as_sha256_init(&sha);
-    if (!rc && quant) as_sha256_add(&sha, bytes.ptr, bytes.len);
-    for (size_t i = 0; !rc && !quant && i < parts.count; i++)
-        as_sha256_add(&sha, parts.maps[i].bytes, parts.maps[i].size);
-    for (size_t i = 0; !rc && i < adapter.count; i++)
-        as_sha256_add(&sha, adapter.maps[i].bytes, adapter.maps[i].size);
-    as_sha256_hex(&sha, hex);
-    if (!rc)
-        rc = build(quant ? &quantized : &parts.file, lora ? &adapter.file : NULL, as_str_of(hex),
-                   options, out, err);
-    as_gguf_free(&quantized);
-    as_buf_free(&bytes);
-    as_shards_close(&parts);
-    as_shards_close(&adapter);
+    as_sources sources;
+    as_rc rc = as_sources_open(&sources, path, options, err);
+    if (rc) return rc;
+    rc = build(sources.model, sources.lora, as_str_of(sources.sha256), options, sources.kept, out,
+               err);
+    as_sources_close(&sources);
     return rc;
 }
 

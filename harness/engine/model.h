@@ -57,13 +57,18 @@ typedef enum as_rates {
     AS_RATES_COUNT
 } as_rates;
 
+typedef struct as_keeper as_keeper; // who puts packed matrices into the cache
+
 typedef struct as_weights {
-    void *memory;               // one block that holds everything below,
-    const unsigned char *start; // from here on, 64-byte aligned,
+    void *memory;               // whole pages that hold everything below,
+    const unsigned char *start; // from here on,
     size_t size;                // so many bytes
+    as_keeper *keeper;          // NULL when there is nothing to keep
     as_matrix embedding;        // [vocabulary][width]
     as_low_rank output_delta;
     size_t rank_max;          // of all deltas
+    size_t scratch_size;      // the most that a product needs: as_matrix_scratch_size
+    bool coded;               // some matrices are as the file has them: as_matrix.coded
     as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
     const float *output_norm; // [width]
     as_matrix positions;      // [context_length][width] of an encoder that has `places`
@@ -89,10 +94,16 @@ struct as_model {
 as_rc as_model_read(const char *path, const as_mapped *map, const as_model_options *options,
                     as_model **out, as_err *err) AS_MUST_USE;
 
+// Of what as_weights_load lays out: one more whenever its order or a packed type's layout changes.
+enum { AS_PACKED_VERSION = 1 };
+
 // Checks every tensor's type and shape, refuses what it does not know, and packs. `lora` may be
-// NULL.
+// NULL. `kept` is the name under which the packed matrices of this very file are in the cache, or
+// are put there; NULL to pack them in any case. With `decoded`, matrices of types that are only
+// decoded are packed too, as the type that holds them.
 as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_lora *lora,
-                      const as_hparams *hparams, size_t vocabulary, as_err *err) AS_MUST_USE;
+                      const as_hparams *hparams, size_t vocabulary, bool decoded, const char *kept,
+                      as_err *err) AS_MUST_USE;
 void as_weights_free(as_weights *weights); // also for zeroed ones
 
 #endif

@@ -9,7 +9,9 @@ enum { PARTS_MAX = 1000 };
 
 static as_rc read_part(as_mapped *map, as_gguf *file, const char *path, as_err *err) {
     as_rc rc = as_file_map(path, map, err);
-    return rc ? rc : as_gguf_read(file, path, map->bytes, map->size, err);
+    if (!rc) rc = as_gguf_read(file, path, map->bytes, map->size, err);
+    if (!rc) file->mapped = true;
+    return rc;
 }
 
 // The two numbers that a part says of itself: which one, from 0, and of how many.

@@ -35,9 +35,9 @@ bool as_tensor_wtype(uint32_t type, as_wtype *out) {
     return true;
 }
 
-bool as_tensor_is_coded(uint32_t type) {
+unsigned as_tensor_coded(uint32_t type) {
     size_t at;
-    return find(coded_numbers, AS_CODED_TYPES, type, &at);
+    return find(coded_numbers, AS_CODED_TYPES, type, &at) ? 1 + (unsigned)at : 0;
 }
 
 uint32_t as_tensor_type_of(as_wtype type) {

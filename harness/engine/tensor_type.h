@@ -11,7 +11,7 @@
 // The type that the kernels compute with: the tensor's own, or for types that are only decoded
 // (coded.h) one that holds every weight exactly. False for a type that is not read.
 bool as_tensor_wtype(uint32_t type, as_wtype *out);
-bool as_tensor_is_coded(uint32_t type);    // only decoded
+unsigned as_tensor_coded(uint32_t type);   // as_matrix.coded: 0 unless it is only decoded
 uint32_t as_tensor_type_of(as_wtype type); // the inverse of as_tensor_wtype, for its own types
 const char *as_tensor_wtype_names(void);   // all of them, for messages
 

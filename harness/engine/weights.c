@@ -1,33 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 // weights.c - tensors of the file into packed matrices (the second half of model.h).
 //
-// Everything is visited twice: once to check shapes and add up sizes, once to fill the one block
-// of memory that holds it all.
+// Everything is visited twice: once to check shapes and add up sizes, once to lay it out in the one
+// block of memory that holds it all. Packed matrices stand at its front: they are packed last, all
+// at once, or come from the cache.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/cache.h"
+#include "harness/base/file.h"
+#include "harness/base/thread.h"
+#include "harness/engine/load/packing.h"
 #include "harness/engine/model.h"
 #include "harness/engine/tensor_type.h"
 
-enum { ALIGNMENT = 64 };
+enum {
+    ALIGNMENT = 64,
+    PAGE = 65536,                // what is laid over memory from the cache ends at a multiple of it
+    THREADS_MAX = 16,            // that pack
+    PACKED_PER_THREAD = 4 << 20, // bytes: a thread for less is not worth its while
+};
 
 typedef struct loader {
     const as_gguf *file;
     const as_lora *lora; // NULL without an adapter
     as_weights *weights;
-    unsigned char *memory; // NULL on the first visit
-    size_t used;           // bytes
-    bool *known;           // [tensor_count] tensors that belong to the model
-    size_t layer;          // SIZE_MAX outside the layers
-    size_t experts_used;   // of a mixture, for one token
+    unsigned char *memory;      // NULL on the first visit
+    size_t used, packed, front; // bytes: of all but packed matrices, of those, of the front
+    as_packing packing;
+    bool *known;         // [tensor_count] tensors that belong to the model
+    size_t layer;        // SIZE_MAX outside the layers
+    size_t experts_used; // of a mixture, for one token
+    bool decoded;        // pack what is only decoded, too
     as_rc rc;
     as_err *err;
 } loader;
 
+static size_t round_up(size_t size, size_t to) {
+    return (size + to - 1) / to * to;
+}
+
 static void *reserve(loader *l, size_t size) {
-    void *at = l->memory ? l->memory + l->used : NULL;
-    l->used += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    void *at = l->memory ? l->memory + l->front + l->used : NULL;
+    l->used += round_up(size, ALIGNMENT);
+    return at;
+}
+
+static void *reserve_packed(loader *l, size_t size) {
+    void *at = l->memory ? l->memory + l->packed : NULL;
+    l->packed += round_up(size, ALIGNMENT);
     return at;
 }
 
@@ -89,24 +111,6 @@ static void load_vector(loader *l, const float **out, const char *name, size_t n
     load_values(l, out, name, n, 0, n, required);
 }
 
-// Rows of a type that is only decoded, panel by panel.
-static void pack_coded(const as_matrix *w, uint32_t type, const unsigned char *from,
-                       size_t row_size) {
-    size_t held = as_wtype_size(w->type, w->cols);
-    unsigned char *rows = as_mem_new(AS_PANEL * held);
-    for (size_t row = 0; row < w->rows; row += AS_PANEL) {
-        as_matrix panel = *w;
-        panel.rows = w->rows - row < AS_PANEL ? w->rows - row : AS_PANEL;
-        panel.values = (char *)w->values + as_matrix_values_size(w->type, row, w->cols);
-        if (w->scales)
-            panel.scales = (char *)w->scales + as_matrix_scales_size(w->type, row, w->cols);
-        for (size_t r = 0; r < panel.rows; r++)
-            as_tensor_recode(type, from + (row + r) * row_size, w->cols, rows + r * held);
-        as_matrix_pack(&panel, rows);
-    }
-    free(rows);
-}
-
 // `rows` rows from `first` on of a tensor, whatever its shape: rows lie one after the other.
 static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t first, size_t rows,
                  size_t cols) {
@@ -116,15 +120,14 @@ static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t
         return false;
     }
     *out = (as_matrix){.type = type, .rows = rows, .cols = cols};
-    out->values = reserve(l, as_matrix_values_size(type, rows, cols));
-    size_t scales_size = as_matrix_scales_size(type, rows, cols);
-    if (scales_size) out->scales = reserve(l, scales_size);
-    size_t row_size = tensor->size / (size_t)(tensor->elements / cols);
-    const unsigned char *from = tensor->bytes + first * row_size;
-    if (l->memory && as_tensor_is_coded(tensor->type))
-        pack_coded(out, tensor->type, from, row_size);
-    else if (l->memory)
-        as_matrix_pack(out, from);
+    if (!l->decoded) out->coded = as_tensor_coded(tensor->type);
+    size_t scratch_size = as_matrix_scratch_size(out), scales_size = 0;
+    if (out->coded) l->weights->coded = true;
+    if (scratch_size > l->weights->scratch_size) l->weights->scratch_size = scratch_size;
+    if (!out->coded) scales_size = as_matrix_scales_size(type, rows, cols);
+    out->values = reserve_packed(l, as_matrix_size(out) - scales_size);
+    if (scales_size) out->scales = reserve_packed(l, scales_size);
+    if (l->memory) as_packing_add(&l->packing, out, tensor, first);
     return true;
 }
 
@@ -158,8 +161,7 @@ static void load_delta(loader *l, as_low_rank *out, as_str name, size_t total, s
 static void count_product(loader *l, const as_matrix *w) {
     if (l->memory || l->rc) return;
     l->weights->product_parameters += (uint64_t)w->rows * w->cols;
-    l->weights->product_size += as_matrix_values_size(w->type, w->rows, w->cols) +
-                                as_matrix_scales_size(w->type, w->rows, w->cols);
+    l->weights->product_size += as_matrix_size(w);
 }
 
 // Part of a matrix: `rows` rows of `total` from `first` on. With `delta`, it may be adapted.
@@ -374,10 +376,56 @@ static void refuse_unknown(loader *l) {
     }
 }
 
+struct as_keeper {
+    as_thread *thread;
+    char *name;
+    const void *bytes;
+    size_t size;
+};
+
+static void keep(void *context) {
+    as_keeper *keeper = context;
+    as_cache_keep(keeper->name, keeper->bytes, keeper->size);
+}
+
+// Puts the packed matrices into the cache while the model is already at work: a disk takes longer
+// for them than all the rest of loading.
+static void start_keeping(as_weights *weights, const char *name, size_t size) {
+    as_keeper *keeper = as_mem_new(sizeof *keeper);
+    as_err unused;
+    *keeper = (as_keeper){.name = as_mem_new(strlen(name) + 1), .bytes = weights->start};
+    keeper->size = size;
+    memcpy(keeper->name, name, strlen(name));
+    if (as_thread_start(keep, keeper, &keeper->thread, &unused)) keeper->thread = NULL;
+    weights->keeper = keeper;
+}
+
+static void end_keeping(as_keeper *keeper) {
+    if (!keeper) return;
+    if (keeper->thread) as_thread_join(keeper->thread);
+    free(keeper->name);
+    free(keeper);
+}
+
+// The packed matrices, from the cache or from the file.
+static void fill_packed(loader *l, const char *kept) {
+    size_t threads = as_thread_cpus(), most = l->packed / PACKED_PER_THREAD + 1;
+    if (threads > most) threads = most;
+    if (threads > THREADS_MAX) threads = THREADS_MAX;
+    // Around each norm that was read, the system has brought in its neighbours.
+    for (size_t i = 0; l->file->mapped && i < l->file->tensor_count; i++)
+        as_file_forget(l->file->tensors[i].bytes, l->file->tensors[i].size);
+    if (kept && as_cache_lay(kept, l->memory, l->packed, threads)) return;
+    l->packing.forget = l->file->mapped;
+    as_packing_run(&l->packing, threads);
+    if (kept) start_keeping(l->weights, kept, l->packed);
+}
+
 as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_lora *lora,
-                      const as_hparams *hparams, size_t vocabulary, as_err *err) {
+                      const as_hparams *hparams, size_t vocabulary, bool decoded, const char *kept,
+                      as_err *err) {
     as_weights weights = {0};
-    loader l = {.file = file, .lora = lora, .weights = &weights, .err = err};
+    loader l = {.file = file, .lora = lora, .weights = &weights, .decoded = decoded, .err = err};
     l.known = as_mem_new(file->tensor_count * sizeof *l.known);
     visit(&l, hparams, vocabulary);
     refuse_unknown(&l);
@@ -385,15 +433,15 @@ as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_lora *lora,
     free(l.known);
     if (l.rc) return l.rc;
 
-    weights.memory = as_mem_new(l.used + ALIGNMENT);
-    uintptr_t start = (uintptr_t)weights.memory;
-    l.memory = (unsigned char *)weights.memory + (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
-    weights.start = l.memory;
-    weights.size = l.used;
-    l.used = 0;
+    l.front = round_up(l.packed, PAGE);
+    weights.size = l.front + l.used;
+    weights.start = weights.memory = l.memory = as_file_pages(weights.size);
+    l.used = l.packed = 0;
     l.known = as_mem_new(file->tensor_count * sizeof *l.known);
     visit(&l, hparams, vocabulary);
     free(l.known);
+    if (!l.rc) fill_packed(&l, kept);
+    as_packing_free(&l.packing);
     if (l.rc)
         as_weights_free(&weights);
     else
@@ -402,6 +450,7 @@ as_rc as_weights_load(as_weights *out, const as_gguf *file, const as_lora *lora,
 }
 
 void as_weights_free(as_weights *weights) {
-    free(weights->memory);
+    end_keeping(weights->keeper);
+    as_file_pages_free(weights->memory, weights->size);
     *weights = (as_weights){0};
 }

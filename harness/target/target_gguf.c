@@ -100,7 +100,8 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
     t->pooling = as_str_copy(&t->arena, as_target_uri_value(uri, "pooling", AS_STR("")));
     as_str lora = as_target_uri_value(uri, "lora", (as_str){NULL, 0});
     as_str quant = as_str_copy(&t->arena, as_target_uri_value(uri, "quant", AS_STR("")));
-    as_model_options options = {.cpu = cpu.ptr, .quant = quant.len ? quant.ptr : NULL};
+    as_model_options options = {
+        .cpu = cpu.ptr, .quant = quant.len ? quant.ptr : NULL, .decoded = !cpu_only};
     if (lora.len) options.lora = as_path_join(&t->arena, base_dir, lora).ptr;
     as_str path = as_path_join(&t->arena, base_dir, uri->rest);
     if (as_ollama_store_names(uri->rest)) {

@@ -79,27 +79,54 @@ INLINE void tile_keys(as_kv kv, bool whole, size_t width, const as_piece *p, siz
     }
 }
 
-// All rows against `group` pieces (4 or 1).
+// As many pieces, or panels of values, as `rows` rows have accumulators for.
+INLINE size_t beside(size_t rows, size_t group) {
+    const size_t all = TILE_ROWS * TILE_PANELS;
+    return 4 * rows <= all ? group : 2 * rows <= all ? MIN(group, 2) : 1;
+}
+
+// `rows` rows against `group` pieces (4 or 1).
+INLINE void row_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t group,
+                     const float *q, size_t rows, float *scores, size_t stride) {
+    const size_t wide = beside(rows, group);
+    for (size_t i = 0; i < group; i += wide)
+        tile_keys(kv, whole, width, p + i, wide, q, rows, scores, stride);
+}
+
+// All rows.
 INLINE void group_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t group,
                        const float *q, size_t count, float *scores, size_t stride) {
-    const size_t wide = MIN(group, TILE_PANELS), two = MIN(group, 2);
-    size_t m = 0;
-    for (; count - m >= TILE_ROWS; m += TILE_ROWS)
-        for (size_t i = 0; i < group; i += wide)
-            tile_keys(kv, whole, width, p + i, wide, q + m * width, TILE_ROWS, scores + m * stride,
-                      stride);
-    if (count - m >= 4) {
-        for (size_t i = 0; i < group; i += wide)
-            tile_keys(kv, whole, width, p + i, wide, q + m * width, 4, scores + m * stride, stride);
-        m += 4;
+    while (count) {
+        const size_t rows = count >= TILE_ROWS ? TILE_ROWS : MIN(count, 4);
+        if (rows == TILE_ROWS)
+            row_keys(kv, whole, width, p, group, q, TILE_ROWS, scores, stride);
+        else if (rows == 4)
+            row_keys(kv, whole, width, p, group, q, 4, scores, stride);
+        else if (rows == 3)
+            row_keys(kv, whole, width, p, group, q, 3, scores, stride);
+        else if (rows == 2)
+            row_keys(kv, whole, width, p, group, q, 2, scores, stride);
+        else
+            row_keys(kv, whole, width, p, group, q, 1, scores, stride);
+        q += rows * width;
+        scores += rows * stride;
+        count -= rows;
     }
-    if (count - m >= 2) {
-        for (size_t i = 0; i < group; i += two)
-            tile_keys(kv, whole, width, p + i, two, q + m * width, 2, scores + m * stride, stride);
-        m += 2;
-    }
-    if (count - m >= 1)
-        tile_keys(kv, whole, width, p, group, q + m * width, 1, scores + m * stride, stride);
+}
+
+// A piece's keys, or its values, are a few KiB that no neighbour in memory announces: they are
+// asked for while those of earlier pieces are worked on.
+INLINE void ask_for(const uint8_t *from, size_t size) {
+    for (size_t at = 0; at < size; at += 64) __builtin_prefetch(from + at);
+}
+
+INLINE void ask_for_keys(as_kv kv, size_t width, const as_piece *p) {
+    ask_for((const uint8_t *)p->head, width * AS_PANEL * kv_unit(kv));
+}
+
+INLINE void ask_for_values(as_kv kv, size_t width, const as_piece *p) {
+    ask_for((const uint8_t *)p->head + kv_values_at(kv, width),
+            p->count * kv_room(width) * kv_unit(kv));
 }
 
 INLINE void all_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
@@ -107,6 +134,8 @@ INLINE void all_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piec
     for (size_t i = 0; i < piece_count;) {
         size_t whole = 0;
         while (whole < 4 && i + whole < piece_count && pieces[i + whole].count == AS_PANEL) whole++;
+        for (size_t next = i + 4; next < piece_count && next < i + 8; next++)
+            ask_for_keys(kv, width, &pieces[next]);
         if (whole == 4) {
             group_keys(kv, true, width, pieces + i, 4, q, count, scores, stride);
             i += 4;
@@ -116,6 +145,7 @@ INLINE void all_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piec
             group_keys(kv, false, width, pieces + i++, 1, q, count, scores, stride);
         }
     }
+    for (size_t i = 0; i < piece_count && i < 2; i++) ask_for_values(kv, width, &pieces[i]);
 }
 
 static void attend_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
@@ -140,7 +170,7 @@ INLINE v16 load_values(as_kv kv, size_t width, const uint8_t *values, const uint
 
 INLINE void tile_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
                         size_t panel, size_t panels, const float *weights, size_t stride,
-                        size_t rows, float *y, size_t y_stride) {
+                        size_t rows, bool ask, float *y, size_t y_stride) {
     v16 acc[TILE_ROWS * TILE_PANELS > 4 ? TILE_ROWS * TILE_PANELS : 4];
     UNROLL
     for (size_t m = 0; m < rows; m++) {
@@ -150,6 +180,7 @@ INLINE void tile_values(as_kv kv, size_t width, const as_piece *pieces, size_t p
     }
     for (const as_piece *p = pieces; p < pieces + piece_count; p++) {
         const uint8_t *head = p->head, *values = head + kv_values_at(kv, width);
+        if (ask && pieces + piece_count - p > 2) ask_for_values(kv, width, p + 2);
         const uint16_t *scales = NULL;
         if (kv == AS_KV_Q8_0)
             scales = (const uint16_t *)(const void *)(head + kv_value_scales_at(width));
@@ -172,31 +203,43 @@ INLINE void tile_values(as_kv kv, size_t width, const as_piece *pieces, size_t p
             v_store(y + m * y_stride + (panel + i) * AS_PANEL, acc[m * panels + i]);
 }
 
-// All rows, `group` panels of values (4 or 1).
+// `rows` rows, `group` panels of values (4 or 1).
+INLINE void row_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
+                       size_t panel, size_t group, const float *weights, size_t stride, size_t rows,
+                       bool ask, float *y, size_t y_stride) {
+    const size_t wide = beside(rows, group);
+    for (size_t i = 0; i < group; i += wide)
+        tile_values(kv, width, pieces, piece_count, panel + i, wide, weights, stride, rows,
+                    ask && i == 0, y, y_stride);
+}
+
+// All rows.
 INLINE void group_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
                          size_t panel, size_t group, const float *weights, size_t stride,
                          size_t count, float *y, size_t y_stride) {
-    const size_t wide = MIN(group, TILE_PANELS), two = MIN(group, 2);
-    size_t m = 0;
-    for (; count - m >= TILE_ROWS; m += TILE_ROWS)
-        for (size_t i = 0; i < group; i += wide)
-            tile_values(kv, width, pieces, piece_count, panel + i, wide, weights + m * stride,
-                        stride, TILE_ROWS, y + m * y_stride, y_stride);
-    if (count - m >= 4) {
-        for (size_t i = 0; i < group; i += wide)
-            tile_values(kv, width, pieces, piece_count, panel + i, wide, weights + m * stride,
-                        stride, 4, y + m * y_stride, y_stride);
-        m += 4;
+    bool ask = panel == 0;
+    while (count) {
+        const size_t rows = count >= TILE_ROWS ? TILE_ROWS : MIN(count, 4);
+        if (rows == TILE_ROWS)
+            row_values(kv, width, pieces, piece_count, panel, group, weights, stride, TILE_ROWS,
+                       ask, y, y_stride);
+        else if (rows == 4)
+            row_values(kv, width, pieces, piece_count, panel, group, weights, stride, 4, ask, y,
+                       y_stride);
+        else if (rows == 3)
+            row_values(kv, width, pieces, piece_count, panel, group, weights, stride, 3, ask, y,
+                       y_stride);
+        else if (rows == 2)
+            row_values(kv, width, pieces, piece_count, panel, group, weights, stride, 2, ask, y,
+                       y_stride);
+        else
+            row_values(kv, width, pieces, piece_count, panel, group, weights, stride, 1, ask, y,
+                       y_stride);
+        weights += rows * stride;
+        y += rows * y_stride;
+        count -= rows;
+        ask = false;
     }
-    if (count - m >= 2) {
-        for (size_t i = 0; i < group; i += two)
-            tile_values(kv, width, pieces, piece_count, panel + i, two, weights + m * stride,
-                        stride, 2, y + m * y_stride, y_stride);
-        m += 2;
-    }
-    if (count - m >= 1)
-        tile_values(kv, width, pieces, piece_count, panel, group, weights + m * stride, stride, 1,
-                    y + m * y_stride, y_stride);
 }
 
 INLINE void all_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,

@@ -131,8 +131,8 @@ static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
     put_text(o, out, "chat_template_sha256", chat.len ? as_sha256_of(o->arena, chat) : chat);
 }
 
-// What the weights of a type that is only decoded are in memory.
-static as_str held_as(uint32_t type) {
+// What the weights of a type that is only decoded are multiplied as.
+static as_str computed_as(uint32_t type) {
     as_wtype held;
     if (!as_tensor_wtype(type, &held)) return AS_STR("");
     return as_str_of(as_gguf_tensor_type_name(as_tensor_type_of(held)));
@@ -159,7 +159,7 @@ static void put_types(order *o, as_json *out, const as_gguf *file) {
         put_number(o, one, "tensors", count);
         put_number(o, one, "parameters", elements);
         put_number(o, one, "bytes", size);
-        if (as_tensor_is_coded(type)) put_text(o, one, "held_as", held_as(type));
+        if (as_tensor_coded(type)) put_text(o, one, "computed_as", computed_as(type));
         as_json_set(o->arena, types, as_gguf_tensor_type_name(type), one);
     }
     put_number(o, out, "parameters", (double)parameters);
@@ -265,7 +265,8 @@ static as_rc open_model(order *o, as_str spec, int64_t *context, int64_t *thread
     *device = as_target_uri_value(&parsed, "device", AS_STR("cpu"));
     as_str cpu = as_target_uri_value(&parsed, "cpu", AS_STR("auto"));
     as_str quant = as_target_uri_value(&parsed, "quant", AS_STR(""));
-    as_model_options options = {.cpu = as_str_copy(o->arena, cpu).ptr};
+    as_model_options options = {.cpu = as_str_copy(o->arena, cpu).ptr,
+                                .decoded = !as_str_is(*device, "cpu")};
     as_str lora = as_target_uri_value(&parsed, "lora", AS_STR(""));
     if (lora.len) options.lora = as_str_copy(o->arena, lora).ptr;
     if (quant.len) options.quant = as_str_copy(o->arena, quant).ptr;

@@ -8,6 +8,7 @@
 #include "harness/base/arena.h"
 #include "harness/base/clock.h"
 #include "harness/base/thread.h"
+#include "harness/engine/model.h"
 #ifdef AS_KERNELS_X86
 #include "kernels/x86/ceiling.h"
 #endif
@@ -33,12 +34,18 @@ static double seconds_since(uint64_t start_ns) {
 
 // --- the machine ---------------------------------------------------------------------------
 
+// Two streams, each asked for some KiB beforehand: what kernels can do at best, and more than one
+// plain sum gets where prefetchers stop at the end of a page.
 static void read_memory(void *parts, size_t index, size_t count) {
     (void)count;
+    enum { HALF = READ_SIZE / 2 / sizeof(uint64_t), AHEAD = 8192 / sizeof(uint64_t) };
     const uint64_t *memory = ((uint64_t **)parts)[index];
     uint64_t sums[8] = {0};
-    for (size_t i = 0; i < READ_SIZE / sizeof *memory; i += 8)
-        for (size_t j = 0; j < 8; j++) sums[j] ^= memory[i + j];
+    for (size_t i = 0; i < HALF; i += 8) {
+        __builtin_prefetch(memory + i + AHEAD);
+        __builtin_prefetch(memory + HALF + i + AHEAD);
+        for (size_t j = 0; j < 8; j++) sums[j] ^= memory[i + j] ^ memory[HALF + i + j];
+    }
     for (size_t j = 1; j < 8; j++) sums[0] ^= sums[j];
     ((uint64_t **)parts)[index][0] = sums[0]; // so that the sum is needed
 }
@@ -65,13 +72,15 @@ static as_rc measure_reading(size_t threads, double *gb_per_s, as_err *err) {
     return AS_OK;
 }
 
-// Of one core, for the table that the model runs on.
-static double measure_peak(as_str kernels) {
+// Of one core, for the table that the model runs on and its kind of weights.
+static double measure_peak(as_str kernels, bool quantized) {
     double best = NAN;
 #ifdef AS_KERNELS_X86
     double (*loop)(long) = NULL;
-    if (as_str_is(kernels, "avx2")) loop = as_ceiling_maddubs_avx2;
-    if (as_str_is(kernels, "avx512")) loop = as_ceiling_dpbusd_avx512;
+    if (as_str_is(kernels, "avx2"))
+        loop = quantized ? as_ceiling_maddubs_avx2 : as_ceiling_fma_avx2;
+    if (as_str_is(kernels, "avx512"))
+        loop = quantized ? as_ceiling_dpbusd_avx512 : as_ceiling_fma_avx512;
     for (int run = 0; loop && run < RUNS; run++) {
         uint64_t start = as_clock_ns();
         double operations = loop(PEAK_ROUNDS);
@@ -79,6 +88,7 @@ static double measure_peak(as_str kernels) {
     }
 #endif
     (void)kernels;
+    (void)quantized;
     return best;
 }
 
@@ -94,6 +104,19 @@ static double time_prompt(as_session *session, uint32_t *ids, size_t count) {
     return seconds_since(start);
 }
 
+// When each token of an answer came.
+typedef struct arrivals {
+    uint64_t at_ns[DECODE + 1];
+    size_t count;
+} arrivals;
+
+static bool note_arrival(void *context, uint32_t token) {
+    arrivals *a = context;
+    (void)token;
+    a->at_ns[a->count++] = as_clock_ns();
+    return true;
+}
+
 // Of each step the fastest of all runs counts: a neighbour on the machine is then mostly outside.
 static void time_model(as_session *session, uint32_t *ids, uint32_t vocabulary,
                        as_model_speed *out) {
@@ -102,13 +125,32 @@ static void time_model(as_session *session, uint32_t *ids, uint32_t vocabulary,
     for (uint32_t run = 0; run < RUNS; run++) {
         ids[0] = run % vocabulary; // so that nothing of the last prompt can be used again
         prompt = fmin(prompt, time_prompt(session, ids, out->prompt_tokens));
-        // All but the last token are in the cache: what follows is one token at a time.
-        for (size_t i = 0; i < out->decode_tokens; i++)
-            steps[i] = fmin(steps[i], time_prompt(session, ids, out->prompt_tokens + i + 1));
+        // All but the last token of the prompt are in the cache; the first token takes that one.
+        as_tokens text = {ids, out->prompt_tokens};
+        arrivals a = {.count = 0};
+        size_t count;
+        bool ended;
+        as_session_generate(session, text, out->decode_tokens + 1, NULL, note_arrival, &a, &count,
+                            &ended);
+        for (size_t i = 0; i + 1 < a.count; i++)
+            steps[i] = fmin(steps[i], (double)(a.at_ns[i + 1] - a.at_ns[i]) * 1e-9);
     }
-    for (size_t i = 0; i < out->decode_tokens; i++) decode += steps[i];
+    // Where every answer has ended before: one token more of a given text.
+    for (size_t i = 0; i < out->decode_tokens; i++) {
+        if (steps[i] == HUGE_VAL) steps[i] = time_prompt(session, ids, out->prompt_tokens + i + 1);
+        decode += steps[i];
+    }
     out->prompt_per_s = (double)out->prompt_tokens / prompt;
     out->decode_per_s = (double)out->decode_tokens / decode;
+}
+
+// Bytes of keys and values that a token at `position` looks at.
+static double cache_size(const as_model *model, as_str kv, size_t position) {
+    const as_hparams *p = &model->hparams;
+    size_t seen = 0;
+    for (size_t layer = 0; layer < p->layers; layer++)
+        seen += p->local[layer] && position > p->window ? p->window : position;
+    return (double)as_model_kv_size(model, kv) * (double)seen / (double)p->layers;
 }
 
 // --- many at once ----------------------------------------------------------------------------
@@ -197,6 +239,13 @@ static as_rc time_batches(const as_model *model, size_t context, size_t threads,
     return AS_OK;
 }
 
+// Whether most of the work is products of quantized weights.
+static bool is_quantized(const as_model *model) {
+    const as_layer *layer = &model->weights.layers[model->hparams.layers / 2];
+    const as_matrix *w = model->hparams.experts ? &layer->mixture.down[0] : &layer->down;
+    return as_wtype_quantized(w->type);
+}
+
 as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_str kv,
                      as_str device, as_model_speed *out, as_err *err) {
     const as_model_info *facts = as_model_facts(model);
@@ -224,10 +273,11 @@ as_rc as_model_bench(const as_model *model, size_t context, size_t threads, as_s
     speed.read_gb_per_s = speed.peak_gop_per_s = NAN; // of a GPU: tests/device
     if (!rc && as_str_is(device, "cpu")) {
         rc = measure_reading(threads, &speed.read_gb_per_s, err);
-        speed.peak_gop_per_s = measure_peak(facts->kernels) * (double)threads;
+        speed.peak_gop_per_s = measure_peak(facts->kernels, is_quantized(model)) * (double)threads;
     }
     if (rc) return rc;
-    speed.decode_gb_per_s = speed.decode_per_s * (double)facts->product_size * 1e-9;
+    double cached = cache_size(model, kv, speed.prompt_tokens + decode / 2);
+    speed.decode_gb_per_s = speed.decode_per_s * ((double)facts->product_size + cached) * 1e-9;
     // The output matrix is multiplied with the last token of a prompt alone.
     speed.prompt_gop_per_s =
         speed.prompt_per_s * 2.0 *

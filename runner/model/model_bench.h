@@ -8,8 +8,8 @@
 typedef struct as_model_speed {
     size_t prompt_tokens, decode_tokens, threads;
     double prompt_per_s, decode_per_s; // tokens; the best of several runs
-    double read_gb_per_s;              // of memory, by a plain sum, with as many threads; NaN: GPU
-    double decode_gb_per_s;            // of weights, while decoding
+    double read_gb_per_s;              // of memory, by a sum, with as many threads; NaN: GPU
+    double decode_gb_per_s;            // of weights, keys and values, while decoding
     double peak_gop_per_s;             // of the instruction that the kernels live on; NaN: unknown
     double prompt_gop_per_s;           // a multiplication and an addition are two
     // Many at once: `cases` questions after the same prefix, with four choices each; and as many

@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     as_hparams hparams;
     as_weights weights = {0};
     if (vocab.count && !as_hparams_read(&hparams, &file, &err) &&
-        !as_weights_load(&weights, &file, NULL, &hparams, vocab.count, &err))
+        !as_weights_load(&weights, &file, NULL, &hparams, vocab.count, false, NULL, &err))
         as_weights_free(&weights);
     as_buf quantized = {0};
     static const char *const names[] = {"q2_k", "q3_k_m", "q4_k_m", "q5_1", "iq4_xs", "mxfp4"};

@@ -49,7 +49,7 @@ static as_model *open_model(const char *name) {
     char path[512], lora[512];
     as_err err;
     as_model *model;
-    as_model_options options = {0};
+    as_model_options options = {.decoded = true};
     snprintf(lora, sizeof lora, "%s/%s.adapter.gguf", folder, name);
     if (strncmp(name, "lora", 4) == 0) options.lora = lora;
     snprintf(path, sizeof path, "%s/%s.gguf", folder, name);

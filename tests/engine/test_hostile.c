@@ -26,7 +26,7 @@ static as_str read_model(as_arena *arena, const char *name) {
 static as_rc open_bytes(const char *bytes, size_t size, as_model **model, as_err *err) {
     unsigned char *exact = malloc(size ? size : 1);
     if (size) memcpy(exact, bytes, size);
-    as_mapped map = {exact, size};
+    as_mapped map = {.bytes = exact, .size = size};
     *err = (as_err){.rc = AS_OK};
     as_rc rc = as_model_read("x.gguf", &map, NULL, model, err);
     free(exact);

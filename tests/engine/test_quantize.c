@@ -32,7 +32,7 @@ static as_gguf read_file(const as_mapped *map) {
 }
 
 static as_mapped view_of(const as_buf *bytes) {
-    return (as_mapped){(const unsigned char *)bytes->ptr, bytes->len};
+    return (as_mapped){.bytes = (const unsigned char *)bytes->ptr, .size = bytes->len};
 }
 
 static const as_recipe *recipe(const char *name) {

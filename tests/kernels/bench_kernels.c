@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernels/coded.h"
 #include "kernels/kernels.h"
 #ifdef AS_KERNELS_X86
 #include "kernels/x86/ceiling.h"
@@ -43,6 +44,7 @@ typedef struct work {
     const as_kernels *k;
     as_matrix w;
     as_qrows q;
+    void *scratch;
     float *x, *y, *z;
     size_t n, count;
 } work;
@@ -82,6 +84,11 @@ static void run_bf16(work *w) {
 
 static void run_quant(work *w) {
     w->k->matmul_quant(&w->w, 0, ROWS / AS_PANEL, &w->q, w->count, w->y, ROWS);
+}
+
+static void run_coded(work *w) {
+    as_matrix_multiply(w->k, &w->w, 0, ROWS / AS_PANEL, w->x, &w->q, w->count, w->y, ROWS,
+                       w->scratch);
 }
 
 static void run_quantize(work *w) {
@@ -147,6 +154,20 @@ static void fill_weights(as_matrix *w) {
     memset(w->scales, 0x2c, as_matrix_scales_size(w->type, ROWS, w->cols));
 }
 
+static void bench_product(work *w, const char *name, job *run) {
+    static const size_t counts[] = {1, 8, 64};
+    for (size_t m = 0; m < COUNT_MAX; m++) w->k->quantize_row(&w->q, m, w->x + m * w->n);
+    printf("%-9s matmul %-7s K %4zu:", w->k->name, name, w->n);
+    for (size_t m = 0; m < 3; m++) {
+        w->count = counts[m];
+        double seconds = time_job(run, w);
+        double work_ops = 2.0 * ROWS * (double)w->n * (double)counts[m];
+        printf("  M %2zu %7.1f GOP/s", counts[m], work_ops / seconds * 1e-9);
+        if (m == 0) printf(" (%5.1f GB/s)", (double)as_matrix_size(&w->w) / seconds * 1e-9);
+    }
+    printf("\n");
+}
+
 static void bench_products(work *w) {
     static const struct {
         const char *name;
@@ -160,26 +181,32 @@ static void bench_products(work *w) {
                     {"q4_k", AS_W_Q4_K, run_quant},     {"q5_k", AS_W_Q5_K, run_quant},
                     {"q6_k", AS_W_Q6_K, run_quant},     {"iq4_nl", AS_W_IQ4_NL, run_quant},
                     {"iq4_xs", AS_W_IQ4_XS, run_quant}, {"mxfp4", AS_W_MXFP4, run_quant}};
-    static const size_t cols[] = {192, 512, 2048}, counts[] = {1, 8, 64};
+    static const size_t cols[] = {192, 512, 2048};
+    w->w.coded = 0;
     for (size_t p = 0; p < sizeof products / sizeof *products; p++) {
         for (size_t c = 0; c < 3; c++) {
             if (cols[c] % as_wtype_block(products[p].type)) continue;
             w->n = w->w.cols = w->q.cols = cols[c];
             w->w.type = products[p].type;
             fill_weights(&w->w);
-            for (size_t m = 0; m < COUNT_MAX; m++) w->k->quantize_row(&w->q, m, w->x + m * w->n);
-            printf("%-9s matmul %-6s K %4zu:", w->k->name, products[p].name, cols[c]);
-            for (size_t m = 0; m < 3; m++) {
-                w->count = counts[m];
-                double seconds = time_job(products[p].run, w);
-                double work_ops = 2.0 * ROWS * (double)cols[c] * (double)counts[m];
-                double bytes = (double)as_matrix_values_size(w->w.type, ROWS, cols[c]) +
-                               (double)as_matrix_scales_size(w->w.type, ROWS, cols[c]);
-                printf("  M %2zu %7.1f GOP/s", counts[m], work_ops / seconds * 1e-9);
-                if (m == 0) printf(" (%5.1f GB/s)", bytes / seconds * 1e-9);
-            }
-            printf("\n");
+            bench_product(w, products[p].name, products[p].run);
         }
+    }
+}
+
+// Matrices that stay as their file has them. All their bytes are 0x2c or so: d is about 0.06.
+static void bench_coded(work *w) {
+    static const char *const names[AS_CODED_TYPES] = {"iq1_s", "iq1_m",   "iq2_xxs", "iq2_xs",
+                                                      "iq2_s", "iq3_xxs", "iq3_s",   "tq1_0",
+                                                      "tq2_0", "nvfp4"};
+    for (int type = 0; type < AS_CODED_TYPES; type++) {
+        w->n = w->w.cols = w->q.cols = COLS_MAX;
+        w->w.type = as_coded_held((as_coded)type);
+        w->w.coded = 1 + (unsigned)type;
+        memset(w->w.values, 0x2c, as_matrix_size(&w->w));
+        w->scratch = memory_new(as_matrix_scratch_size(&w->w));
+        bench_product(w, names[type], run_coded);
+        free(w->scratch);
     }
 }
 
@@ -282,6 +309,7 @@ int main(int argc, char **argv) {
         if (argc > 1 && strcmp(argv[1], tables[t]->name) != 0) continue;
         w.k = tables[t];
         bench_products(&w);
+        bench_coded(&w);
         bench_vectors(&w);
     }
     free(w.w.values), free(w.w.scales), free(w.q.q), free(w.q.d), free(w.q.sums), free(w.q.offsets);

@@ -54,7 +54,7 @@ class Model(e2e.Case):
         for kind, held in (("IQ2_S", "F32"), ("IQ3_S", "Q6_K"), ("TQ1_0", "Q4_0"), ("NVFP4", "F16"), ("Q4_K", None)):
             facts = self.result("inspect", MODELS / f"type_{kind}.gguf")
             self.assertTrue(facts["runs"])
-            self.assertEqual(facts["types"][kind].get("held_as"), held)
+            self.assertEqual(facts["types"][kind].get("computed_as"), held)
         done = self.result("quantize", MODELS / "type_IQ3_S.gguf", "new.gguf", "q8_0")
         self.assertEqual(set(self.result("inspect", "new.gguf")["types"]), {"F32", "Q8_0"})
         self.assertEqual(done["size_before"], (MODELS / "type_IQ3_S.gguf").stat().st_size)

@@ -25,7 +25,7 @@ static const char *scratch_bytes(const char *name, const void *bytes, size_t siz
     return path;
 }
 
-static const char *scratch_file(const char *name, const char *text) {
+static inline const char *scratch_file(const char *name, const char *text) {
     return scratch_bytes(name, text, strlen(text));
 }
 

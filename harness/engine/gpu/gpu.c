@@ -167,7 +167,12 @@ as_rc as_gpu_open(const as_model *model, as_kv kv, size_t context, size_t pages,
     g->slots = pages * AS_PAGE;
     g->rates[0] = beyond && rates[AS_RATES_LONG] ? AS_RATES_LONG : AS_RATES_USUAL;
     g->rates[1] = rates[AS_RATES_LOCAL] ? AS_RATES_LOCAL : -1;
-    rc = copy_weights(g, err);
+    if (model->weights.coded)
+        rc = as_fail(err, AS_INVALID,
+                     "the model has weights of a type that cuda:%d cannot decode, and it was not "
+                     "opened to have them decoded",
+                     index);
+    if (!rc) rc = copy_weights(g, err);
     if (!rc) rc = make_cache(g, err);
     if (rc)
         as_gpu_close(g);

@@ -18,7 +18,7 @@ for source in kernels/*.c kernels/arm/*.c; do
     $cc "${flags[@]}" "${extra[@]}" -c "$source" -o "$object"
     objects+=("$object")
 done
-for name in attend blocks encoder_kernels kernels numeric; do
+for name in attend blocks coded encoder_kernels kernels numeric; do
     test=tests/kernels/test_$name.c
     # -O1: at more the vectorizer of gcc 12 fails within one of the tests.
     $cc "${flags[@]}" -O1 -Itests/kernels/arm64 -static "$test" "${objects[@]}" -lm -o "$out/test_$name"
