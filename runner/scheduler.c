@@ -4,7 +4,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "harness/base/clock.h"
 #include "harness/base/thread.h"
+#include "runner/load/seat.h"
 
 // Jobs under way a worker: one being answered, one waiting so that the worker never does. Jobs
 // change threads in batches: a thread is woken once for many.
@@ -18,6 +20,7 @@ typedef struct worker {
 
 struct as_scheduler {
     const as_target_ops *ops;
+    const as_target *target;
     as_queue *todo, *done;
     worker *workers;
     size_t worker_count;
@@ -25,6 +28,7 @@ struct as_scheduler {
     size_t job_count, idle_count, under_way;
     size_t slots; // requests that a waiting target keeps going
     bool adaptive;
+    bool waits;                             // the target sends and receives, and computes nothing
     as_knee knee;                           // the driving thread's; it says what `slots` is
     as_job *fresh[BATCH], *finished[BATCH]; // the caller's: submitted, taken from `done`
     size_t fresh_count, finished_count, finished_at;
@@ -88,7 +92,10 @@ static void drive(void *worker_in) {
     batches b = {0};
     size_t out = 0;
     bool more = true;
-    while (more || out) {
+    as_seat seat = {.stat = -1};
+    if (s->waits) as_seat_start(&seat);
+    for (unsigned rounds = 0; more || out; rounds++) {
+        if (rounds % 32 == 0) as_seat_look(&seat, as_clock_ns());
         atomic_store(&s->hungry, false);
         if (more) more = begin_jobs(w, &b, &out);
         if (more && out < s->slots) {
@@ -109,6 +116,7 @@ static void drive(void *worker_in) {
         out--;
     }
     hand_over(s, &b);
+    as_seat_end(&seat);
 }
 
 static as_rc start_workers(as_scheduler *s, as_target *target, size_t count, as_err *err) {
@@ -128,7 +136,9 @@ static as_rc make(const as_target_ops *ops, as_target *target, size_t workers, b
                   as_scheduler **out, as_err *err) {
     as_scheduler *s = as_mem_new(sizeof *s);
     s->ops = ops;
+    s->target = target;
     s->adaptive = adaptive;
+    s->waits = ops->begin && !ops->info(target)->threads;
     as_knee_start(&s->knee, workers);
     s->job_count = s->idle_count = as_size_mul(workers, JOBS_PER_WORKER);
     s->slots = adaptive ? s->knee.limit : workers;
@@ -173,6 +183,8 @@ static void send_fresh(as_scheduler *s) {
 }
 
 void as_scheduler_submit(as_scheduler *s, as_job *job) {
+    job->request.prepared = NULL;
+    if (s->ops->prepare) s->ops->prepare(s->target, &job->arena, &job->request);
     s->under_way++;
     s->fresh[s->fresh_count++] = job;
     if (s->fresh_count == BATCH || atomic_load(&s->hungry)) send_fresh(s);

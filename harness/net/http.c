@@ -40,6 +40,7 @@ typedef struct exchange {
     as_buf setup; // what `easy` is set up for: requests that differ in their body alone reuse it
     char curl_error[CURL_ERROR_SIZE];
     bool too_large, late, get; // get: a redirect made it a GET
+    bool known;                // its URL was asked before: it is one, and may be asked
     unsigned hops;
     struct exchange *before, *next; // in the list of active ones; next also in the other lists
 } exchange;
@@ -341,13 +342,13 @@ static bool prepare(exchange *x, bool with_secrets) {
     as_err err = {0};
     as_buf_clear(&x->auth);
     as_str asked = as_buf_view(&x->url), content_type = AS_STR("");
-    if (!as_url_parse(asked, &url, &err) && !as_allow_has(&url))
+    if (!x->known && !as_url_parse(asked, &url, &err) && !as_allow_has(&url))
         as_fail(&err, AS_UNMEASURED, "'%.*s' port %u is not among the hosts of --allow-host",
                 AS_STR_ARG(url.host), url.port);
-    for (size_t i = 0; i < x->request.header_count; i++)
-        if (header_is(x->request.headers[i].name, "content-type"))
-            content_type = x->request.headers[i].value;
     if (!err.rc && x->request.auth && with_secrets) {
+        for (size_t i = 0; i < x->request.header_count; i++)
+            if (header_is(x->request.headers[i].name, "content-type"))
+                content_type = x->request.headers[i].value;
         as_str method = x->get ? AS_STR("GET") : x->request.method;
         as_str body = x->get ? AS_STR("") : x->request.body;
         as_rc rc =
@@ -355,6 +356,7 @@ static bool prepare(exchange *x, bool with_secrets) {
         (void)rc; // err has it
     }
     if (err.rc) fail(x, AS_HTTP_DENIED, err.text);
+    x->known = !err.rc;
     return !err.rc;
 }
 
@@ -414,11 +416,14 @@ void as_http_start(as_http *http, const as_http_request *request) {
     x->request = *request;
     x->reply.context = request->context;
     x->reply.start_ns = as_clock_ns();
-    as_buf_clear(&x->url);
-    as_buf_str(&x->url, request->url);
+    x->known = x->known && as_str_eq(as_buf_view(&x->url), request->url);
+    if (!x->known) {
+        as_buf_clear(&x->url);
+        as_buf_str(&x->url, request->url);
+    }
     as_url url;
     as_err err = {0};
-    if (as_url_parse(request->url, &url, &err)) {
+    if (!x->known && as_url_parse(request->url, &url, &err)) {
         fail(x, AS_HTTP_INVALID, err.text);
         push_done(x);
     } else if (!x->easy) {
@@ -488,6 +493,7 @@ static bool follow(exchange *x) {
         return false;
     }
     if (status == 303) x->get = true;
+    x->known = false;
     as_buf_clear(&x->url);
     as_buf_text(&x->url, to_text);
     clear_response(&x->reply);

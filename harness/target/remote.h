@@ -37,6 +37,7 @@ as_rc as_remote_open_preset(const as_wire_ops *wire, const as_remote_preset *pre
                             as_str base_dir, as_target **out, as_err *err) AS_MUST_USE;
 const as_target_info *as_remote_info(const as_target *target);
 as_rc as_remote_worker_new(as_target *target, as_target_worker **out, as_err *err) AS_MUST_USE;
+void as_remote_prepare(const as_target *target, as_arena *arena, as_request *request);
 void as_remote_begin(as_target_worker *worker, as_arena *arena, const as_request *request,
                      as_answer *out, void *tag, uint64_t due_ns);
 void *as_remote_next(as_target_worker *worker, uint64_t wait_ns);
@@ -56,9 +57,9 @@ as_rc as_remote_accepts(const as_target *target, const as_request *request,
         .scheme = (SCHEME), .scores_texts = (SCORES), .embeds = true, .constrains = true,          \
         .tells_odds = true, .syntax = (SYNTAX), .open = (OPEN), .info = as_remote_info,            \
         .worker_new = as_remote_worker_new, .worker_free = as_remote_worker_free,                  \
-        .close = as_remote_close, .begin = as_remote_begin, .next = as_remote_next,                \
-        .wake = as_remote_wake, .cancel = as_remote_cancel, .accepts = as_remote_accepts,          \
-        .replicas = as_remote_replicas                                                             \
+        .close = as_remote_close, .begin = as_remote_begin, .prepare = as_remote_prepare,          \
+        .next = as_remote_next, .wake = as_remote_wake, .cancel = as_remote_cancel,                \
+        .accepts = as_remote_accepts, .replicas = as_remote_replicas                               \
     }
 
 #endif

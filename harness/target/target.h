@@ -41,8 +41,9 @@ typedef struct as_request {
     const as_str *stops; // GENERATE: the answer ends before the first of them
     size_t stop_count;
     double temperature;
-    double top_p, min_p; // 1 and 0: no filter
-    size_t top_k;        // 0: no filter
+    const void *prepared; // what the target's `prepare` made of it; NULL: nothing
+    double top_p, min_p;  // 1 and 0: no filter
+    size_t top_k;         // 0: no filter
     uint64_t seed;
     const as_constraint_spec *constraint; // GENERATE: what the answer may be; NULL: any text
     bool logprobs;                        // GENERATE: of the tokens are wanted,
@@ -115,6 +116,9 @@ typedef struct as_target_ops {
     // counts.
     void (*begin)(as_target_worker *worker, as_arena *arena, const as_request *request,
                   as_answer *out, void *tag, uint64_t due_ns);
+    // Makes beforehand, on the thread that submits, what `begin` would make of a request on the
+    // thread that sends; sets `prepared`. NULL: there is nothing to be made.
+    void (*prepare)(const as_target *target, as_arena *arena, as_request *request);
     // The tag of one that is answered; NULL after `wait_ns` without one, or when woken.
     void *(*next)(as_target_worker *worker, uint64_t wait_ns);
     void (*wake)(as_target_worker *worker);   // from any thread

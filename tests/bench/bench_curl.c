@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_curl - the ceiling: a bare libcurl-multi loop that posts given bodies, so many at once, and
-// does nothing with the answers.
+// does nothing with the answers. It sends the headers and keeps the limits that assay does.
 //
 //   bench_curl URL BODIES CONCURRENCY REQUESTS
 //
@@ -111,6 +111,7 @@ int main(int argc, char **argv) {
     CURLM *multi = curl_multi_init();
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)at_once);
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Expect:");
     slot *slots = calloc(at_once, sizeof *slots);
     size_t sent = 0, done = 0, failed = 0;
     double start = now_s(), cpu = cpu_s();
@@ -119,6 +120,11 @@ int main(int argc, char **argv) {
         curl_easy_setopt(easy, CURLOPT_URL, argv[1]);
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(easy, CURLOPT_USERAGENT, "assay");
+        curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 120000L);
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, &slots[i]);
         curl_easy_setopt(easy, CURLOPT_PRIVATE, &slots[i]);
