@@ -321,6 +321,10 @@ class Code(Case):
         self.assertFalse(mark.exists())
         done = self.run_metrics("[{name: python, value: 'file://gone.py'}]", ["a"], "--allow-commands", code=2)
         self.assertIn("no file 'gone.py'", done.stderr)
+        done = self.run_metrics("[{name: webhook, value: 'http://127.0.0.1:1/x'}]", ["a"], "--offline", code=2)
+        self.assertIn("--offline opens no connection", done.stderr)
+        done = self.run_metrics("[{name: webhook, value: 'http://127.0.0.1:1/x'}]", ["a"], code=3)
+        self.assertIn("'http://127.0.0.1:1/x': ", done.stderr)
         done = self.run_metrics("[{name: command, argv: [no-such-program-x]}]", ["a"], "--allow-commands",
                                 code=3)
         self.assertIn("cannot start 'no-such-program-x'", done.stderr)
@@ -343,6 +347,35 @@ class Code(Case):
                 return
             time.sleep(0.02)
         self.fail("the program's child lives")
+
+    def test_a_template_hands_over_details(self):
+        class Agent(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                text = json.dumps({"said": "done", "log": {"spans": [{"name": "plan"}, {"name": "act"}]},
+                                   "used": [{"name": "pdf"}]}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_args):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Agent)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        (self.dir / "agent.yaml").write_text(
+            f"url: http://127.0.0.1:{server.server_port}/\nbody: '{{}}'\n"
+            "response: {text: said, trace: log, skill_calls: used}\n")
+        self.write("cases.jsonl", [{"id": "1", "x": "q", "assert": [
+            {"type": "trace-span-count", "value": {"pattern": "act", "min": 1}},
+            {"type": "skill-used", "value": "pdf"}]}])
+        self.write("suite.yaml", SUITE.replace("replay:answers.jsonl", "http:agent.yaml"))
+        self.assay("run", "suite.yaml", "--out", "out", "--fresh", "--no-store")
+        row = self.lines("out")[0]
+        self.assertEqual(row["scores"]["assert"], 1)
+        self.assertEqual(row["skill_calls"], [{"name": "pdf"}])
 
     def test_webhook(self):
         asked = []
