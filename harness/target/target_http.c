@@ -19,6 +19,7 @@
 //     finish: stop_reason                   # "length", "max_tokens": cut off; "refusal",
 //     "SAFETY".. error: error.message                  # there and not null: the server failed
 //     refused: block_reason                 # there and not null: withheld or refused
+//     tool_calls, trace, skill_calls, guardrails: ..  # what assertions look at beside the text
 //   done: "[DONE]"                          # stream: data that ends it
 //   poll:                                   # asked again by GET until it is done
 //     url: https://host/jobs/{{ response.id }}    # `response`: what came first; the same origin
@@ -49,6 +50,9 @@ static const char *const keys[] = {"choice", NULL};
 
 typedef enum stream_kind { STREAM_NO, STREAM_SSE, STREAM_LINES } stream_kind;
 
+enum { DETAILS = 4 };
+static const char *const details[DETAILS] = {"tool_calls", "trace", "skill_calls", "guardrails"};
+
 struct as_wire {
     const char *path;    // of the file
     const as_json *with; // a preset's parameters, or NULL
@@ -62,6 +66,7 @@ struct as_wire {
     bool bare; // choices are never listed
     stream_kind stream;
     as_str text, reasoning, tokens_in, tokens_out, scores, finish, error, refused; // paths
+    as_str details[DETAILS];                                                       // the same
     struct {
         const as_jinja *url; // NULL: no polling
         as_str status;
@@ -260,10 +265,12 @@ static as_rc read_poll(as_arena *arena, as_wire *w, const as_yaml *file, as_err 
 }
 
 static as_rc read_response(as_wire *w, const as_yaml *file, as_err *err) {
-    static const char *const known[] = {"text",   "reasoning", "tokens_in", "tokens_out", "scores",
-                                        "finish", "error",     "refused",   NULL};
-    as_str *const into[] = {&w->text,   &w->reasoning, &w->tokens_in, &w->tokens_out,
-                            &w->scores, &w->finish,    &w->error,     &w->refused};
+    static const char *const known[] = {
+        "text",    "reasoning",  "tokens_in", "tokens_out",  "scores",     "finish", "error",
+        "refused", "tool_calls", "trace",     "skill_calls", "guardrails", NULL};
+    as_str *const into[] = {&w->text,       &w->reasoning,  &w->tokens_in,  &w->tokens_out,
+                            &w->scores,     &w->finish,     &w->error,      &w->refused,
+                            &w->details[0], &w->details[1], &w->details[2], &w->details[3]};
     const as_yaml *response = as_yaml_get(file, "response");
     if (!response)
         return as_template_wrong(w->path, file, err,
@@ -412,6 +419,20 @@ static bool take_text(const as_wire *w, as_wire_take *take, const as_json *objec
     return false;
 }
 
+// What stands at the paths of details; in a stream what came last.
+static void take_details(const as_wire *w, as_wire_take *take, const as_json *object) {
+    as_json *found = as_json_new(take->scratch, AS_JSON_OBJECT);
+    for (size_t i = 0; i < DETAILS; i++) {
+        const as_json *value = w->details[i].len ? as_wire_at(object, w->details[i]) : NULL;
+        if (!value) continue;
+        as_json *copy = AS_NEW(take->scratch, as_json);
+        *copy = *value;
+        copy->next = NULL;
+        as_json_set(take->scratch, found, details[i], copy);
+    }
+    if (found->count) take->details = as_sample_details_of(take->arena, found);
+}
+
 static void take_rest(const as_wire *w, as_wire_take *take, const as_json *object) {
     static const char *const length[] = {"length", "max_tokens", "limit", NULL};
     static const char *const filter[] = {
@@ -423,6 +444,7 @@ static void take_rest(const as_wire *w, as_wire_take *take, const as_json *objec
     if (out) take->tokens_out = out;
     take->has_usage = take->has_usage || out;
     if (w->reasoning.len && gather(object, w->reasoning, &take->reasoning)) take->piece = true;
+    take_details(w, take, object);
     const as_json *refused = w->refused.len ? as_wire_at(object, w->refused) : NULL;
     if (refused && refused->kind != AS_JSON_NULL) take->finish = AS_WIRE_FILTER;
     if (take->finish == AS_WIRE_FILTER) return;

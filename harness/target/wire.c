@@ -191,6 +191,7 @@ void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *ou
     out->logprob_tokens = take->logprob_tokens;
     out->token_logprobs = take->token_logprobs;
     out->greedy = take->greedy;
+    if (take->details) out->details = take->details;
     if (!out->details) out->details = details_of(take);
     if (take->finish == AS_WIRE_LENGTH) {
         out->outcome = AS_OUT_TRUNCATED;

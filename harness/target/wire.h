@@ -61,6 +61,7 @@ typedef struct as_wire_take {
     bool has_usage;
     uint64_t tokens_in, tokens_out;
     double *choice_logprobs; // [choice_count] for choice tasks
+    const as_json *details;  // what else was said, as in as_answer; NULL: nothing
     float *vectors;          // [input_count][vector_width] for embeddings
     size_t vector_width;
     bool has_logprob; // of the text scored or generated: as in as_answer

@@ -289,21 +289,21 @@ as_steps as_steps_of(const as_step_reader *reader, const as_scoring *scoring) {
     return out;
 }
 
-bool as_steps_match(as_arena *arena, as_str pattern, as_str text) {
-    pattern = as_letter_lower_str(arena, pattern);
-    text = as_letter_lower_str(arena, text);
+bool as_steps_match(as_str pattern, as_str text) {
     size_t p = 0, t = 0, star = SIZE_MAX, again = 0;
     while (t < text.len) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
+        size_t p_next = p, t_next = t;
+        bool more = p < pattern.len;
+        uint32_t wanted = more ? as_letter_lower(as_utf8_next(pattern, &p_next)) : 0;
+        uint32_t found = as_letter_lower(as_utf8_next(text, &t_next));
+        if (more && wanted == '*') {
+            star = p = p_next;
             again = t;
-        } else if (p < pattern.len && pattern.ptr[p] == '?') {
-            p++;
-            as_utf8_next(text, &t);
-        } else if (p < pattern.len && pattern.ptr[p] == text.ptr[t]) {
-            p++, t++;
+        } else if (more && (wanted == '?' || wanted == found)) {
+            p = p_next;
+            t = t_next;
         } else if (star != SIZE_MAX) {
-            p = star + 1;
+            p = star;
             as_utf8_next(text, &again);
             t = again;
         } else {

@@ -49,7 +49,8 @@ as_steps as_steps_of(const as_step_reader *reader, const as_scoring *scoring);
 // The spans of the record's trace as a JSON list; NULL: it has none.
 const as_json *as_steps_spans(const as_scoring *scoring);
 
-// Whether the whole text is as the pattern: * any characters, ? one; in any case of letters.
-bool as_steps_match(as_arena *arena, as_str pattern, as_str text);
+// Whether the whole text (valid UTF-8, as the pattern is) is as the pattern: * any characters, ?
+// one; in any case of letters.
+bool as_steps_match(as_str pattern, as_str text);
 
 #endif

@@ -79,30 +79,30 @@ static bool within(const as_setting *least, const as_setting *most, double count
     return (!least->given || count >= least->number) && (!most->given || count <= most->number);
 }
 
-static bool matches(as_arena *arena, const as_step *step, as_str pattern) {
+static bool matches(const as_step *step, as_str pattern) {
     for (size_t i = 0; i < step->alias_count; i++)
-        if (as_steps_match(arena, pattern, step->aliases[i])) return true;
+        if (as_steps_match(pattern, step->aliases[i])) return true;
     return false;
 }
 
-static bool matches_any(as_arena *arena, const as_step *step, const as_setting *patterns) {
+static bool matches_any(const as_step *step, const as_setting *patterns) {
     for (size_t i = 0; i < patterns->text_count; i++)
-        if (matches(arena, step, patterns->texts[i])) return true;
+        if (matches(step, patterns->texts[i])) return true;
     return false;
 }
 
 // ---- tools and skills that were used ----
 
 // How many of the names were used at all (*used), and how many uses any of them had.
-static size_t count_uses(const as_metric *metric, as_arena *arena, as_steps steps, size_t *used) {
+static size_t count_uses(const as_metric *metric, as_steps steps, size_t *used) {
     const as_setting *value = &metric->settings[USED_VALUE];
     size_t uses = 0;
     *used = 0;
-    for (size_t k = 0; k < steps.count; k++) uses += matches_any(arena, &steps.items[k], value);
+    for (size_t k = 0; k < steps.count; k++) uses += matches_any(&steps.items[k], value);
     for (size_t i = 0; i < value->text_count; i++) {
         bool found = false;
         for (size_t k = 0; k < steps.count && !found; k++)
-            found = matches(arena, &steps.items[k], value->texts[i]);
+            found = matches(&steps.items[k], value->texts[i]);
         *used += found;
     }
     return uses;
@@ -123,7 +123,7 @@ static size_t count_skills(const as_metric *metric, const as_scoring *scoring, s
             if (!as_str_eq(as_str_trim(value->texts[i]), name->text)) continue;
             counts = seen[i] = true;
         }
-        if (p->given) counts = as_steps_match(scoring->arena, p->text, name->text);
+        if (p->given) counts = as_steps_match(p->text, name->text);
         uses += counts;
     }
     for (size_t i = 0; i < value->text_count; i++) *used += seen[i];
@@ -135,8 +135,7 @@ static bool is_used(const as_metric *metric, const as_scoring *scoring, as_steps
     const as_setting *least = &metric->settings[USED_MIN], *most = &metric->settings[USED_MAX];
     bool skill = metric->ops->variant == SKILL;
     size_t used, names = metric->settings[USED_VALUE].text_count;
-    size_t uses = skill ? count_skills(metric, scoring, &used)
-                        : count_uses(metric, scoring->arena, steps, &used);
+    size_t uses = skill ? count_skills(metric, scoring, &used) : count_uses(metric, steps, &used);
     if (skill && metric->settings[USED_PATTERN].given) names = 1;
     if (skill && metric->negate && !least->given && most->given && !(most->number > 0))
         return uses == 0; // not-skill-used with max: 0 says the same twice, and means it once
@@ -146,23 +145,23 @@ static bool is_used(const as_metric *metric, const as_scoring *scoring, as_steps
 
 // ---- order and arguments ----
 
-static bool in_sequence(as_arena *arena, as_steps steps, const as_setting *value, bool exact) {
+static bool in_sequence(as_steps steps, const as_setting *value, bool exact) {
     size_t at = 0;
     if (exact && steps.count != value->text_count) return false;
     for (size_t i = 0; i < steps.count && at < value->text_count; i++)
-        if (matches(arena, &steps.items[i], value->texts[at]))
+        if (matches(&steps.items[i], value->texts[at]))
             at++;
         else if (exact)
             return false;
     return at == value->text_count;
 }
 
-static bool is_ignored(as_arena *arena, const as_setting *ignore, as_str key) {
+static bool is_ignored(const as_setting *ignore, as_str key) {
     for (size_t i = 0; i < ignore->text_count; i++) {
         as_str entry = ignore->texts[i];
         bool pattern = as_str_find(entry, AS_STR("*"), 0) != SIZE_MAX ||
                        as_str_find(entry, AS_STR("?"), 0) != SIZE_MAX;
-        if (as_str_eq(entry, key) || (pattern && as_steps_match(arena, entry, key))) return true;
+        if (as_str_eq(entry, key) || (pattern && as_steps_match(entry, key))) return true;
     }
     return false;
 }
@@ -180,7 +179,7 @@ static const as_json *stripped(as_arena *arena, const as_json *value, const as_s
     as_json *out = as_json_new(arena, AS_JSON_OBJECT);
     for (const as_json *m = value->child; m; m = m->next) {
         const as_json *usual = member(defaults, m->key);
-        if (is_ignored(arena, ignore, m->key) || (usual && as_schema_equal(usual, m))) continue;
+        if (is_ignored(ignore, m->key) || (usual && as_schema_equal(usual, m))) continue;
         as_json *copy = AS_NEW(arena, as_json);
         *copy = *m;
         copy->next = NULL;
@@ -213,19 +212,19 @@ static bool has_arguments(const as_metric *metric, as_arena *arena, as_steps ste
     bool exact = set[ARGS_MODE].number == MODE_EXACT;
     for (size_t i = 0; i < steps.count; i++) {
         const as_step *step = &steps.items[i];
-        if (!step->arguments || !matches_any(arena, step, &set[ARGS_VALUE])) continue;
+        if (!step->arguments || !matches_any(step, &set[ARGS_VALUE])) continue;
         const as_json *given = stripped(arena, step->arguments, &set[ARGS_IGNORE], own->defaults);
         if (exact ? as_schema_equal(given, wanted) : holds(given, wanted)) return true;
     }
     return false;
 }
 
-static bool step_count_held(const as_metric *metric, as_arena *arena, as_steps steps) {
+static bool step_count_held(const as_metric *metric, as_steps steps) {
     const as_setting *set = metric->settings;
     size_t count = 0;
     for (size_t i = 0; i < steps.count; i++) {
         const as_step *step = &steps.items[i];
-        bool counts = !set[STEPS_VALUE].given || matches_any(arena, step, &set[STEPS_VALUE]);
+        bool counts = !set[STEPS_VALUE].given || matches_any(step, &set[STEPS_VALUE]);
         bool kind = !set[STEPS_TYPE].given;
         for (size_t k = 0; k < set[STEPS_TYPE].text_count; k++)
             kind |= as_str_is(set[STEPS_TYPE].texts[k], as_step_kinds[step->kind]);
@@ -255,12 +254,12 @@ static as_rc score_trajectory(const as_metric *metric, const as_scoring *scoring
     if (what == USED || what == SKILL)
         *score = is_used(metric, scoring, steps);
     else if (what == SEQUENCE)
-        *score = in_sequence(arena, steps, &set[SEQUENCE_VALUE],
+        *score = in_sequence(steps, &set[SEQUENCE_VALUE],
                              set[SEQUENCE_MODE].number == MODE_EXACT) != metric->negate;
     else if (what == ARGUMENTS)
         *score = has_arguments(metric, arena, steps) != metric->negate;
     else
-        *score = step_count_held(metric, arena, steps) != metric->negate;
+        *score = step_count_held(metric, steps) != metric->negate;
     return AS_OK;
 }
 
@@ -320,7 +319,7 @@ static as_rc score_spans(const as_metric *metric, const as_scoring *scoring, dou
     double *times = AS_NEW_ARRAY(scoring->arena, double, spans->count + 1);
     for (const as_json *m = spans->child; m; m = m->next) {
         as_str name = as_json_str(m, "name", AS_STR(""));
-        if (set[0].given && !as_steps_match(scoring->arena, set[0].text, name)) continue;
+        if (set[0].given && !as_steps_match(set[0].text, name)) continue;
         double took = as_json_f64(m, "endTime", NAN) - as_json_f64(m, "startTime", NAN);
         count++;
         errors += what == ERRORS && is_failed(metric->own, m);

@@ -151,10 +151,15 @@ const as_metric_family as_metric_families[] = {
      "Source: promptfoo 0.12x. The reference of a case is its list of assertions (`expected:\n"
      "assert` names the field): {type, value, threshold, weight}, or {type: assert-set, assert: "
      "[..],\n"
-     "threshold, weight}. Types: the assertions above, levenshtein, tool-call-f1, also as "
-     "not-TYPE.\n"
-     "Weight 0 does not count. Models, scripts, files and templates are refused by name. An empty\n"
-     "list is undefined.\n"},
+     "threshold, weight}. Types: all of promptfoo's that are decided by rule, also as not-TYPE. "
+     "What "
+     "they\n"
+     "are here: bleu is sentence_bleu, perplexity perplexity-limit, the rest goes by its name. "
+     "Weight "
+     "0\n"
+     "does not count. What asks a model, runs code, needs a file or a template is refused by name. "
+     "An\n"
+     "empty list is undefined.\n"},
     {as_tool_metrics, "tool calls",
      "Calls are `tool_calls` of the record, else the prediction as JSON: {name, arguments}, or in "
      "the\n"

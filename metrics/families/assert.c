@@ -7,9 +7,11 @@
 //   assert        1 if all assertions pass; of a set with `threshold`, if its score reaches that
 //   assert_score  mean of the assertions' scores, by `weight` (1)
 // A weight of 0 is only looked at: it neither counts nor fails. An empty list asserts nothing and
-// is undefined (promptfoo: passes). What asks a model, runs a script or needs a file is refused, as
-// are templates in values. contains-all and -any split a text at commas; levenshtein allows 5 edits
-// unless `threshold` says otherwise. Source: promptfoo 0.12x.
+// is undefined (promptfoo: passes). What asks a model, runs code or needs a file is refused, as are
+// templates in values. contains-all and -any split a text at commas; levenshtein allows 5 edits
+// unless `threshold` says otherwise (assert_form.h). A score (gleu, meteor, tool-call-f1, ..) is
+// held against `threshold`; not- turns the verdict round, and the score where promptfoo does. What
+// is undefined (a check of a trace without one) fails. Source: promptfoo 0.12x.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -12,7 +12,8 @@
 // number, or {pass, score, reason}. A number passes from `threshold` on, without one above 0; an
 // object as it says, and with a threshold only from that score on. What runs longer than `timeout`
 // (seconds, 10), ends with an error or says nothing of the kind fails the case, and the journal has
-// the reason. not-NAME is the opposite, but for such failures.
+// the reason; a program that cannot be started and a service that is not there end the run (exit
+// code 3). not-NAME is the opposite, but for such failures.
 //
 // Metrics start nothing: whoever runs them puts the verdicts on the sample (`checks`, by the name
 // of the metric), and the journal keeps them. Programs run only with --allow-commands, and only

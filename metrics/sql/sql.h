@@ -10,7 +10,7 @@
 // It knows the words of MySQL 8, MariaDB 11, PostgreSQL 16, SQLite 3 and SQL Server; it knows no
 // types, no tables but those named, and of operators those that come with the database. An empty
 // select list, which PostgreSQL takes, is a mistake here. Procedures, triggers, GRANT and MERGE
-// are not known and are no SQL to it. Brackets may stand 100 deep.
+// are not known and are no SQL to it. Brackets may stand 100 deep, and a text have 1 MiB.
 // Source: the databases' manuals.
 #ifndef AS_SQL_H
 #define AS_SQL_H

@@ -181,6 +181,7 @@ static as_sql_token next_token(reader *r) {
 
 bool as_sql_lex(as_arena *arena, unsigned dialect, as_str text, as_sql_token **out, size_t *count) {
     reader r = {text, 0, dialect, false};
+    if (text.len > AS_SQL_SIZE_MAX) return false;
     as_sql_token *tokens = AS_NEW_ARRAY(arena, as_sql_token, text.len + 1 + AS_SQL_AHEAD);
     size_t n = 0;
     do {

@@ -33,7 +33,7 @@ typedef struct as_sql_token {
     as_str text; // a view into what was read
 } as_sql_token;
 
-enum { AS_SQL_AHEAD = 4 };
+enum { AS_SQL_AHEAD = 4, AS_SQL_SIZE_MAX = 1 << 20 }; // tokens; bytes: more is no SQL
 
 // Tokens end with AS_SQL_END, and AS_SQL_AHEAD more of it may be looked at; false when it is no
 // SQL. `text` is valid UTF-8.

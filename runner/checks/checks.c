@@ -113,8 +113,13 @@ static as_rc set_code(as_checks *checks, as_str value, check *c, as_err *err) {
     return AS_OK;
 }
 
-static as_rc set_url(as_checks *checks, as_str value, bool listed, check *c, as_err *err) {
+static as_rc set_url(as_checks *checks, as_str value, const as_args *args, check *c, as_err *err) {
     as_url url;
+    bool listed = args->allow_hosts.count > 0;
+    if (args->offline)
+        return as_fail(err, AS_INVALID,
+                       "metric 'webhook' asks a service, and --offline opens no "
+                       "connection");
     c->url = as_str_copy(&checks->arena, value);
     as_rc rc = as_url_parse(c->url, &url, err);
     if (rc) as_err_prefix(err, "metric 'webhook'");
@@ -144,8 +149,7 @@ static as_rc add(as_checks *checks, const as_metric_spec *spec, int kind, const 
                        "you trust the suite",
                        kinds[kind]);
     if (kind == COMMAND) return set_argv(&checks->arena, spec, c, err);
-    if (kind == WEBHOOK)
-        return set_url(checks, option(spec, "value"), args->allow_hosts.count > 0, c, err);
+    if (kind == WEBHOOK) return set_url(checks, option(spec, "value"), args, c, err);
     return set_code(checks, option(spec, "value"), c, err);
 }
 
@@ -261,8 +265,8 @@ static as_rc run_program(as_checks *checks, const check *c, as_arena *arena, as_
     return AS_OK;
 }
 
-static void ask_service(as_checks *checks, const check *c, as_arena *arena, as_str in,
-                        as_code_verdict *out) {
+static as_rc ask_service(as_checks *checks, const check *c, as_arena *arena, as_str in,
+                         as_code_verdict *out, as_err *err) {
     static const as_http_header headers[] = {
         {.name = {"Content-Type", 12}, .value = {"application/json", 16}}};
     uint64_t ms = (uint64_t)(c->timeout_s * 1000);
@@ -278,7 +282,15 @@ static void ask_service(as_checks *checks, const check *c, as_arena *arena, as_s
         take(arena, as_str_trim(as_str_copy(arena, as_buf_view(&result.reply->body))), out);
     else
         fail(out, as_call_reason(arena, result.reply));
+    // Nobody there, or nobody that may be asked: that says nothing of an answer.
+    as_rc rc = AS_OK;
+    as_http_end end = result.reply->end;
+    if (end == AS_HTTP_REFUSED || end == AS_HTTP_TLS || end == AS_HTTP_INVALID ||
+        end == AS_HTTP_DENIED)
+        rc = as_fail(err, AS_UNMEASURED, "metric '%.*s': '%.*s': %.*s", AS_STR_ARG(c->metric),
+                     AS_STR_ARG(c->url), AS_STR_ARG(out->reason));
     as_http_release(checks->http, result.reply);
+    return rc;
 }
 
 as_rc as_checks_fill(as_checks *checks, as_arena *arena, as_sample *sample, const as_json *vars,
@@ -291,7 +303,7 @@ as_rc as_checks_fill(as_checks *checks, as_arena *arena, as_sample *sample, cons
         out[i] = (as_code_verdict){.metric = c->metric, .score = NAN, .reason = AS_STR("")};
         as_rc rc = AS_OK;
         if (c->kind == WEBHOOK)
-            ask_service(checks, c, arena, in, &out[i]);
+            rc = ask_service(checks, c, arena, in, &out[i], err);
         else
             rc = run_program(checks, c, arena, in, &out[i], err);
         if (rc) return rc;

@@ -212,7 +212,8 @@ class Sql(Rows):
             if real is not None:
                 agree[name] += ours == real
                 theirs[name] += one["theirs"] == real
-            # What differs from a database, or from promptfoo where no database was asked, is listed.
+            # What differs from a database, or from promptfoo where no database was asked, is listed
+            # in sql_differs.jsonl: what `other` says, once each was looked up in the manual.
             differs = ours != (one["theirs"] if real is None else real)
             if differs != ((sql, database) in known):
                 other.append({"sql": sql, "database": database, "ours": ours})
@@ -231,9 +232,10 @@ class Sql(Rows):
     def test_bounded(self):
         deep = ["SELECT " + "(" * 90 + "1" + ")" * 90, "SELECT " + "(" * 5000 + "1" + ")" * 5000,
                 "SELECT " + "NOT " * 100000 + "1", "SELECT " + "INTERVAL " * 100000,
-                "SELECT 1" + " UNION SELECT 1" * 20000, "SELECT " + "CASE WHEN " * 20000, "/*" * 100000]
+                "SELECT 1" + " UNION SELECT 1" * 20000, "SELECT " + "CASE WHEN " * 20000, "/*" * 100000,
+                "SELECT '" + "a" * 2**20 + "'"]
         found = self.run_rows([{"output": sql, "assert": {"type": "is-sql"}} for sql in deep])
-        self.assertEqual([row[0] for row in found], [1, 0, 1, 0, 1, 0, 0])
+        self.assertEqual([row[0] for row in found], [1, 0, 1, 0, 1, 0, 0, 0])
 
     def test_refused(self):
         for value, says in (({"databaseType": "BigQuery"}, "must be MySQL, MariaDB"),
@@ -321,6 +323,10 @@ class Code(Case):
         self.assertFalse(mark.exists())
         done = self.run_metrics("[{name: python, value: 'file://gone.py'}]", ["a"], "--allow-commands", code=2)
         self.assertIn("no file 'gone.py'", done.stderr)
+        done = self.run_metrics("[{name: webhook, value: 'http://127.0.0.1:1/x'}]", ["a"], "--offline", code=2)
+        self.assertIn("--offline opens no connection", done.stderr)
+        done = self.run_metrics("[{name: webhook, value: 'http://127.0.0.1:1/x'}]", ["a"], code=3)
+        self.assertIn("'http://127.0.0.1:1/x': ", done.stderr)
         done = self.run_metrics("[{name: command, argv: [no-such-program-x]}]", ["a"], "--allow-commands",
                                 code=3)
         self.assertIn("cannot start 'no-such-program-x'", done.stderr)
@@ -343,6 +349,35 @@ class Code(Case):
                 return
             time.sleep(0.02)
         self.fail("the program's child lives")
+
+    def test_a_template_hands_over_details(self):
+        class Agent(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                text = json.dumps({"said": "done", "log": {"spans": [{"name": "plan"}, {"name": "act"}]},
+                                   "used": [{"name": "pdf"}]}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_args):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Agent)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        (self.dir / "agent.yaml").write_text(
+            f"url: http://127.0.0.1:{server.server_port}/\nbody: '{{}}'\n"
+            "response: {text: said, trace: log, skill_calls: used}\n")
+        self.write("cases.jsonl", [{"id": "1", "x": "q", "assert": [
+            {"type": "trace-span-count", "value": {"pattern": "act", "min": 1}},
+            {"type": "skill-used", "value": "pdf"}]}])
+        self.write("suite.yaml", SUITE.replace("replay:answers.jsonl", "http:agent.yaml"))
+        self.assay("run", "suite.yaml", "--out", "out", "--fresh", "--no-store")
+        row = self.lines("out")[0]
+        self.assertEqual(row["scores"]["assert"], 1)
+        self.assertEqual(row["skill_calls"], [{"name": "pdf"}])
 
     def test_webhook(self):
         asked = []
