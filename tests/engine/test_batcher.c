@@ -520,6 +520,38 @@ static void cancelled_requests_come_back(void **state) {
     as_model_close(model);
 }
 
+// Calls in calls beyond all bounds: there is no way on from the beginning, and the answer says so.
+static void an_answer_without_a_way_on_is_stuck(void **state) {
+    (void)state;
+    enum { CALLS = 600 };
+    as_model *model = open_model("q8", NULL);
+    as_trie *trie = as_trie_new(model);
+    as_batcher_options options = {.context = CONTEXT};
+    as_batcher *batcher = open_batcher(model, &options);
+    as_buf source = {0};
+    as_buf_text(&source, "root ::= r0\n");
+    for (int i = 0; i < CALLS; i++) as_buff(&source, "r%d ::= r%d \"x\"\n", i, i + 1);
+    as_buff(&source, "r%d ::= \"a\"\n", CALLS);
+    as_constraint *constraint = constraint_of(trie, source.ptr);
+    request r = {.stop = GENERATED};
+    uint32_t prompt[] = {1, 2, 3};
+    r.work = (as_work){.kind = AS_WORK_GENERATE,
+                       .prompt = {prompt, 3},
+                       .max_tokens = GENERATED,
+                       .each = write_down,
+                       .context = &r,
+                       .constraint = constraint};
+    as_batcher_submit(batcher, &r.work);
+    as_batcher_run(batcher, &r.work);
+    assert_int_equal(r.work.status, AS_EVAL_OK);
+    assert_true(r.work.stuck && !r.work.ended && !r.work.count && !r.got.count);
+    as_batcher_free(batcher);
+    as_constraint_free(constraint);
+    as_trie_free(trie);
+    as_buf_free(&source);
+    as_model_close(model);
+}
+
 static as_rc break_down(as_lane *lane, const as_batch *batch, as_err *err) {
     (void)lane;
     (void)batch;
@@ -565,6 +597,7 @@ int main(void) {
         cmocka_unit_test(the_oldest_goes_first),
         cmocka_unit_test(too_little_memory_is_refused),
         cmocka_unit_test(cancelled_requests_come_back),
+        cmocka_unit_test(an_answer_without_a_way_on_is_stuck),
         cmocka_unit_test(failed_devices_end_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

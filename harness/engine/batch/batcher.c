@@ -227,7 +227,10 @@ static void begin(as_batcher *b) {
             work->stuck = !as_constrained_begin(work->constraint, &c->constrained);
         needed = needed && !work->stuck;
     }
-    if (!needed) finish(work, status);
+    if (!needed) {
+        as_constrained_end(&c->constrained); // while the constraint is there
+        finish(work, status);
+    }
     as_lock_take(b->lock);
     if (needed)
         list_add(&b->begun, c);

@@ -62,7 +62,8 @@ int main() {
             continue;
         }
         llama_grammar_free_impl(grammar);
-        for (size_t i = 1; i < fields.size(); i++) putchar(accepts(source, plain(fields[i])) ? '1' : '0');
+        for (size_t i = 1; i < fields.size(); i++)
+            putchar(accepts(source, plain(fields[i])) ? '1' : '0');
         puts("");
     }
 }
