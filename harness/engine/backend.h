@@ -13,7 +13,7 @@
 #ifndef AS_BACKEND_H
 #define AS_BACKEND_H
 
-#include "harness/engine/model.h"
+#include "harness/engine/encoder.h"
 
 enum { AS_PAGE = AS_PANEL }; // slots of a page
 
@@ -42,10 +42,12 @@ typedef struct as_want {
     uint32_t row;
     const uint32_t *tokens; // [count]; 0 of them: no log-probabilities
     size_t count;
-    double *logprobs; // [count]
-    uint32_t *best;   // the likeliest token (ties: lowest id), or NULL
-    float *logits;    // [vocabulary], or NULL
-    float *state;     // [width]: what the output matrix is multiplied with, or NULL
+    double *logprobs;            // [count]
+    uint32_t *best;              // the likeliest token (ties: lowest id), or NULL
+    const as_sampling *sampling; // by which `best` is drawn instead, or NULL: the likeliest
+    uint64_t step;               // of its chance: sampler.h
+    float *logits;               // [vocabulary], or NULL
+    float *state;                // [width]: what the output matrix is multiplied with, or NULL
 } as_want;
 
 // Rows in any order that puts the rows of a view by position; those that share most of what they
@@ -64,9 +66,8 @@ struct as_backend {
     const char *name; // "cpu"
     size_t chunk;     // rows of a batch that keep it busy
 
-    // Whether the device is there and computes with such a cache, before any memory is taken. NULL:
-    // it is.
-    as_rc (*probe)(as_kv kv, as_err *err);
+    // Whether the device is there, before any memory is taken. NULL: it is.
+    as_rc (*probe)(as_err *err);
 
     // Bytes of a page.
     size_t (*page_size)(const as_model *model, as_kv kv);
@@ -84,12 +85,18 @@ struct as_backend {
 
     // Computes 1..rows rows and what is wanted of them. AS_UNMEASURED when the device fails.
     as_rc (*run)(as_lane *lane, const as_batch *batch, as_err *err);
+
+    // Models that are encoders: as_encoder_new, as_encoder_run and as_encoder_free of encoder.h.
+    as_rc (*encoder_new)(const as_model *model, size_t threads, as_encoder **out, as_err *err);
+    as_rc (*encoder_run)(as_encoder *encoder, const as_tokens *texts, size_t count,
+                         const float **rows, as_err *err);
+    void (*encoder_free)(as_encoder *encoder);
 };
 
 extern const as_backend as_backend_cpu;
 
-// "cpu" (or empty), "cuda:0" to "cuda:7". AS_INVALID for other names; whether a GPU is there is
-// found out when it is opened.
+// "cpu" (or empty), "cuda:0" to "cuda:7", "cuda:0-fast" and so on. AS_INVALID for other names;
+// whether a GPU is there is found out when it is opened.
 as_rc as_backend_find(as_str name, const as_backend **out, as_err *err) AS_MUST_USE;
 
 #endif

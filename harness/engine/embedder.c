@@ -12,8 +12,10 @@ enum { BATCH_ROWS = 256 }; // rows that texts are put together up to
 
 struct as_embedder {
     const as_model *model;
+    const as_backend *backend;
     as_pooling pooling;
-    size_t context;
+    size_t context, threads;
+    as_err failure;
     as_encoder *encoder; // or, of a decoder,
     as_device *device;
     as_lane *lane;
@@ -49,11 +51,11 @@ static as_rc choose_pooling(const as_model *model, as_str asked, as_pooling *out
 }
 
 // The pages of a decoder's one text, and what runs over them.
-static as_rc open_decoder(as_embedder *e, size_t threads, as_err *err) {
-    const as_backend *cpu = &as_backend_cpu;
+static as_rc open_decoder(as_embedder *e, as_err *err) {
+    const as_backend *b = e->backend;
     size_t pages = (e->context + AS_PAGE - 1) / AS_PAGE;
-    as_rc rc = cpu->open(e->model, AS_KV_F32, e->context, pages, &e->device, err);
-    if (!rc) rc = cpu->lane_new(e->device, AS_CHUNK, threads, &e->lane, err);
+    as_rc rc = b->open(e->model, AS_KV_F32, e->context, pages, &e->device, err);
+    if (!rc) rc = b->lane_new(e->device, AS_CHUNK, e->threads, &e->lane, err);
     if (rc) return rc;
     e->spans = as_mem_new(as_size_mul(pages, sizeof *e->spans));
     for (size_t i = 0; i < pages; i++) e->spans[i] = (as_span){(uint32_t)i, 0, AS_PAGE};
@@ -63,23 +65,41 @@ static as_rc open_decoder(as_embedder *e, size_t threads, as_err *err) {
     return AS_OK;
 }
 
-as_rc as_embedder_new(const as_model *model, as_str pooling, size_t context, size_t threads,
-                      as_embedder **out, as_err *err) {
-    as_pooling chosen;
-    as_rc rc = choose_pooling(model, pooling, &chosen, err);
+// All but the memory.
+static as_rc plan(const as_model *model, const as_embedder_options *options, as_embedder *out,
+                  as_err *err) {
+    *out = (as_embedder){.model = model, .context = options->context, .threads = options->threads};
+    if (!out->context) out->context = model->info.context_length;
+    if (!out->threads) out->threads = 1;
+    as_rc rc = choose_pooling(model, options->pooling, &out->pooling, err);
+    if (!rc) rc = as_backend_find(options->device, &out->backend, err);
     if (rc) return rc;
-    if (!context) context = model->info.context_length;
-    if (context > model->info.context_length)
+    if (out->context > model->info.context_length)
         return as_fail(err, AS_INVALID, "a context of %zu tokens is longer than the model's %zu",
-                       context, model->info.context_length);
-    if (threads < 1 || threads > AS_THREADS_MAX)
-        return as_fail(err, AS_INVALID, "%zu threads are not 1 to %d", threads, AS_THREADS_MAX);
+                       out->context, model->info.context_length);
+    if (out->threads > AS_THREADS_MAX)
+        return as_fail(err, AS_INVALID, "%zu threads are more than %d", out->threads,
+                       AS_THREADS_MAX);
+    return AS_OK;
+}
+
+as_rc as_embedder_check(const as_model *model, const as_embedder_options *options, as_err *err) {
+    as_embedder e;
+    as_rc rc = plan(model, options, &e, err);
+    return rc || !e.backend->probe ? rc : e.backend->probe(err);
+}
+
+as_rc as_embedder_new(const as_model *model, const as_embedder_options *options, as_embedder **out,
+                      as_err *err) {
+    as_embedder planned;
+    as_rc rc = plan(model, options, &planned, err);
+    if (rc) return rc;
     as_embedder *e = as_mem_new(sizeof *e);
-    *e = (as_embedder){.model = model, .pooling = chosen, .context = context};
+    *e = planned;
     if (model->hparams.arch->encoder)
-        rc = as_encoder_new(model, threads, &e->encoder, err);
+        rc = e->backend->encoder_new(model, e->threads, &e->encoder, err);
     else
-        rc = open_decoder(e, threads, err);
+        rc = open_decoder(e, err);
     if (rc)
         as_embedder_free(e);
     else
@@ -89,14 +109,19 @@ as_rc as_embedder_new(const as_model *model, as_str pooling, size_t context, siz
 
 void as_embedder_free(as_embedder *embedder) {
     if (!embedder) return;
-    as_encoder_free(embedder->encoder);
-    as_backend_cpu.lane_free(embedder->lane);
-    as_backend_cpu.close(embedder->device);
+    const as_backend *b = embedder->backend;
+    if (embedder->encoder) b->encoder_free(embedder->encoder);
+    if (embedder->lane) b->lane_free(embedder->lane);
+    if (embedder->device) b->close(embedder->device);
     free(embedder->spans);
     free(embedder->rows);
     free(embedder->wants);
     free(embedder->states);
     free(embedder);
+}
+
+const char *as_embedder_failure(const as_embedder *embedder) {
+    return embedder->failure.text;
 }
 
 const char *as_embedder_pooling(const as_embedder *embedder) {
@@ -129,20 +154,23 @@ static void to_length_1(const as_embedder *e, float *out) {
     for (size_t i = 0; length > 0.0f && i < n; i++) out[i] /= length;
 }
 
-static void run_encoder(as_embedder *e, const as_tokens *texts, size_t count, float *out) {
+static as_rc run_encoder(as_embedder *e, const as_tokens *texts, size_t count, float *out) {
     size_t width = e->model->info.width;
     for (size_t done = 0, next; done < count; done = next) {
         size_t rows = texts[done].count;
         for (next = done + 1; next < count && rows + texts[next].count <= BATCH_ROWS; next++)
             rows += texts[next].count;
-        const float *x = as_encoder_run(e->encoder, texts + done, next - done);
+        const float *x;
+        as_rc rc = e->backend->encoder_run(e->encoder, texts + done, next - done, &x, &e->failure);
+        if (rc) return rc;
         for (size_t i = done; i < next; i++)
             for (size_t m = 0; m < texts[i].count; m++, x += width)
                 pool(e, x, m, texts[i].count, out + i * width);
     }
+    return AS_OK;
 }
 
-static void run_decoder(as_embedder *e, as_tokens text, float *out) {
+static as_rc run_decoder(as_embedder *e, as_tokens text, float *out) {
     size_t width = e->model->info.width;
     as_view view = {e->spans, (text.count + AS_PAGE - 1) / AS_PAGE};
     for (size_t done = 0, n; done < text.count; done += n) {
@@ -152,9 +180,11 @@ static void run_decoder(as_embedder *e, as_tokens text, float *out) {
             e->wants[m] = (as_want){.row = (uint32_t)m, .state = e->states + m * width};
         }
         as_batch batch = {&view, e->rows, e->wants, 1, n, n};
-        if (as_backend_cpu.run(e->lane, &batch, NULL)) return; // the CPU does not fail
+        as_rc rc = e->backend->run(e->lane, &batch, &e->failure);
+        if (rc) return rc;
         for (size_t m = 0; m < n; m++) pool(e, e->states + m * width, done + m, text.count, out);
     }
+    return AS_OK;
 }
 
 as_eval_status as_embedder_run(as_embedder *embedder, const as_tokens *texts, size_t count,
@@ -163,9 +193,10 @@ as_eval_status as_embedder_run(as_embedder *embedder, const as_tokens *texts, si
     for (size_t i = 0; i < count; i++)
         if (!texts[i].count || texts[i].count > embedder->context) return AS_EVAL_TOO_LONG;
     for (size_t i = 0; i < count * width; i++) out[i] = 0.0f;
-    if (embedder->encoder) run_encoder(embedder, texts, count, out);
-    for (size_t i = 0; !embedder->encoder && i < count; i++)
-        run_decoder(embedder, texts[i], out + i * width);
+    as_rc rc = embedder->encoder ? run_encoder(embedder, texts, count, out) : AS_OK;
+    for (size_t i = 0; !rc && !embedder->encoder && i < count; i++)
+        rc = run_decoder(embedder, texts[i], out + i * width);
+    if (rc) return AS_EVAL_FAILED;
     for (size_t i = 0; i < count; i++) to_length_1(embedder, out + i * width);
     return AS_EVAL_OK;
 }

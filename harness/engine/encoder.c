@@ -267,7 +267,8 @@ static void attend_head(as_encoder *e, const desk *d, size_t head, size_t first,
                             e->head_room);
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < width; j++)
-                e->mixed[at + i * inner + j] = d->mixed[i * e->head_room + j];
+                // +0: a sum of -0 counts as +0, as in decoders.
+                e->mixed[at + i * inner + j] = d->mixed[i * e->head_room + j] + 0.0f;
     }
 }
 
@@ -352,7 +353,9 @@ static void run_member(void *encoder, size_t index, size_t members) {
     e->stage(e, e->layer, index, members);
 }
 
-const float *as_encoder_run(as_encoder *e, const as_tokens *texts, size_t count) {
+as_rc as_encoder_run(as_encoder *e, const as_tokens *texts, size_t count, const float **out,
+                     as_err *err) {
+    (void)err;
     static void (*const stages[])(as_encoder *, const as_layer *, size_t, size_t) = {
         project,         place, attend,   quantize_mixed, project_back,
         close_attention, widen, activate, narrow,         close_layer};
@@ -377,5 +380,6 @@ const float *as_encoder_run(as_encoder *e, const as_tokens *texts, size_t count)
             as_team_run(e->team, run_member, e);
         }
     }
-    return e->x;
+    *out = e->x;
+    return AS_OK;
 }

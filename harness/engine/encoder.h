@@ -24,9 +24,10 @@ as_rc as_encoder_new(const as_model *model, size_t threads, as_encoder **out,
                      as_err *err) AS_MUST_USE;
 void as_encoder_free(as_encoder *encoder);
 
-// The last layer's rows of all texts, one after the other: [tokens of all][width], the encoder's
-// own until the next call. Each text has 1 to context_length tokens. A row's bits do not depend on
-// the other texts.
-const float *as_encoder_run(as_encoder *encoder, const as_tokens *texts, size_t count);
+// *rows: the last layer's rows of all texts, one after the other: [tokens of all][width], the
+// encoder's own until the next call. Each text has 1 to context_length tokens. A row's bits do not
+// depend on the other texts.
+as_rc as_encoder_run(as_encoder *encoder, const as_tokens *texts, size_t count, const float **rows,
+                     as_err *err) AS_MUST_USE;
 
 #endif

@@ -122,10 +122,18 @@ as_eval_status as_session_generate(as_session *session, as_tokens prompt, size_t
 // text depends on the text alone, not on those it is embedded with.
 typedef struct as_embedder as_embedder;
 
-// `pooling` is "mean", "cls" or "last", NULL or empty for what the file says; AS_INVALID when that
-// is no embedding. `context` 0 takes the model's own length. `threads` work on a text together.
-as_rc as_embedder_new(const as_model *model, as_str pooling, size_t context, size_t threads,
-                      as_embedder **out, as_err *err) AS_MUST_USE;
+typedef struct as_embedder_options {
+    as_str pooling; // "mean", "cls" or "last"; empty: what the file says
+    as_str device;  // "cpu" (or empty), "cuda:0"
+    size_t context; // tokens of a text; 0: the model's own length
+    size_t threads; // that work on a text together; 0: 1
+} as_embedder_options;
+
+// AS_INVALID for what cannot be, also where the file's pooling is no embedding; nothing is taken.
+as_rc as_embedder_check(const as_model *model, const as_embedder_options *options,
+                        as_err *err) AS_MUST_USE;
+as_rc as_embedder_new(const as_model *model, const as_embedder_options *options, as_embedder **out,
+                      as_err *err) AS_MUST_USE;
 void as_embedder_free(as_embedder *embedder);
 const char *as_embedder_pooling(const as_embedder *embedder); // "mean", "cls", "last"
 
@@ -137,6 +145,7 @@ as_rc as_embedder_tokenize(const as_embedder *embedder, as_arena *arena, as_str 
 // out[count][width]. Texts are 1 to `context` tokens long, or nothing is computed.
 as_eval_status as_embedder_run(as_embedder *embedder, const as_tokens *texts, size_t count,
                                float *out);
+const char *as_embedder_failure(const as_embedder *embedder); // one sentence, after AS_EVAL_FAILED
 
 // Logits of every position of `tokens`: out[tokens.count][vocabulary]. For tests and perplexity.
 as_eval_status as_session_logits(as_session *session, as_tokens tokens, float *out);

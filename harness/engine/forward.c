@@ -134,6 +134,11 @@ static void cpu_close(as_device *device) {
 
 static void cpu_lane_free(as_lane *lane) {
     if (!lane) return;
+    for (size_t i = 0; lane->team && i < lane->members; i++)
+        if (lane->tiles[i].sampler) {
+            as_sampler_free(lane->tiles[i].sampler);
+            free(lane->tiles[i].sampler);
+        }
     as_team_free(lane->team);
     free(lane->memory);
     free(lane);
@@ -145,6 +150,7 @@ static as_rc cpu_lane_new(as_device *device, size_t rows, size_t threads, as_lan
     f->device = device;
     f->model = device->model;
     f->chunk = rows;
+    f->members = threads;
     f->room = round_up(f->model->hparams.head_width, AS_PANEL);
     // An odd number of cache lines, so that the rows of a tile do not meet in one cache set.
     f->score_stride = (round_up(device->context + 1, AS_PANEL) / AS_PANEL | 1) * AS_PANEL;
@@ -438,8 +444,16 @@ static void run_layers(void *forward, size_t index, size_t members) {
     }
 }
 
+static uint32_t drawn(const as_forward *f, as_tile *t, const as_want *want, const float *logits) {
+    if (!t->sampler) {
+        t->sampler = as_mem_new(sizeof *t->sampler);
+        *t->sampler = as_sampler_new(f->model->info.vocabulary);
+    }
+    return as_sampler_pick(t->sampler, f->model->kernels, want->sampling, want->step, logits);
+}
+
 // What is wanted of a row, from its logits.
-static void answer(const as_forward *f, const as_want *want, const float *logits) {
+static void answer(const as_forward *f, as_tile *t, const as_want *want, const float *logits) {
     const as_kernels *kernels = f->model->kernels;
     size_t n = f->model->info.vocabulary;
     if (want->count) {
@@ -449,7 +463,9 @@ static void answer(const as_forward *f, const as_want *want, const float *logits
         for (size_t i = 0; i < want->count; i++)
             want->logprobs[i] = (double)logits[want->tokens[i]] - log_sum;
     }
-    if (want->best) *want->best = (uint32_t)kernels->argmax(logits, n);
+    if (want->best)
+        *want->best =
+            want->sampling ? drawn(f, t, want, logits) : (uint32_t)kernels->argmax(logits, n);
     if (want->logits) memcpy(want->logits, logits, n * sizeof *logits);
 }
 
@@ -484,7 +500,7 @@ static void run_wants(void *forward, size_t index, size_t members) {
         float *logits = f->logits + i * output->rows;
         if (p->logit_scale != 1.0f) scale_row(logits, p->logit_scale, output->rows);
         if (p->logit_cap > 0.0f) model->kernels->softcap(logits, p->logit_cap, output->rows);
-        answer(f, &wants[i], logits);
+        answer(f, &f->tiles[index], &wants[i], logits);
     }
 }
 
@@ -524,4 +540,7 @@ const as_backend as_backend_cpu = {
     .lane_new = cpu_lane_new,
     .lane_free = cpu_lane_free,
     .run = cpu_run,
+    .encoder_new = as_encoder_new,
+    .encoder_run = as_encoder_run,
+    .encoder_free = as_encoder_free,
 };

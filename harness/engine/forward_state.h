@@ -8,6 +8,7 @@
 
 #include "harness/base/thread.h"
 #include "harness/engine/backend.h"
+#include "harness/engine/sampler.h"
 
 // Where all members of the team wait for each other. They spin, since a stage takes microseconds,
 // but give way soon: the machine may have fewer processors than the team has members.
@@ -20,13 +21,14 @@ enum { AS_TILE = 16 };
 
 // Scratch of one member of the team.
 typedef struct as_tile {
-    float *queries;   // [TILE][head_width], scaled
-    float *scores;    // [TILE][score_stride]
-    float *mixed;     // [TILE][room]
-    as_piece *pieces; // [context + 1] of what a row sees
-    void *scratch;    // of as_matrix_multiply
-    float *low;       // [rows][rank] an adapter's a x
-    float *added;     // [rows][16] a panel of its b (a x)
+    float *queries;      // [TILE][head_width], scaled
+    float *scores;       // [TILE][score_stride]
+    float *mixed;        // [TILE][room]
+    as_piece *pieces;    // [context + 1] of what a row sees
+    void *scratch;       // of as_matrix_multiply
+    float *low;          // [rows][rank] an adapter's a x
+    float *added;        // [rows][16] a panel of its b (a x)
+    as_sampler *sampler; // made when a token is first drawn
 } as_tile;
 
 // Which experts the rows of a batch go to. The rows of one expert are put side by side, in the
@@ -65,6 +67,7 @@ struct as_lane {
     void *memory;
 
     size_t chunk;        // rows of a batch
+    size_t members;      // of the team
     size_t room;         // head_width up to a whole panel
     size_t score_stride; // floats between rows of scores
 

@@ -252,8 +252,7 @@ static as_embedder *take_embedder(as_embedders *e, as_err *err) {
     as_lock_take(e->lock);
     if (e->idle_count) embedder = e->idle[--e->idle_count];
     as_lock_give(e->lock);
-    if (!embedder && as_embedder_new(e->model, e->pooling, e->context, 1, &embedder, err))
-        return NULL;
+    if (!embedder && as_embedder_new(e->model, &e->options, &embedder, err)) return NULL;
     return embedder;
 }
 
@@ -281,9 +280,12 @@ static void embed(as_gguf_case *c) {
         if (!rc) out->tokens_in += texts[i].count;
     }
     float *vectors = AS_NEW_ARRAY(c->arena, float, n *width + 1);
+    as_eval_status status = rc ? AS_EVAL_OK : as_embedder_run(embedder, texts, n, vectors);
+    if (status == AS_EVAL_FAILED)
+        rc = as_fail(&c->err, AS_UNMEASURED, "%s", as_embedder_failure(embedder));
     if (rc)
         out->outcome = AS_OUT_BAD_RESPONSE;
-    else if (as_embedder_run(embedder, texts, n, vectors) != AS_EVAL_OK)
+    else if (status != AS_EVAL_OK)
         out->outcome = AS_OUT_TRUNCATED;
     if (embedder) give_embedder(c->embedders, embedder);
     if (out->outcome != AS_OUT_OK) return;
@@ -291,10 +293,9 @@ static void embed(as_gguf_case *c) {
     out->vector_width = width;
 }
 
-void as_embedders_init(as_embedders *embedders, const as_model *model, as_str pooling,
-                       size_t context) {
-    *embedders = (as_embedders){
-        .model = model, .pooling = pooling, .context = context, .lock = as_lock_new()};
+void as_embedders_init(as_embedders *embedders, const as_model *model,
+                       const as_embedder_options *options) {
+    *embedders = (as_embedders){.model = model, .options = *options, .lock = as_lock_new()};
 }
 
 void as_embedders_free(as_embedders *embedders) {

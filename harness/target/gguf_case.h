@@ -14,15 +14,14 @@ typedef struct as_gguf_case as_gguf_case;
 // Embedders of a model: as many as threads of the engine ask for one at a time.
 typedef struct as_embedders {
     const as_model *model;
-    as_str pooling;
-    size_t context;
+    as_embedder_options options;
     as_lock *lock;
     as_embedder *idle[256]; // [idle_count]
     size_t idle_count;
 } as_embedders;
 
-void as_embedders_init(as_embedders *embedders, const as_model *model, as_str pooling,
-                       size_t context);
+void as_embedders_init(as_embedders *embedders, const as_model *model,
+                       const as_embedder_options *options);
 void as_embedders_free(as_embedders *embedders);
 
 // What answers of a model are kept to: made when it is first asked for, and kept. The tree of the

@@ -144,7 +144,9 @@ static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err
     t->constraints = as_constraints_new(t->model);
     t->info.model_sha256 = facts->sha256;
     t->info.model_name = facts->name;
-    as_str kernels = gpu ? AS_STR("cuda") : facts->kernels;
+    as_str kernels = as_str_ends(t->info.device, AS_STR("-fast")) ? AS_STR("cuda fast")
+                     : gpu                                        ? AS_STR("cuda")
+                                                                  : facts->kernels;
     // What answers depend on: other keys and values are another model.
     bool plain = !t->options.kv.len || as_str_is(t->options.kv, "f32");
     t->info.engine = as_strf(&t->arena, "assay %.*s%s%.*s", AS_STR_ARG(kernels),
@@ -158,13 +160,19 @@ static const as_target_info *gguf_info(const as_target *target) {
     return &target->info;
 }
 
+static as_embedder_options embedder_options(const as_target *t) {
+    return (as_embedder_options){
+        .pooling = t->pooling, .device = t->info.device, .context = t->options.context};
+}
+
 static as_rc gguf_worker_new(as_target *target, as_target_worker **out, as_err *err) {
     as_batcher *batcher;
     as_rc rc = as_batcher_new(target->model, &target->options, &batcher, err);
     if (rc) return rc;
     as_target_worker *worker = as_mem_new(sizeof *worker);
     *worker = (as_target_worker){target, batcher, .lock = as_lock_new()};
-    as_embedders_init(&worker->embedders, target->model, target->pooling, target->options.context);
+    const as_embedder_options embeds = embedder_options(target);
+    as_embedders_init(&worker->embedders, target->model, &embeds);
     *out = worker;
     return AS_OK;
 }
@@ -307,15 +315,9 @@ static as_rc gguf_accepts(const as_target *target, const as_request *request, as
         return AS_INVALID;
     }
     if (!embeds) return AS_OK;
-    if (!as_str_is(target->info.device, "cpu"))
-        return as_fail(err, AS_INVALID,
-                       "target '%.*s': embeddings are not available on %.*s, only with device=cpu",
-                       AS_STR_ARG(target->info.uri), AS_STR_ARG(target->info.device));
-    as_embedder *embedder;
-    as_rc rc =
-        as_embedder_new(target->model, target->pooling, target->options.context, 1, &embedder, err);
+    const as_embedder_options options = embedder_options(target);
+    as_rc rc = as_embedder_check(target->model, &options, err);
     if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(target->info.uri));
-    if (!rc) as_embedder_free(embedder);
     return rc;
 }
 
@@ -326,7 +328,7 @@ const as_target_ops as_target_gguf = {
     .constrains = true,
     .tells_odds = true,
     .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512|amx|neon|"
-              "dotprod&lora=FILE&kv=f32|f16|q8_0&memory=SIZE&device=cpu|cuda:N"
+              "dotprod&lora=FILE&kv=f32|f16|q8_0&memory=SIZE&device=cpu|cuda:N|cuda:N-fast"
               "&pooling=mean|cls|last]",
     .open = gguf_open,
     .info = gguf_info,

@@ -19,10 +19,12 @@
 enum {
     AS_CUDA_TILE = 8,     // activation rows of one fragment
     AS_CUDA_PARTS = 3,    // matrices that one launch multiplies the same rows with
-    AS_CUDA_QUERIES = 16, // of one block of attention: query heads that share keys, times rows
+    AS_CUDA_QUERIES = 32, // of one block of attention: query heads that share keys, times rows
     AS_CUDA_SLOTS = 32,   // keys that a block of scores takes
     AS_CUDA_DIMS = 32,    // values of a head that a block of mixing takes
     AS_CUDA_NONE = -1,    // no such row
+    AS_CUDA_RUN = 256,    // tokens whose odds are summed up by one thread
+    AS_CUDA_DRAWN = 1024, // of the likeliest tokens, those that filters look at
 };
 
 // Activation rows in the order of the fragments that products read. Row m is column m % 8 of tile
@@ -43,30 +45,36 @@ typedef struct as_cuda_part {
     float *y;                   // [count][rows]
 } as_cuda_part;
 
-// y = W x for rows 0..count-1, or, of a mixture, for expert e = block z rows starts[e] ..
-// starts[e] + counts[e] - 1. starts are multiples of 8.
+// y = W x for rows 0..count-1, or, of a mixture, for expert e = order[block z] rows starts[e] ..
+// starts[e] + counts[e] - 1. starts are multiples of 8. Block x takes rows x % across and panels
+// x / across: there may be more panels than a grid has blocks along y.
 typedef struct as_cuda_product {
     as_cuda_part parts[AS_CUDA_PARTS];
-    uint32_t part_count, cols, count;
-    const uint32_t *starts, *counts; // NULL: no mixture
-    as_cuda_qrows quantized;         // of quantized types
-    const float *x;                  // [count][cols] of the others
+    uint32_t part_count, cols, count, across;
+    uint32_t fast; // of F16 and BF16, and cols a multiple of 16: by fast.cu
+    const uint32_t *order, *starts, *counts; // NULL: no mixture
+    as_cuda_qrows quantized;                 // of quantized types
+    const float *x;                          // [count][cols] of the others
 } as_cuda_product;
 
 // A row of the batch. What it sees at position p lies in slot slots[view + p], its own at
-// slots[view + position].
+// slots[view + position]; it sees the positions before `end`, or a window that ends there.
 typedef struct as_cuda_row {
-    uint32_t token, position, view, unused;
+    uint32_t token, position, view, end;
 } as_cuda_row;
 
-// Rows of one view side by side, which attention takes together.
+// Rows of one view side by side, by position, which attention takes together.
 typedef struct as_cuda_span {
     uint32_t first, count;
 } as_cuda_span;
 
+// Which row of a matrix becomes a row of the batch.
+typedef enum as_cuda_which { AS_CUDA_TOKEN, AS_CUDA_POSITION, AS_CUDA_FIRST } as_cuda_which;
+
 typedef struct as_cuda_embed { // grid: rows
     const uint8_t *values, *scales;
     uint32_t type, cols;
+    uint32_t which, added; // as_cuda_which; whether it is added to what is in x
     const as_cuda_row *rows;
     float *x; // [count][cols]
     float scale;
@@ -95,6 +103,17 @@ typedef struct as_cuda_finish { // grid: rows
     as_cuda_qrows quantized;
 } as_cuda_finish;
 
+// Ends a block of an encoder: x = LayerNorm(x + (y + bias)), and quantized.
+typedef struct as_cuda_settle { // grid: rows
+    const float *y;             // [count][n] or NULL: nothing is added
+    const float *bias;          // [n] or NULL
+    float *x;                   // [count][n]
+    const float *norm, *norm_bias;
+    float eps;
+    uint32_t n, quantize;
+    as_cuda_qrows quantized;
+} as_cuda_settle;
+
 typedef struct as_cuda_quantize { // grid: rows
     const float *x;               // [count][n]
     const uint32_t *sources;      // row m is made of row sources[m] / per; NULL: of row m
@@ -112,10 +131,13 @@ typedef struct as_cuda_place { // grid: rows
     const float *cosines, *sines; // [count][pairs]
     const as_cuda_row *rows;
     const uint32_t *slots;
-    void *keys, *values; // this layer's: [kv_heads][slot_count][width]
-    uint64_t slot_count;
+    // This layer's: [kv_heads][slot_count][width] of floats, halves or codes; behind codes their
+    // scales, halves [kv_heads][slot_count][width / 32, rounded up].
+    void *keys, *values;
+    uint64_t slot_count; // even
     uint32_t heads, kv_heads, width, pairs, halves;
-    uint32_t half; // the cache holds F16
+    uint32_t kv;    // as_kv of the cache
+    uint32_t plain; // values that are infinite or no number stay so
     float eps;
 } as_cuda_place;
 
@@ -129,15 +151,17 @@ typedef struct as_cuda_attention {
     const uint32_t *slots;
     const void *keys, *values; // as of as_cuda_place
     uint64_t slot_count, stride;
-    uint32_t heads, kv_heads, width, half;
+    uint32_t heads, kv_heads, width, kv;
     uint32_t window; // 0: none
     float scale, cap;
     uint32_t quantize; // the mix too, as rows of heads * width; width is a multiple of 32
     as_cuda_qrows quantized;
 } as_cuda_attention;
 
+// gate = act(gate + bias) * (up + bias); without an up the GELU of erf alone.
 typedef struct as_cuda_activate { // grid: rows
-    float *gate, *up;             // [count][n]
+    float *gate;                  // [count][n]
+    const float *up;              // [count][n] or NULL
     const float *gate_bias, *up_bias;
     const uint32_t *places; // rows are items, which lie there; NULL: at their own number
     uint32_t n, gelu, quantize;
@@ -150,6 +174,7 @@ typedef struct as_cuda_route { // choose: grid rows; sort: one block
     float *weights;            // [count][used]
     uint32_t *places;          // [count][used]
     uint32_t *starts, *counts; // [experts]
+    uint32_t *order;           // [experts]: first those that have rows
     uint32_t experts, used, normed, count;
     float scale;
 } as_cuda_route;
@@ -187,6 +212,23 @@ typedef struct as_cuda_facts { // grid: rows
     as_cuda_fact *facts;       // [count]
     uint32_t n;
 } as_cuda_facts;
+
+// A token to be drawn: AS_CUDA_UNDECIDED when the filters leave more tokens than are looked at.
+#define AS_CUDA_UNDECIDED UINT32_MAX
+typedef struct as_cuda_drawing {
+    double unit, top_p, min_p; // unit: what chance says, [0, 1)
+    float temperature;
+    uint32_t row, top_k, all; // of the logits; 1: nothing is filtered
+} as_cuda_drawing;
+
+typedef struct as_cuda_draw { // grid: tokens to be drawn
+    float *logits;            // [..][n]; of the rows that are drawn from, the odds afterwards
+    const as_cuda_fact *facts;
+    const as_cuda_drawing *drawings; // [count]
+    double *runs;                    // [count][n / AS_CUDA_RUN, rounded up]
+    uint32_t *tokens;                // [count]
+    uint32_t n;
+} as_cuda_draw;
 
 typedef struct as_cuda_pick { // grid: count / 256
     const float *logits;
@@ -230,9 +272,14 @@ typedef struct as_cuda_pick { // grid: count / 256
     K(many_iq4_nl, as_cuda_product, 256)                                                           \
     K(many_iq4_xs, as_cuda_product, 256)                                                           \
     K(many_mxfp4, as_cuda_product, 256)                                                            \
+    K(fast_few_f16, as_cuda_product, 64)                                                           \
+    K(fast_few_bf16, as_cuda_product, 64)                                                          \
+    K(fast_many_f16, as_cuda_product, 256)                                                         \
+    K(fast_many_bf16, as_cuda_product, 256)                                                        \
     K(embed, as_cuda_embed, 128)                                                                   \
     K(angles, as_cuda_angles, 64)                                                                  \
     K(finish, as_cuda_finish, 256)                                                                 \
+    K(settle, as_cuda_settle, 256)                                                                 \
     K(quantize, as_cuda_quantize, 256)                                                             \
     K(place, as_cuda_place, 128)                                                                   \
     K(scores, as_cuda_attention, 128)                                                              \
@@ -245,6 +292,7 @@ typedef struct as_cuda_pick { // grid: count / 256
     K(axpy, as_cuda_axpy, 256)                                                                     \
     K(cap, as_cuda_cap, 256)                                                                       \
     K(facts, as_cuda_facts, 512)                                                                   \
+    K(draw, as_cuda_draw, 512)                                                                     \
     K(pick, as_cuda_pick, 256)
 
 #define AS_CUDA_ENUM(name, type, threads) AS_CUDA_K_##name,
@@ -253,13 +301,12 @@ typedef enum as_cuda_kernel { AS_CUDA_KERNELS(AS_CUDA_ENUM) AS_CUDA_KERNEL_COUNT
 enum {
     AS_CUDA_FEW_ROWS = 32, // up to which `few` is taken
     AS_CUDA_MANY_PANELS = 8,
+    AS_CUDA_FAST_FEW_PANELS = 2,
     AS_CUDA_MANY_ROWS = 128,
-    AS_CUDA_FLOAT_PANELS = 4, // the same of `many` of F32, F16 and BF16
-    AS_CUDA_FLOAT_ROWS = 64,
 };
 
 // The kernel for a product of `count` rows (at most, of an expert) and its grid, with the blocks of
-// each part set: x takes rows, y panels, z experts (1: no mixture).
+// each part set: x takes rows and panels, z experts (1: no mixture).
 as_cuda_kernel as_cuda_plan(as_cuda_product *product, as_wtype type, uint32_t count,
                             uint32_t experts, uint32_t grid[3]);
 
@@ -267,13 +314,17 @@ as_cuda_kernel as_cuda_plan(as_cuda_product *product, as_wtype type, uint32_t co
 enum {
     AS_CUDA_SHARED_FEW = 2 * 64 * (16 + 16 + 8 + 8) * 4, // scales, minima, d, sums; and
     AS_CUDA_SHARED_FEW_ROW = 2 * 64 * 16 * 4,            // dots of each row, up to 8
+    AS_CUDA_SHARED_MANY = 3 * 2 * (4096 + 4096 + 512 + 1024 + 768) + 2 * 2 * 2048,
+    AS_CUDA_SHARED_FAST_FEW = 2 * 8 * 4 * 512,
+    AS_CUDA_SHARED_FAST_MANY = 3 * 2 * (8 * 512 + 128 * 32),
     AS_CUDA_SHARED_FEW_FLOATS = 2 * 8192 + 2 * 8192,
-    AS_CUDA_SHARED_MANY_FLOATS = 16 * (64 + 68) * 4,
+    AS_CUDA_SHARED_MANY_FLOATS = 2 * 16 * (128 + 132) * 4,
     AS_CUDA_SHARED_LANES = 8192 + 4 + 128 + 128,
+    AS_CUDA_SHARED_DRAW = 8192 + 4 + 128 + 128 + 4 * 2033 + 8 * 1024 + 3 * 4 + 4 + 8,
     AS_CUDA_SHARED_PLACE = 16384,
-    AS_CUDA_SHARED_SCORES = (32 * 65 + 16 * 64) * 4,
-    AS_CUDA_SHARED_MIX = (64 * 32 + 16 * 64) * 4,
-    AS_CUDA_SHARED_SORT = 4096,
+    AS_CUDA_SHARED_SCORES = (32 * 68 + 32 * 64) * 4,
+    AS_CUDA_SHARED_MIX = (64 * 32 + 32 * 64) * 4,
+    AS_CUDA_SHARED_SORT = 8192,
 };
 uint32_t as_cuda_shared(as_cuda_kernel kernel, uint32_t count);
 

@@ -32,10 +32,11 @@ AS_KERNEL(choose, as_cuda_route, 128) {
 }
 
 typedef struct sort_shared {
-    uint32_t starts[1024];
+    uint32_t starts[1024], ranks[1024];
 } sort_shared;
 
-// A thread an expert. Each expert's rows begin at a whole tile.
+// A thread an expert. Each expert's rows begin at a whole tile; experts that have any come first in
+// `order`.
 AS_KERNEL(sort, as_cuda_route, 1024) {
     AS_SHARED(sort_shared, shared);
     const uint32_t expert = thread_index(), items = a.count * a.used;
@@ -44,17 +45,24 @@ AS_KERNEL(sort, as_cuda_route, 1024) {
         for (uint32_t i = 0; i < items; i++) count += a.chosen[i] == expert;
     shared->starts[expert] = (count + AS_CUDA_TILE - 1) / AS_CUDA_TILE * AS_CUDA_TILE;
     sync_block();
-    if (expert == 0)
-        for (uint32_t i = 0, next = 0; i < a.experts; i++) {
+    if (expert == 0) {
+        uint32_t next = 0, rank = 0;
+        for (uint32_t i = 0; i < a.experts; i++) {
             uint32_t room = shared->starts[i];
             shared->starts[i] = next;
             next += room;
+            if (room) shared->ranks[i] = rank++;
         }
+        for (uint32_t i = 0; i < a.experts; i++)
+            if (shared->starts[i] == (i + 1 < a.experts ? shared->starts[i + 1] : next))
+                shared->ranks[i] = rank++;
+    }
     sync_block();
     if (expert >= a.experts) return;
     uint32_t place = shared->starts[expert];
     a.starts[expert] = place;
     a.counts[expert] = count;
+    a.order[shared->ranks[expert]] = expert;
     for (uint32_t i = 0; i < items; i++)
         if (a.chosen[i] == expert) a.places[i] = place++;
 }

@@ -4,17 +4,12 @@
 #include "kernels/cuda/dialect.h"
 
 #include "kernels/cuda/cuda.h"
+#include "kernels/cuda/grid.cuh"
 
 AS_DEVICE float widen(const as_wtype type, const void *weights, uint32_t at) {
     if (type == AS_W_F32) return ((const float *)weights)[at];
     uint16_t bits = ((const uint16_t *)weights)[at];
     return type == AS_W_F16 ? widen_half(bits) : bf16_to_float(bits);
-}
-
-AS_DEVICE const as_cuda_part *float_part(const as_cuda_product *a) {
-    uint32_t i = 0;
-    while (i + 1 < a->part_count && block_y() >= a->parts[i + 1].first_block) i++;
-    return &a->parts[i];
 }
 
 // --- some rows ------------------------------------------------------------------------------
@@ -40,21 +35,21 @@ AS_DEVICE void read_slab(const uint8_t *values, uint64_t first, uint64_t pieces,
 AS_DEVICE void few_floats(const as_wtype type, const as_cuda_product *a) {
     AS_SHARED(slab_shared, shared);
     const uint32_t size = type == AS_W_F32 ? 4 : 2, depth = SLAB_BYTES / (AS_PANEL * size);
-    const as_cuda_part *part = float_part(a);
-    const uint32_t panel = block_y() - part->first_block, thread = thread_index();
-    const uint8_t *values = part->values + block_z() * part->values_stride +
-                            (uint64_t)panel * a->cols * AS_PANEL * size;
+    uint32_t panel, from, count;
+    const as_cuda_part *part = part_of(a, &panel);
+    const uint32_t thread = thread_index(), first = rows_unit(a) * AS_CUDA_TILE;
+    const uint8_t *values = part->values + (uint64_t)panel * a->cols * AS_PANEL * size;
     const uint64_t pieces = (uint64_t)a->cols * AS_PANEL * size / 16;
     words4 next[2] = {{0, 0, 0, 0}, {0, 0, 0, 0}};
     // Weights were there before; but of experts only those that are asked are read.
-    if (!a->starts) read_slab(values, 0, pieces, next);
+    if (!a->order) read_slab(values, 0, pieces, next);
     wait_for_earlier();
-    uint32_t from = a->starts ? a->starts[block_z()] : 0;
-    uint32_t count = a->starts ? a->counts[block_z()] : a->count;
-    if (block_x() * AS_CUDA_TILE >= count) return;
-    if (a->starts) read_slab(values, 0, pieces, next);
-    from += block_x() * AS_CUDA_TILE;
-    count -= block_x() * AS_CUDA_TILE;
+    const uint32_t expert = expert_of(a, &from, &count);
+    if (first >= count) return;
+    values += expert * part->values_stride;
+    if (a->order) read_slab(values, 0, pieces, next);
+    from += first;
+    count -= first;
     if (count > AS_CUDA_TILE) count = AS_CUDA_TILE;
     const float *x = a->x + (uint64_t)from * a->cols;
     float acc = 0.0f;
@@ -71,6 +66,7 @@ AS_DEVICE void few_floats(const as_wtype type, const as_cuda_product *a) {
         sync_block();
         read_slab(values, (uint64_t)(k + depth) * AS_PANEL * size / 16, pieces, next);
         if (thread >= AS_PANEL * count) continue;
+        AS_UNROLL_BY(16)
         for (uint32_t i = 0; i < left; i++)
             acc = fma_f32(widen(type, shared->weights[buffer], i * AS_PANEL + r),
                           shared->x[buffer][n][i], acc);
@@ -82,64 +78,121 @@ AS_DEVICE void few_floats(const as_wtype type, const as_cuda_product *a) {
 
 // --- many rows ------------------------------------------------------------------------------
 
-// 4 panels and 64 rows a block, 16 deep; 4 by 4 outputs a thread.
-enum { SIDE = 64, DEPTH = 16 };
+// 8 panels and 128 rows a block, 16 deep, 8 by 8 outputs a thread: of rows and weights two runs of
+// four each, 64 apart, so that a warp reads 16 bytes a lane without a conflict. The next operands
+// are on their way to registers while these are worked on.
+enum { SIDE = 128, DEPTH = 16, RUN_OF = 4, SHARE = SIDE * DEPTH / THREADS };
 
 typedef struct many_floats_shared {
-    float w[DEPTH][SIDE], x[DEPTH][SIDE + 4];
+    float w[2][DEPTH][SIDE], x[2][DEPTH][SIDE + 4];
 } many_floats_shared;
+
+// What a thread fetches: 8 weights of one column, 8 values of one row.
+typedef struct operands {
+    words4 w[2];
+    float x[SHARE];
+} operands;
+
+typedef struct float_sources {
+    const uint8_t *values; // of the expert
+    const float *x;        // of its first row
+    uint32_t panel, panels, row, rows;
+} float_sources;
+
+AS_DEVICE void fetch(const as_wtype type, const float_sources *from, uint32_t cols, uint32_t k,
+                     operands *out) {
+    const uint32_t size = type == AS_W_F32 ? 4 : 2, thread = thread_index();
+    const uint32_t panel = from->panel + thread / 32, deep = k + thread % 32 / 2;
+    const uint32_t row = from->row + thread / 2, first = k + thread % 2 * SHARE;
+    if (panel < from->panels && deep < cols) {
+        const uint8_t *at = from->values + (((uint64_t)panel * cols + deep) * AS_PANEL +
+                                            thread % 2 * SHARE) * size;
+        out->w[0] = read_words4(at);
+        if (type == AS_W_F32) out->w[1] = read_words4(at + 16);
+    }
+    if (row >= from->rows) return;
+    AS_UNROLL
+    for (uint32_t i = 0; i < SHARE; i++)
+        if (first + i < cols) out->x[i] = from->x[(uint64_t)row * cols + first + i];
+}
+
+AS_DEVICE void put_down(const as_wtype type, const operands *in, many_floats_shared *shared,
+                        uint32_t which) {
+    const uint32_t thread = thread_index();
+    float *w = &shared->w[which][thread % 32 / 2][thread / 32 * AS_PANEL + thread % 2 * SHARE];
+    AS_UNROLL
+    for (uint32_t i = 0; i < SHARE; i++) w[i] = widen(type, in->w, i);
+    AS_UNROLL
+    for (uint32_t i = 0; i < SHARE; i++)
+        shared->x[which][thread % 2 * SHARE + i][thread / 2] = in->x[i];
+}
+
+AS_DEVICE void add_products(const many_floats_shared *shared, uint32_t which, uint32_t deep,
+                            float acc[SHARE][SHARE]) {
+    const uint32_t out = thread_index() % 16 * RUN_OF, in = thread_index() / 16 * RUN_OF;
+    float w[SHARE], x[SHARE];
+    AS_UNROLL
+    for (uint32_t half = 0; half < 2; half++) {
+        const floats4 a = load_floats4(&shared->w[which][deep][half * SIDE / 2 + out]);
+        const floats4 b = load_floats4(&shared->x[which][deep][half * SIDE / 2 + in]);
+        const float both[2][RUN_OF] = {{a.x, a.y, a.z, a.w}, {b.x, b.y, b.z, b.w}};
+        AS_UNROLL
+        for (uint32_t i = 0; i < RUN_OF; i++) {
+            w[half * RUN_OF + i] = both[0][i];
+            x[half * RUN_OF + i] = both[1][i];
+        }
+    }
+    AS_UNROLL
+    for (uint32_t j = 0; j < SHARE; j++) AS_UNROLL
+    for (uint32_t i = 0; i < SHARE; i++) acc[j][i] = fma_f32(w[i], x[j], acc[j][i]);
+}
 
 AS_DEVICE void many_floats(const as_wtype type, const as_cuda_product *a) {
     AS_SHARED(many_floats_shared, shared);
-    const uint32_t size = type == AS_W_F32 ? 4 : 2, thread = thread_index();
-    const as_cuda_part *part = float_part(a);
-    const uint32_t row = (block_y() - part->first_block) * SIDE, panels = (part->rows + 15) / 16;
-    uint32_t from = a->starts ? a->starts[block_z()] : 0;
-    uint32_t count = a->starts ? a->counts[block_z()] : a->count, m = block_x() * SIDE;
+    uint32_t unit, first, count;
+    const as_cuda_part *part = part_of(a, &unit);
+    const uint32_t expert = expert_of(a, &first, &count), m = rows_unit(a) * SIDE;
     if (m >= count) return;
-    const uint8_t *values = part->values + block_z() * part->values_stride;
-    const float *x = a->x + (uint64_t)from * a->cols;
-    const uint32_t out = thread % 16 * 4, in = thread / 16 * 4;
-    float acc[4][4] = {{0.0f}};
-    for (uint32_t k = 0; k < a->cols; k += DEPTH) {
-        uint32_t depth = a->cols - k < DEPTH ? a->cols - k : DEPTH;
-        AS_UNROLL
-        for (uint32_t i = 0; i < SIDE * DEPTH / THREADS; i++) {
-            uint32_t at = thread + i * THREADS;
-            uint32_t panel = row / 16 + at / (16 * DEPTH), deep = at / 16 % DEPTH;
-            if (panel < panels && deep < depth)
-                shared->w[deep][at / (16 * DEPTH) * 16 + at % 16] = widen(
-                    type, values + ((uint64_t)panel * a->cols + k) * 16 * size, at % (16 * DEPTH));
-            uint32_t deep_x = at % DEPTH, row_x = at / DEPTH;
-            if (m + row_x < count && deep_x < depth)
-                shared->x[deep_x][row_x] = x[(uint64_t)(m + row_x) * a->cols + k + deep_x];
-        }
-        sync_block();
-        for (uint32_t i = 0; i < depth; i++) {
-            float w[4], v[4];
+    const float_sources from = {.values = part->values + expert * part->values_stride,
+                                .x = a->x + (uint64_t)first * a->cols,
+                                .panel = unit * (SIDE / AS_PANEL),
+                                .panels = (part->rows + AS_PANEL - 1) / AS_PANEL,
+                                .row = m,
+                                .rows = count};
+    operands next = {{{0, 0, 0, 0}, {0, 0, 0, 0}}, {0.0f}};
+    float acc[SHARE][SHARE];
+    AS_UNROLL
+    for (uint32_t j = 0; j < SHARE; j++) AS_UNROLL
+    for (uint32_t i = 0; i < SHARE; i++) acc[j][i] = 0.0f;
+    fetch(type, &from, a->cols, 0, &next);
+    uint32_t which = 0;
+    for (uint32_t k = 0; k < a->cols; k += DEPTH, which ^= 1) {
+        put_down(type, &next, shared, which);
+        sync_block(); // and nobody reads the other one any more
+        fetch(type, &from, a->cols, k + DEPTH, &next);
+        if (k + DEPTH <= a->cols) {
             AS_UNROLL
-            for (uint32_t j = 0; j < 4; j++) {
-                w[j] = shared->w[i][out + j];
-                v[j] = shared->x[i][in + j];
-            }
-            AS_UNROLL
-            for (uint32_t j = 0; j < 16; j++)
-                acc[j / 4][j % 4] = fma_f32(w[j % 4], v[j / 4], acc[j / 4][j % 4]);
+            for (uint32_t i = 0; i < DEPTH; i++) add_products(shared, which, i, acc);
+        } else {
+            for (uint32_t i = 0; k + i < a->cols; i++) add_products(shared, which, i, acc);
         }
-        sync_block();
     }
     AS_UNROLL
-    for (uint32_t j = 0; j < 16; j++)
-        if (row + out + j % 4 < part->rows && m + in + j / 4 < count)
-            part->y[(uint64_t)(from + m + in + j / 4) * part->rows + row + out + j % 4] =
-                acc[j / 4][j % 4];
+    for (uint32_t j = 0; j < SHARE; j++) AS_UNROLL
+    for (uint32_t i = 0; i < SHARE; i++) {
+        uint32_t in = m + j / RUN_OF * (SIDE / 2) + thread_index() / 16 * RUN_OF + j % RUN_OF;
+        uint32_t out = unit * SIDE + i / RUN_OF * (SIDE / 2) + thread_index() % 16 * RUN_OF +
+                       i % RUN_OF;
+        if (out < part->rows && in < count)
+            part->y[(uint64_t)(first + in) * part->rows + out] = acc[j][i];
+    }
 }
 
 #define FLOAT_PRODUCTS(name, type)                                                                 \
     AS_KERNEL_EAGER(few_##name, as_cuda_product, 256) {                                            \
         few_floats(type, &a);                                                                      \
     }                                                                                              \
-    AS_KERNEL(many_##name, as_cuda_product, 256) {                                                 \
+    AS_KERNEL_TWICE(many_##name, as_cuda_product, 256) {                                                 \
         many_floats(type, &a);                                                                     \
     }
 

@@ -34,16 +34,21 @@ AS_DEVICE float block_tree(lanes_shared *shared, float lane) {
     return shared->result;
 }
 
-// dot(x, x), for all threads. x was written by the block before a sync_block.
-AS_DEVICE float block_square(lanes_shared *shared, const float *x, uint32_t n, uint32_t threads) {
+// The sum of x, or dot(x, x), for all threads. x was written by the block before a sync_block.
+AS_DEVICE float block_lanes(lanes_shared *shared, const float *x, uint32_t n, uint32_t threads,
+                            const bool squared) {
     float lane = 0.0f;
     for (uint32_t from = 0; from < n; from += RUN) {
         uint32_t count = n - from < RUN ? n - from : RUN;
         for (uint32_t i = thread_index(); i < count; i += threads) shared->run[i] = x[from + i];
         sync_block();
-        if (thread_index() < LANES)
-            for (uint32_t i = thread_index(); i < count; i += LANES)
-                lane = fma_f32(shared->run[i], shared->run[i], lane);
+        if (thread_index() < LANES) {
+            AS_UNROLL_BY(16)
+            for (uint32_t i = thread_index(); i < count; i += LANES) {
+                float value = shared->run[i];
+                lane = squared ? fma_f32(value, value, lane) : lane + value;
+            }
+        }
         sync_block();
     }
     return block_tree(shared, lane);
@@ -61,9 +66,11 @@ AS_DEVICE float block_dot(lanes_shared *shared, const float *x, const float *y, 
             shared->run[half + i] = y[from + i];
         }
         sync_block();
-        if (thread_index() < LANES)
+        if (thread_index() < LANES) {
+            AS_UNROLL_BY(16)
             for (uint32_t i = thread_index(); i < count; i += LANES)
                 lane = fma_f32(shared->run[i], shared->run[half + i], lane);
+        }
         sync_block();
     }
     return block_tree(shared, lane);
@@ -107,21 +114,32 @@ AS_DEVICE uint32_t block_find(lanes_shared *shared, const float *x, uint32_t n, 
     return where == UINT32_MAX ? 0 : where;
 }
 
-// The sum in lanes of exp(x - max), for all threads. With `out`, those go there; it may be x.
+// exp(x - max) of values from.. into half `which` of the run, and into `out`, if any.
+AS_DEVICE void fill_exps(lanes_shared *shared, const float *x, float *out, uint32_t from,
+                         uint32_t n, float max, uint32_t which, uint32_t threads) {
+    uint32_t count = n - from < RUN / 2 ? n - from : RUN / 2;
+    for (uint32_t i = thread_index(); i < count; i += threads) {
+        float e = exp_f32(x[from + i] - max);
+        shared->run[which * (RUN / 2) + i] = e;
+        if (out) out[from + i] = e;
+    }
+}
+
+// The sum in lanes of exp(x - max), for all threads. With `out`, those go there; it may be x. While
+// the lanes add up one half of the run the other warps fill the other one.
 AS_DEVICE float block_exps(lanes_shared *shared, const float *x, float *out, uint32_t n, float max,
                            uint32_t threads) {
     float lane = 0.0f;
-    for (uint32_t from = 0; from < n; from += RUN) {
-        uint32_t count = n - from < RUN ? n - from : RUN;
-        for (uint32_t i = thread_index(); i < count; i += threads) {
-            float e = exp_f32(x[from + i] - max);
-            shared->run[i] = e;
-            if (out) out[from + i] = e;
+    fill_exps(shared, x, out, 0, n, max, 0, threads);
+    for (uint32_t from = 0, which = 0; from < n; from += RUN / 2, which ^= 1) {
+        uint32_t count = n - from < RUN / 2 ? n - from : RUN / 2;
+        const float *run = shared->run + which * (RUN / 2);
+        sync_block();
+        if (from + count < n) fill_exps(shared, x, out, from + count, n, max, which ^ 1, threads);
+        if (thread_index() < LANES) {
+            AS_UNROLL_BY(16)
+            for (uint32_t i = thread_index(); i < count; i += LANES) lane += run[i];
         }
-        sync_block();
-        if (thread_index() < LANES)
-            for (uint32_t i = thread_index(); i < count; i += LANES) lane += shared->run[i];
-        sync_block();
     }
     return block_tree(shared, lane);
 }

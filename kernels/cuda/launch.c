@@ -9,15 +9,22 @@ static uint32_t up(uint32_t n, uint32_t by) {
 
 as_cuda_kernel as_cuda_plan(as_cuda_product *product, as_wtype type, uint32_t count,
                             uint32_t experts, uint32_t grid[3]) {
-    bool few = count <= AS_CUDA_FEW_ROWS, quantized = as_wtype_quantized(type);
-    uint32_t panels = few ? 1 : quantized ? AS_CUDA_MANY_PANELS : AS_CUDA_FLOAT_PANELS;
-    uint32_t rows = few ? AS_CUDA_TILE : quantized ? AS_CUDA_MANY_ROWS : AS_CUDA_FLOAT_ROWS;
-    grid[0] = up(count, rows);
-    grid[1] = 0;
-    grid[2] = experts;
+    bool few = count <= AS_CUDA_FEW_ROWS;
+    bool fast = product->fast && product->cols % 16 == 0 && (type == AS_W_F16 || type == AS_W_BF16);
+    uint32_t panels = !few ? AS_CUDA_MANY_PANELS : fast ? AS_CUDA_FAST_FEW_PANELS : 1;
+    uint32_t rows = few ? AS_CUDA_TILE : AS_CUDA_MANY_ROWS;
+    uint32_t blocks = 0;
     for (uint32_t i = 0; i < product->part_count; i++) {
-        product->parts[i].first_block = grid[1];
-        grid[1] += up(up(product->parts[i].rows, AS_PANEL), panels);
+        product->parts[i].first_block = blocks;
+        blocks += up(up(product->parts[i].rows, AS_PANEL), panels);
+    }
+    product->across = up(count, rows);
+    grid[0] = product->across * blocks;
+    grid[1] = 1;
+    grid[2] = experts;
+    if (fast) {
+        as_cuda_kernel first = few ? AS_CUDA_K_fast_few_f16 : AS_CUDA_K_fast_many_f16;
+        return (as_cuda_kernel)(first + (type == AS_W_BF16));
     }
     return (as_cuda_kernel)((few ? AS_CUDA_K_few_f32 : AS_CUDA_K_many_f32) + (uint32_t)type);
 }
@@ -31,13 +38,23 @@ uint32_t as_cuda_shared(as_cuda_kernel kernel, uint32_t count) {
     if (kernel <= AS_CUDA_K_few_bf16) return AS_CUDA_SHARED_FEW_FLOATS;
     if (kernel >= AS_CUDA_K_many_f32 && kernel <= AS_CUDA_K_many_bf16)
         return AS_CUDA_SHARED_MANY_FLOATS;
+    if (kernel >= AS_CUDA_K_many_q8_0 && kernel <= AS_CUDA_K_many_mxfp4) return AS_CUDA_SHARED_MANY;
     switch (kernel) {
     case AS_CUDA_K_finish:
+    case AS_CUDA_K_settle:
     case AS_CUDA_K_weigh:
     case AS_CUDA_K_choose:
     case AS_CUDA_K_combine:
     case AS_CUDA_K_facts:
         return AS_CUDA_SHARED_LANES;
+    case AS_CUDA_K_fast_few_f16:
+    case AS_CUDA_K_fast_few_bf16:
+        return AS_CUDA_SHARED_FAST_FEW;
+    case AS_CUDA_K_fast_many_f16:
+    case AS_CUDA_K_fast_many_bf16:
+        return AS_CUDA_SHARED_FAST_MANY;
+    case AS_CUDA_K_draw:
+        return AS_CUDA_SHARED_DRAW;
     case AS_CUDA_K_place:
         return AS_CUDA_SHARED_PLACE;
     case AS_CUDA_K_scores:

@@ -45,7 +45,11 @@ AS_DEVICE float weight_of(as_wtype type, const uint8_t *values, const uint8_t *s
 
 AS_KERNEL(embed, as_cuda_embed, 128) {
     const as_wtype type = (as_wtype)a.type;
-    const uint32_t token = a.rows[block_x()].token, panel = token / AS_PANEL, r = token % AS_PANEL;
+    const as_cuda_row *row = &a.rows[block_x()];
+    const uint32_t which = a.which == AS_CUDA_TOKEN      ? row->token
+                           : a.which == AS_CUDA_POSITION ? row->position
+                                                         : 0;
+    const uint32_t panel = which / AS_PANEL, r = which % AS_PANEL;
     float *x = a.x + (uint64_t)block_x() * a.cols;
     for (uint32_t k = thread_index(); k < a.cols; k += 128) {
         uint64_t at = ((uint64_t)panel * a.cols + k) * AS_PANEL + r;
@@ -58,7 +62,8 @@ AS_KERNEL(embed, as_cuda_embed, 128) {
             value = bf16_to_float(((const uint16_t *)a.values)[at]);
         else
             value = weight_of(type, a.values, a.scales, a.cols, panel, r, k);
-        x[k] = a.scale != 1.0f ? value * a.scale : value;
+        if (a.scale != 1.0f) value *= a.scale;
+        x[k] = a.added ? x[k] + value : value;
     }
 }
 
@@ -87,7 +92,7 @@ AS_KERNEL(finish, as_cuda_finish, 256) {
         if (a.bias)
             for (uint32_t i = thread_index(); i < n; i += 256) y[i] += a.bias[i];
         sync_block();
-        if (a.post_norm) scale = norm_scale(block_square(shared, y, n, 256), n, a.eps);
+        if (a.post_norm) scale = norm_scale(block_lanes(shared, y, n, 256, true), n, a.eps);
         for (uint32_t i = thread_index(); i < n; i += 256) {
             float value = y[i];
             if (a.post_norm) value = value * scale * a.post_norm[i];
@@ -97,10 +102,32 @@ AS_KERNEL(finish, as_cuda_finish, 256) {
         sync_block();
     }
     if (!a.norm) return;
-    float *h = a.h + (uint64_t)m * n, scale = norm_scale(block_square(shared, x, n, 256), n, a.eps);
+    float *h = a.h + (uint64_t)m * n, scale = norm_scale(block_lanes(shared, x, n, 256, true), n, a.eps);
     for (uint32_t i = thread_index(); i < n; i += 256) {
         float value = x[i] * scale * a.norm[i];
         h[i] = value;
+        if (a.quantize) quantize_warp(&a.quantized, m, n, i / 32, value);
+    }
+}
+
+AS_KERNEL(settle, as_cuda_settle, 256) {
+    AS_SHARED(lanes_shared, shared);
+    const uint32_t m = block_x(), n = a.n;
+    float *x = a.x + (uint64_t)m * n;
+    for (uint32_t i = thread_index(); a.y && i < n; i += 256) {
+        float y = a.y[(uint64_t)m * n + i];
+        if (a.bias) y += a.bias[i];
+        x[i] += y;
+    }
+    sync_block();
+    float mean = block_lanes(shared, x, n, 256, false) / (float)n;
+    sync_block(); // shared->result was read
+    for (uint32_t i = thread_index(); i < n; i += 256) x[i] -= mean;
+    sync_block();
+    float scale = norm_scale(block_lanes(shared, x, n, 256, true), n, a.eps);
+    for (uint32_t i = thread_index(); i < n; i += 256) {
+        float value = fma_f32(x[i] * scale, a.norm[i], a.norm_bias[i]);
+        x[i] = value;
         if (a.quantize) quantize_warp(&a.quantized, m, n, i / 32, value);
     }
 }
@@ -151,15 +178,44 @@ AS_DEVICE void norm_head(const as_cuda_place *a, float *head, const float *norm,
     sync_warp();
 }
 
+// A block of at most 32 values as Q8_0, as kv.c has it: a value a lane.
+AS_DEVICE void store_codes(float x, int8_t *code, uint16_t *scale, bool there) {
+    const uint32_t lane = thread_index() % 32;
+    x = there ? within(x, 65504.0f * 127.0f) : 0.0f;
+    uint32_t most = float_bits(x) & 0x7fffffffu;
+    AS_UNROLL
+    for (uint32_t mask = 16; mask > 0; mask /= 2) {
+        uint32_t other = shuffle_xor_u32(most, mask);
+        most = other > most ? other : most;
+    }
+    float d = bits_float(most) / 127.0f, id = 1.0f / d;
+    if (d == 0.0f || id - id != 0.0f) id = 0.0f;
+    float size = x * id < 0.0f ? -(x * id) : x * id, whole = (float)(int32_t)size;
+    int32_t n = (int32_t)whole + (int32_t)(2.0f * (size - whole)); // halves away from zero
+    if (there) *code = (int8_t)(x * id < 0.0f ? -n : n);
+    if (lane == 0) *scale = narrow_half(d);
+}
+
 AS_DEVICE void store_head(const as_cuda_place *a, void *cache, uint32_t head, const float *values,
                           bool limited, uint32_t lane) {
     const as_cuda_row *row = &a->rows[block_x()];
-    uint64_t slot = a->slots[row->view + row->position];
-    uint64_t at = ((uint64_t)head * a->slot_count + slot) * a->width;
+    uint64_t slot = (uint64_t)head * a->slot_count + a->slots[row->view + row->position];
+    uint64_t at = slot * a->width;
+    if (a->kv == AS_KV_Q8_0) {
+        const uint32_t blocks = (a->width + 31) / 32;
+        int8_t *codes = (int8_t *)cache;
+        uint16_t *scales = (uint16_t *)(void *)(codes + a->kv_heads * a->slot_count * a->width);
+        for (uint32_t b = 0; b < blocks; b++) {
+            bool there = b * 32 + lane < a->width;
+            store_codes(there ? values[b * 32 + lane] : 0.0f, codes + at + b * 32 + lane,
+                        scales + slot * blocks + b, there);
+        }
+        return;
+    }
     for (uint32_t i = lane; i < a->width; i += 32) {
         float x = values[i];
-        if (limited) x = within(x, a->half ? 65504.0f : FLT_MAX);
-        if (a->half)
+        if (limited) x = within(x, a->kv == AS_KV_F16 ? 65504.0f : FLT_MAX);
+        if (a->kv == AS_KV_F16)
             ((uint16_t *)cache)[at + i] = narrow_half(x);
         else
             ((float *)cache)[at + i] = x;
@@ -188,7 +244,7 @@ AS_KERNEL(place, as_cuda_place, 128) {
         if (query) {
             for (uint32_t j = lane; j < width; j += 32) from[j] = head[j];
         } else {
-            store_head(&a, key ? a.keys : a.values, which, head, !key, lane);
+            store_head(&a, key ? a.keys : a.values, which, head, !key && !a.plain, lane);
         }
         sync_warp();
     }
@@ -199,13 +255,18 @@ AS_KERNEL(place, as_cuda_place, 128) {
 AS_KERNEL(activate, as_cuda_activate, 256) {
     const uint32_t m = a.places ? a.places[block_x()] : block_x(), n = a.n;
     float *gate = a.gate + (uint64_t)m * n;
-    const float *up = a.up + (uint64_t)m * n;
+    const float *up = a.up ? a.up + (uint64_t)m * n : NULL;
     for (uint32_t i = thread_index(); i < n; i += 256) {
-        float x = gate[i], u = up[i];
+        float x = gate[i];
         if (a.gate_bias) x += a.gate_bias[i];
-        if (a.up_bias) u += a.up_bias[i];
-        float e = exp_f32(a.gelu ? fma_f32(AS_GELU_C3, x * x, AS_GELU_C1) * x : -x);
-        x = x / (1.0f + e) * u;
+        if (up) {
+            float u = up[i];
+            if (a.up_bias) u += a.up_bias[i];
+            float e = exp_f32(a.gelu ? fma_f32(AS_GELU_C3, x * x, AS_GELU_C1) * x : -x);
+            x = x / (1.0f + e) * u;
+        } else {
+            x = gelu_erf_f32(x);
+        }
         gate[i] = x;
         if (a.quantize) quantize_warp(&a.quantized, m, n, i / 32, x);
     }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_cuda.c - the products of the GPU by events, beside the device's own ceilings in the same
-// run: copying memory, and the tensor cores' instruction in registers. Weights are random and go
-// round many times the second-level cache.
+// run: copying memory, and the tensor cores' instructions. Weights are random and go round many
+// times the second-level cache.
+//
+//   bench_cuda CEILINGS.fatbin ceilings    what the device can do, "name value" lines
+//   bench_cuda CEILINGS.fatbin products    every type: one row, some, prompts
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +13,7 @@
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/image.h"
 
-enum { ROWS = 4096, COLS = 4096, TRIES = 7, WEIGHTS = 1 << 30, COPY = 1 << 30, WARPS = 8 };
+enum { ROWS = 14336, COLS = 4096, TRIES = 5, WEIGHTS = 1 << 30, COPY = 1 << 30, WARPS = 8 };
 
 static const char *const type_names[] = {"f32",  "f16",    "bf16",   "q8_0", "q4_0", "q4_1",
                                          "q5_0", "q5_1",   "q2_k",   "q3_k", "q4_k", "q5_k",
@@ -123,7 +126,7 @@ static as_gpu_memory take(size_t size) {
 // One line of products with a type: decoding, some rows, a prompt.
 static void bench_type(as_gpu_module *module, as_wtype type, as_gpu_memory weights,
                        as_gpu_memory rows, as_gpu_memory y, double copy_rate, double peak_rate) {
-    static const uint32_t counts[] = {1, 8, 32, 512};
+    static const uint32_t counts[] = {1, 8, 32, 128, 1024};
     size_t values = as_matrix_values_size(type, ROWS, COLS);
     size_t size = values + as_matrix_scales_size(type, ROWS, COLS);
     printf("%-7s", type_names[type]);
@@ -144,15 +147,23 @@ static void bench_type(as_gpu_module *module, as_wtype type, as_gpu_memory weigh
         check(d.module_function(&p.function, module, as_cuda_name(kernel)), "kernel");
         if (p.shared > 48 * 1024)
             check(d.function_set(p.function, AS_GPU_FUNCTION_SHARED_MAX, (int)p.shared), "shared");
-        double s = measure(multiply, &p, 50), gb = (double)size / s * 1e-9;
+        double s = measure(multiply, &p, counts[i] < 128 ? 40 : 10), gb = (double)size / s * 1e-9;
         double tops = 2.0 * ROWS * COLS * counts[i] / s * 1e-12;
         if (counts[i] == 1)
             printf(" | %7.1f us %6.0f GB/s %3.0f %%", s * 1e6, gb, 100 * gb / copy_rate);
-        else if (counts[i] < 512)
+        else if (counts[i] < 1024)
             printf(" | %7.1f us", s * 1e6);
         else
             printf(" | %7.1f us %6.1f TOP/s %3.0f %%\n", s * 1e6, tops, 100 * tops / peak_rate);
     }
+}
+
+// 10^12 operations a second of a loop of `work` products a block and round.
+static double peak_rate(as_gpu_module *module, const char *name, as_gpu_memory out, uint32_t blocks,
+                        double work) {
+    peak p = {.out = out, .rounds = 4096, .blocks = blocks};
+    check(d.module_function(&p.function, module, name), name);
+    return 2.0 * work * p.rounds * p.blocks / measure(run_peak, &p, 2) * 1e-12;
 }
 
 int main(int count, char **words) {
@@ -161,9 +172,10 @@ int main(int count, char **words) {
     as_gpu_module *module, *ceilings;
     size_t size;
     char name[128];
-    int processors;
-    if (count != 2 || as_driver_open(&d, &err)) {
-        fprintf(stderr, "%s\n", count != 2 ? "usage: bench_cuda CEILINGS.fatbin" : err.text);
+    int processors, major;
+    if (count != 3 || as_driver_open(&d, &err)) {
+        fprintf(stderr, "%s\n",
+                count != 3 ? "usage: bench_cuda CEILINGS.fatbin ceilings|products" : err.text);
         return 2;
     }
     check(d.context_retain(&context, 0), "context");
@@ -188,17 +200,25 @@ int main(int count, char **words) {
     check(d.stream_wait(stream), "copy");
     copying c = {weights, take(COPY)};
     double copy_rate = 2.0 * COPY / measure(copy, &c, 4) * 1e-9;
-    peak p = {.out = y, .rounds = 4096, .blocks = (uint32_t)processors * 4};
-    double products = (double)p.rounds * 8 * p.blocks * WARPS;
-    check(d.module_function(&p.function, ceilings, "peak_s8"), "peak_s8");
-    double s8 = products * 2 * 16 * 8 * 32 / measure(run_peak, &p, 2) * 1e-12;
-    check(d.module_function(&p.function, ceilings, "peak_bf16"), "peak_bf16");
-    double bf16 = products * 2 * 16 * 8 * 16 / measure(run_peak, &p, 2) * 1e-12;
-    printf("%s, %d multiprocessors\n", name, processors);
-    printf("ceilings: copy %.0f GB/s (read and written), mma.sync s8 %.0f TOP/s, bf16 %.0f TOP/s\n",
-           copy_rate, s8, bf16);
-    printf("%d x %d; of a prompt of 512 the share is of bf16\n", ROWS, COLS);
-    printf("type    | 1 row: time, weights read, of copy | 8 rows | 32 rows | 512 rows\n");
+    bool products = strcmp(words[2], "products") == 0;
+    printf("device %s, %d multiprocessors\n", name, processors);
+    printf("copy %.0f GB/s read and written\n", copy_rate);
+    double s8 =
+        peak_rate(ceilings, "peak_s8", y, (uint32_t)processors * 4, 8.0 * WARPS * 16 * 8 * 32);
+    double bf16 =
+        peak_rate(ceilings, "peak_bf16", y, (uint32_t)processors * 4, 8.0 * WARPS * 16 * 8 * 16);
+    printf("mma_s8 %.0f TOP/s\nmma_bf16 %.0f TFLOP/s\n", s8, bf16);
+    fflush(stdout);
+    if (!products) { // last: who has no such instruction says nothing
+        check(d.device_attribute(&major, AS_GPU_ATTRIBUTE_MAJOR, 0), "attribute");
+        if (major == 9)
+            printf("wgmma_bf16 %.0f TFLOP/s\n",
+                   peak_rate(ceilings, "peak_wgmma", y, (uint32_t)processors * 2,
+                             2.0 * 64 * 128 * 16));
+        return 0;
+    }
+    printf("%d x %d; of a prompt of 1024 the share is of mma_bf16\n", ROWS, COLS);
+    printf("type    | 1 row: time, weights read, of copy | 8 rows | 32 | 128 | 1024 rows\n");
     for (as_wtype type = 0; type <= AS_W_MXFP4; type++)
         bench_type(module, type, weights, rows, y, copy_rate, bf16);
     return 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // on_device.c - the emulator's interface on a real GPU, for the same tests of the kernels: memory
-// is the host's own, pinned, which the GPU reads and writes where it lies; a launch is waited for.
+// is managed, so that host and GPU use the same addresses and compute-sanitizer knows where it
+// ends; a launch is waited for.
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@ static struct {
     as_gpu_stream *stream;
     as_gpu_function *functions[AS_CUDA_KERNEL_COUNT];
     as_emulated names[AS_CUDA_KERNEL_COUNT];
+    int (*managed_new)(as_gpu_memory *, size_t, unsigned); // the engine has no use for it
 } gpu;
 
 static void check(int code, const char *what) {
@@ -36,6 +39,9 @@ static void begin(void) {
         exit(1);
     }
     gpu.begun = true;
+    void *found = dlsym(dlopen("libcuda.so.1", RTLD_NOW), "cuMemAllocManaged");
+    if (!found) check(AS_GPU_NOT_FOUND, "cuMemAllocManaged");
+    memcpy(&gpu.managed_new, &found, sizeof found);
     check(gpu.driver.context_retain(&context, 0), "context");
     check(gpu.driver.context_set(context), "context");
     check(gpu.driver.module_load(&module, as_cuda_image(&size)), "module");
@@ -74,14 +80,14 @@ void as_emulator_launch(const as_emulated *kernel, const uint32_t grid[3], uint3
 }
 
 void *as_emulator_take(size_t size) {
-    void *memory = NULL;
+    as_gpu_memory memory = 0;
     begin();
-    check(gpu.driver.pinned_new(&memory, (size + 63) / 64 * 64 + 64), "memory");
-    return memory;
+    check(gpu.managed_new(&memory, (size + 63) / 64 * 64 + 64, 1), "memory");
+    return (void *)(uintptr_t)memory;
 }
 
 void as_emulator_give(void *memory) {
-    if (memory) check(gpu.driver.pinned_free(memory), "memory");
+    if (memory) check(gpu.driver.memory_free((as_gpu_memory)(uintptr_t)memory), "memory");
 }
 
 void as_emulator_set_order(uint64_t order) {

@@ -3,6 +3,7 @@
 // engine: every architecture and type, equal to the bit, whatever the batch. The driver that is
 // loaded is tests/kernels/fake_driver.c, so nothing here needs a GPU.
 #include <dlfcn.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -156,15 +157,88 @@ static void answers_are_those_of_the_cpu(void **state) {
     uint64_t replays = fake ? fake->replays : 0;
     for (size_t i = 0; i < MODELS; i += STEP) {
         print_message("%s\n", models[i]);
-        check_model(models[i], i % 2 ? "f16" : "f32", 1 + i % 7, 100 + i);
+        static const char *const kinds[] = {"f32", "f16", "q8_0"};
+        check_model(models[i], kinds[i % 3], 1 + i % 7, 100 + i);
         if (i % 3 == 0) check_model(models[i], "f32", 64, i);
     }
     if (fake) assert_true(fake->replays > replays);
 }
 
+// Not the CPU's bits, but near, and the same whatever the batch.
+static void fast_products_depend_on_no_batch(void **state) {
+    (void)state;
+    static const char *const names[] = {"f16", "mixed", "type_BF16"};
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        as_model *model = open_model(names[n]);
+        as_rng rng = as_rng_of(n, 7);
+        uint32_t ids[PROMPT_MAX];
+        as_tokens prompt = {ids, random_ids(&rng, model, ids, PROMPT_MAX)};
+        size_t count = prompt.count * as_model_facts(model)->vocabulary;
+        float *want = as_mem_new(count * sizeof *want), *got = as_mem_new(count * sizeof *got);
+        float *fast = as_mem_new(count * sizeof *fast), size = 0.0f, off = 0.0f;
+        as_session *sessions[] = {open_session(model, "cpu", "f32", 0),
+                                  open_session(model, "cuda:0-fast", "f32", 64),
+                                  open_session(model, "cuda:0-fast", "f32", 3)};
+        print_message("%s\n", names[n]);
+        assert_int_equal(as_session_logits(sessions[0], prompt, want), AS_EVAL_OK);
+        assert_int_equal(as_session_logits(sessions[1], prompt, fast), AS_EVAL_OK);
+        assert_int_equal(as_session_logits(sessions[2], prompt, got), AS_EVAL_OK);
+        assert_memory_equal(got, fast, count * sizeof *got);
+        for (size_t i = 0; i < count; i++) {
+            size = fmaxf(size, fabsf(want[i]));
+            off = fmaxf(off, fabsf(want[i] - fast[i]));
+        }
+        print_message("off by %.3g of %.3g\n", (double)off, (double)size);
+        assert_true(off > 0.0f && off < 0.05f * size);
+        for (size_t i = 0; i < 3; i++) as_session_free(sessions[i]);
+        as_model_close(model);
+        free(want), free(got), free(fast);
+    }
+}
+
+static as_embedder *open_embedder(const as_model *model, const char *device) {
+    as_err err;
+    as_embedder *embedder;
+    as_embedder_options options = {.pooling = AS_STR("mean"), .device = as_str_of(device)};
+    if (as_embedder_new(model, &options, &embedder, &err)) fail_msg("%s", err.text);
+    return embedder;
+}
+
+// Encoders, and decoders that embed: texts of several lengths, together and alone.
+static void embeddings_are_those_of_the_cpu(void **state) {
+    (void)state;
+    static const char *const names[] = {"bert_mean", "bert_cls", "bert_q8", "nomic", "qwen3_mean"};
+    enum { TEXTS = 4, WIDTH_MAX = 64, LONGEST = 70 };
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        as_model *model = open_model(names[n]);
+        as_embedder *gpu = open_embedder(model, "cuda:0"), *cpu = open_embedder(model, "cpu");
+        as_rng rng = as_rng_of(n, 6);
+        uint32_t ids[TEXTS][LONGEST];
+        as_tokens texts[TEXTS];
+        float got[TEXTS * WIDTH_MAX], want[TEXTS * WIDTH_MAX];
+        size_t width = as_model_facts(model)->width;
+        print_message("%s\n", names[n]);
+        assert_true(width <= WIDTH_MAX);
+        if (fake) fake_order(n % 4);
+        for (size_t i = 0; i < TEXTS; i++)
+            texts[i] = (as_tokens){ids[i], random_ids(&rng, model, ids[i], i ? LONGEST : 1)};
+        assert_int_equal(as_embedder_run(cpu, texts, TEXTS, want), AS_EVAL_OK);
+        assert_int_equal(as_embedder_run(gpu, texts, TEXTS, got), AS_EVAL_OK);
+        assert_memory_equal(got, want, TEXTS * width * sizeof *got);
+        assert_int_equal(as_embedder_run(gpu, texts + 2, 1, got), AS_EVAL_OK);
+        assert_memory_equal(got, want + 2 * width, width * sizeof *got);
+        as_embedder_free(gpu);
+        as_embedder_free(cpu);
+        as_model_close(model);
+        if (fake) assert_int_equal(fake_left(), 0);
+    }
+}
+
 int main(int count, char **words) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_those_of_the_cpu),
+        cmocka_unit_test(embeddings_are_those_of_the_cpu),
+        cmocka_unit_test(fast_products_depend_on_no_batch),
     };
 #ifdef AS_ON_DEVICE
     folder = count > 1 ? words[1] : ".";

@@ -66,8 +66,8 @@ static as_model *open_model(const char *name, const char *cpu) {
 static as_embedder *new_embedder(const as_model *model, const char *pooling, size_t threads) {
     as_err err;
     as_embedder *embedder;
-    if (as_embedder_new(model, as_str_of(pooling), 0, threads, &embedder, &err))
-        fail_msg("%s", err.text);
+    as_embedder_options options = {.pooling = as_str_of(pooling), .threads = threads};
+    if (as_embedder_new(model, &options, &embedder, &err)) fail_msg("%s", err.text);
     return embedder;
 }
 
@@ -161,9 +161,11 @@ static void what_cannot_be_is_refused(void **state) {
     as_err err;
     as_embedder *embedder;
     as_model *model = open_model("f32", NULL); // a decoder that says nothing of pooling
-    assert_int_equal(as_embedder_new(model, AS_STR(""), 0, 1, &embedder, &err), AS_INVALID);
+    assert_int_equal(as_embedder_new(model, &(as_embedder_options){0}, &embedder, &err),
+                     AS_INVALID);
     assert_non_null(strstr(err.text, "ask for pooling mean, cls or last"));
-    assert_int_equal(as_embedder_new(model, AS_STR("meen"), 0, 1, &embedder, &err), AS_INVALID);
+    as_embedder_options wrong = {.pooling = AS_STR("meen")};
+    assert_int_equal(as_embedder_new(model, &wrong, &embedder, &err), AS_INVALID);
     assert_non_null(strstr(err.text, "did you mean 'mean'?"));
     embedder = new_embedder(model, "mean", 2);
     float out[WIDTH_MAX];
@@ -175,7 +177,9 @@ static void what_cannot_be_is_refused(void **state) {
     as_embedder_free(embedder);
     as_model_close(model);
     model = open_model("nomic", NULL);
-    assert_int_equal(as_embedder_new(model, AS_STR(""), 321, 1, &embedder, &err), AS_INVALID);
+    as_embedder_options long_one = {.context = 321};
+    assert_int_equal(as_embedder_check(model, &long_one, &err), AS_INVALID);
+    assert_int_equal(as_embedder_new(model, &long_one, &embedder, &err), AS_INVALID);
     assert_non_null(strstr(err.text, "longer than the model's 320"));
     as_model_close(model);
 }

@@ -70,7 +70,8 @@ static void every_cut_is_noticed(void **state) {
 static void embed(const as_model *model, as_tokens tokens) {
     as_err err;
     as_embedder *embedder;
-    if (as_embedder_new(model, AS_STR("mean"), 0, 1, &embedder, &err)) return;
+    const as_embedder_options options = {.pooling = AS_STR("mean")};
+    if (as_embedder_new(model, &options, &embedder, &err)) return;
     float *out = as_mem_new(as_model_facts(model)->width * sizeof *out);
     as_eval_status status = as_embedder_run(embedder, &tokens, 1, out);
     bool fits = tokens.count && tokens.count <= as_model_facts(model)->context_length;

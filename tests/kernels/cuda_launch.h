@@ -45,4 +45,16 @@ static inline void launch(as_cuda_kernel kernel, uint32_t x, uint32_t y, uint32_
     launch_of(kernel, (uint32_t[]){x, y, z}, 0, args);
 }
 
+static inline float *copy_of(const float *x, size_t n) {
+    float *copy = floats(n, -1);
+    memcpy(copy, x, n * sizeof *x);
+    return copy;
+}
+
+// One rounding, as the portable table has it.
+static inline float fma1(float a, float b, float c) {
+    portable->axpy(&c, a, &b, 1);
+    return c;
+}
+
 #endif

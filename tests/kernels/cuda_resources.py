@@ -10,7 +10,8 @@ import os
 import re
 import sys
 
-SPILLED_MAX = 16  # bytes: more is a mistake
+# Bytes; more is a mistake. Products of prompts put by what copies need, between stages.
+SPILLED_MAX, SPILLED_MANY_MAX = 16, 256
 KERNELS_MIN = 40
 
 
@@ -35,7 +36,8 @@ def main():
     if "--check" in sys.argv:
         spilled = [f"{name} on {target} spills {kernel[target][2]} bytes"
                    for name, kernel in found.items() for target in targets
-                   if target not in kernel or kernel[target][2] > SPILLED_MAX]
+                   if target not in kernel or kernel[target][2] >
+                   (SPILLED_MANY_MAX if name.startswith("many") else SPILLED_MAX)]
         print("\n".join(spilled) or f"{len(found)} kernels for {', '.join(targets)}")
         return 1 if spilled or len(found) < KERNELS_MIN or len(targets) < 2 else 0
     print("| kernel | " + " | ".join(f"{t}: registers, stack, spilled bytes" for t in targets) + " |")

@@ -16,6 +16,7 @@
 #define AS_UNROLL
 #define AS_UNROLL_BY(n)
 #define AS_KERNEL_EAGER AS_KERNEL
+#define AS_KERNEL_TWICE AS_KERNEL
 #define AS_KERNEL(name, type, threads)                                                             \
     static void name(const type a);                                                                \
     static void name##_enter(const void *args) {                                                   \
@@ -66,14 +67,32 @@ AS_DEVICE uint16_t read_u16(const void *at) {
 AS_DEVICE uint8_t read_u8(const void *at) {
     return *(const uint8_t *)at;
 }
+AS_DEVICE uint32_t load_u32(const void *at) {
+    return *(const uint32_t *)at;
+}
 AS_DEVICE words2 load_words2(const void *at) {
     uint64_t both = *(const uint64_t *)at;
     return (words2){(uint32_t)both, (uint32_t)(both >> 32)};
 }
+typedef struct floats4 {
+    float x, y, z, w;
+} floats4;
+AS_DEVICE floats4 load_floats4(const float *at) {
+    floats4 out;
+    if ((uintptr_t)at % 16) as_emulated_fail("four floats that are not aligned");
+    memcpy(&out, at, sizeof out);
+    return out;
+}
 AS_DEVICE words4 read_words4(const void *at) {
     words4 out;
-    memcpy(&out, __builtin_assume_aligned(at, 16), sizeof out);
+    if ((uintptr_t)at % 16) as_emulated_fail("four words that are not aligned");
+    memcpy(&out, at, sizeof out);
     return out;
+}
+
+AS_DEVICE uint32_t add_shared(uint32_t *at, uint32_t x) {
+    *at += x;
+    return *at - x;
 }
 
 AS_DEVICE uint32_t choose_bytes(uint32_t x, uint32_t y, uint32_t s) {
@@ -91,14 +110,37 @@ AS_DEVICE uint16_t narrow_half(float x) {
     return as_float_to_half(x);
 }
 
-AS_DEVICE void mma_32(int32_t c[4], const uint32_t a[4], uint32_t b0, uint32_t b1) {
+#define copy_16 as_emulated_copy
+#define commit_copies as_emulated_commit
+#define wait_copies as_emulated_wait
+
+AS_DEVICE void mma_32(int32_t c[4], const uint32_t a[4], uint32_t b0, uint32_t b1, int32_t start) {
     const uint32_t b[2] = {b0, b1};
+    for (int i = 0; i < 4; i++) c[i] = start;
     as_emulated_mma(c, a, b, 2);
 }
-AS_DEVICE void mma_16(int32_t c[4], uint32_t a0, uint32_t a1, uint32_t b) {
+AS_DEVICE void mma_16(int32_t c[4], uint32_t a0, uint32_t a1, uint32_t b, int32_t start) {
     const uint32_t a[2] = {a0, a1};
+    for (int i = 0; i < 4; i++) c[i] = start;
     as_emulated_mma(c, a, &b, 1);
 }
+
+AS_DEVICE float half_range(float x) {
+    return x > 65504.0f ? 65504.0f : x < -65504.0f ? -65504.0f : x;
+}
+AS_DEVICE uint32_t pack_halves(float x, float y) {
+    return as_float_to_half(half_range(x)) | (uint32_t)as_float_to_half(half_range(y)) << 16;
+}
+AS_DEVICE uint32_t to_bf16(float x) {
+    uint32_t bits = float_bits(x);
+    return x != x ? 0x7fffu : (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+}
+AS_DEVICE uint32_t pack_bf16(float x, float y) {
+    return to_bf16(x) | to_bf16(y) << 16;
+}
+#define mma_halves(c, a, b0, b1) as_emulated_mma_16(c, a, b0, b1, half_to_float)
+#define mma_bf16(c, a, b0, b1) as_emulated_mma_16(c, a, b0, b1, bf16_to_float)
+#define load_matrices as_emulated_matrices
 
 #include "kernels/cuda/kernels.cu"
 

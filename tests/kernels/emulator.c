@@ -7,7 +7,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-enum { LANES = 32, THREADS_MAX = 1024, STACK = 64 * 1024, SLOT_WORDS = 8 };
+enum { LANES = 32, THREADS_MAX = 1024, STACK = 64 * 1024, SLOT_WORDS = 8, COPIES_MAX = 64 };
 
 // Under the address sanitizer fibers change by swapcontext, which it knows; else by jumps, which
 // cost no system call.
@@ -24,6 +24,12 @@ typedef struct fiber {
     jmp_buf jump;
     bool started, done;
     uint32_t waits; // 0: for nothing; 1: the block; 2: the warp
+    struct {
+        void *to;
+        const void *from;
+        uint32_t group;
+    } copies[COPIES_MAX];
+    uint32_t copy_count, groups; // copies under way; groups begun
     unsigned char *stack;
 } fiber;
 
@@ -50,6 +56,10 @@ static void give_up(const char *what) {
             as_emulated_here.block[0], as_emulated_here.block[1], as_emulated_here.block[2],
             m.current, what);
     abort();
+}
+
+void as_emulated_fail(const char *what) {
+    give_up(what);
 }
 
 // Back to the scheduler, until it comes to this fiber again.
@@ -91,6 +101,7 @@ static void start(uint32_t thread) {
     fiber *f = &m.fibers[thread];
     f->done = false;
     f->waits = 0;
+    f->copy_count = f->groups = 0;
     if (f->stack) return;
     f->stack = malloc(STACK);
     if (!f->stack || getcontext(&f->context)) give_up("no memory for a fiber");
@@ -195,6 +206,31 @@ void as_emulated_sync_block(void) {
     yield();
 }
 
+void as_emulated_copy(void *to, const void *from) {
+    fiber *f = &m.fibers[m.current];
+    if ((uintptr_t)to % 16 || (uintptr_t)from % 16) give_up("a copy that is not aligned");
+    if (f->copy_count == COPIES_MAX) give_up("more copies under way than there is room for");
+    f->copies[f->copy_count].to = to;
+    f->copies[f->copy_count].from = from;
+    f->copies[f->copy_count++].group = f->groups;
+}
+
+void as_emulated_commit(void) {
+    m.fibers[m.current].groups++;
+}
+
+void as_emulated_wait(uint32_t groups) {
+    fiber *f = &m.fibers[m.current];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < f->copy_count; i++) {
+        if (f->copies[i].group + groups < f->groups)
+            memcpy(f->copies[i].to, f->copies[i].from, 16);
+        else
+            f->copies[kept++] = f->copies[i];
+    }
+    f->copy_count = kept;
+}
+
 // All lanes give their words; then each sees them in the slots that are returned.
 static uint32_t (*gather(const uint32_t *words, size_t count))[SLOT_WORDS] {
     warp *w = &m.warps[m.current / LANES];
@@ -240,4 +276,37 @@ void as_emulated_mma(int32_t c[4], const uint32_t *a, const uint32_t *b, size_t 
                                       byte_of(all[column * 4 + four][2 * halves + h], k));
         c[i] = (int32_t)sum;
     }
+}
+
+void as_emulated_mma_16(float c[4], const uint32_t a[4], uint32_t b0, uint32_t b1,
+                        float (*widen)(uint16_t)) {
+    uint32_t words[6] = {a[0], a[1], a[2], a[3], b0, b1}, lane = m.current % LANES;
+    uint32_t(*all)[SLOT_WORDS] = gather(words, 6);
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t row = lane / 4, column = lane % 4 * 2 + i % 2;
+        double sum = (double)c[i];
+        for (size_t h = 0; h < 2; h++)
+            for (uint32_t pair = 0; pair < 4; pair++)
+                for (size_t k = 0; k < 2; k++)
+                    sum += (double)widen(all[row * 4 + pair][2 * h + i / 2] >> 16 * k & 0xffff) *
+                           (double)widen(all[column * 4 + pair][4 + h] >> 16 * k & 0xffff);
+        c[i] = (float)sum;
+    }
+}
+
+void as_emulated_matrices(uint32_t out[4], const void *row) {
+    uint64_t address = (uintptr_t)row;
+    uint32_t words[2] = {(uint32_t)address, (uint32_t)(address >> 32)}, lane = m.current % LANES;
+    if (address % 16) give_up("a row of a matrix that is not aligned");
+    uint32_t(*all)[SLOT_WORDS] = gather(words, 2);
+    for (uint32_t i = 0; i < 4; i++) {
+        uint16_t value[2];
+        for (uint32_t k = 0; k < 2; k++) {
+            const uint32_t *from = all[i * 8 + lane % 4 * 2 + k];
+            const uint16_t *of = (const uint16_t *)(uintptr_t)(from[0] | (uint64_t)from[1] << 32);
+            value[k] = of[lane / 4];
+        }
+        out[i] = value[0] | (uint32_t)value[1] << 16;
+    }
+    as_emulated_sync_warp(); // what was read may be overwritten behind
 }

@@ -52,9 +52,19 @@ typedef struct as_emulated_place {
 
 extern as_emulated_place as_emulated_here; // of the thread that runs
 
+void as_emulated_fail(const char *what); // ends the program
 void as_emulated_sync_block(void);
 void as_emulated_sync_warp(void);
+// Bytes are copied when they are waited for, not before: what is read too early is garbage.
+void as_emulated_copy(void *to, const void *from);
+void as_emulated_commit(void);
+void as_emulated_wait(uint32_t groups);
 uint32_t as_emulated_shuffle(uint32_t x, uint32_t from);
+// In which order a real one sums up is not said anywhere; this one is exact but for the last
+// rounding.
+void as_emulated_mma_16(float c[4], const uint32_t a[4], uint32_t b0, uint32_t b1,
+                        float (*widen)(uint16_t));
+void as_emulated_matrices(uint32_t out[4], const void *row);
 void as_emulated_mma(int32_t c[4], const uint32_t *a, const uint32_t *b, size_t halves);
 
 #endif

@@ -94,13 +94,15 @@ static int put(stream *s, work w) {
 }
 
 int cuInit(unsigned flags) {
-    // For the whole program: devices, major, lost_after, memory in MiB.
+    // For the whole program: devices, major, lost_after, memory in MiB, full_after.
     const char *text = getenv("ASSAY_FAKE_GPU");
     unsigned long long lost = as_fake.lost_after, memory = as_fake.memory_size >> 20;
-    if (text &&
-        sscanf(text, "%d %d %llu %llu", &as_fake.devices, &as_fake.major, &lost, &memory) < 1)
+    unsigned long long full = as_fake.full_after;
+    if (text && sscanf(text, "%d %d %llu %llu %llu", &as_fake.devices, &as_fake.major, &lost,
+                       &memory, &full) < 1)
         return INVALID;
     as_fake.lost_after = lost;
+    as_fake.full_after = full;
     as_fake.memory_size = (size_t)memory << 20;
     if (!as_fake.devices) return NO_DEVICE;
     return flags ? INVALID : as_fake.init_code;
@@ -186,11 +188,16 @@ static int give(void *memory) {
 int cuMemAlloc_v2(uint64_t *out, size_t size) {
     void *memory = NULL;
     if (!size) return INVALID;
+    if (as_fake.full_after && as_fake.allocations++ >= as_fake.full_after) return OUT_OF_MEMORY;
     if (as_fake.memory_size && size > as_fake.memory_size - taken) return OUT_OF_MEMORY;
     int code = take(&memory, size, state());
     if (!code) *out = (uint64_t)(uintptr_t)memory;
     if (!code && as_fake.memory_size) taken += size;
     return code;
+}
+
+int cuMemAllocManaged(uint64_t *out, size_t size, unsigned flags) {
+    return flags == 1 ? cuMemAlloc_v2(out, size) : INVALID;
 }
 
 int cuMemFree_v2(uint64_t memory) {

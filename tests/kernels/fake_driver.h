@@ -12,13 +12,14 @@
 #include <stdint.h>
 
 typedef struct as_fake_gpu {
-    int devices;                // 1
-    int major, minor;           // 9, 0
-    int init_code;              // what cuInit says
-    int module_code;            // what loading kernels says
-    size_t memory_size;         // bytes; 0: no limit
-    uint64_t lost_after;        // launches until the device is lost (every call fails); 0: never
-    uint64_t launches, replays; // counted
+    int devices;         // 1
+    int major, minor;    // 9, 0
+    int init_code;       // what cuInit says
+    int module_code;     // what loading kernels says
+    size_t memory_size;  // bytes; 0: no limit
+    uint64_t lost_after; // launches until the device is lost (every call fails); 0: never
+    uint64_t full_after; // allocations until no more memory is given; 0: never
+    uint64_t launches, replays, allocations; // counted
 } as_fake_gpu;
 
 extern as_fake_gpu as_fake;

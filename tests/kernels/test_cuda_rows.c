@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// test_cuda_rows.c - the GPU's kernels for rows, attention, experts and outputs under the emulator,
+// test_cuda_rows.c - the GPU's kernels for rows, experts, outputs and chance under the emulator,
 // against the portable table, bit for bit.
 #include <math.h>
 #include <setjmp.h>
@@ -12,18 +12,6 @@
 #include <cmocka.h>
 
 #include "tests/kernels/cuda_launch.h"
-
-static float *copy_of(const float *x, size_t n) {
-    float *copy = floats(n, -1);
-    memcpy(copy, x, n * sizeof *x);
-    return copy;
-}
-
-// One rounding, as the portable table has it.
-static float fma1(float a, float b, float c) {
-    portable->axpy(&c, a, &b, 1);
-    return c;
-}
 
 static void check_quantized(const as_cuda_qrows *got, size_t m, const float *x, size_t n) {
     as_qrows want = {.q = take(n), .d = take(n), .sums = take(n), .offsets = take(n), .cols = n};
@@ -98,6 +86,43 @@ static void blocks_end_as_on_the_cpu(void **state) {
     check_finish(5001, 31, 0);
 }
 
+// bits of `with`: y, bias, quantized.
+static void check_settle(size_t n, unsigned with, int mode) {
+    enum { ROWS = 3 };
+    float *x = floats(ROWS * n, mode), *y = floats(ROWS * n, mode), *want = copy_of(x, ROWS * n);
+    float *bias = floats(n, mode), *norm = floats(n, 4), *norm_bias = floats(n, 4);
+    as_cuda_settle args = {.y = with & 1 ? y : NULL,
+                           .bias = with & 2 ? bias : NULL,
+                           .x = x,
+                           .norm = norm,
+                           .norm_bias = norm_bias,
+                           .eps = 1e-12f,
+                           .n = (uint32_t)n,
+                           .quantize = with & 4 && n % 32 == 0,
+                           .quantized = quantized_new(ROWS, n)};
+    as_emulator_set_order(with % 4);
+    launch(AS_CUDA_K_settle, ROWS, 1, 1, &args);
+    for (size_t m = 0; m < ROWS; m++) {
+        float *row = want + m * n;
+        if (with & 2) portable->add(y + m * n, bias, n);
+        if (with & 1) portable->add(row, y + m * n, n);
+        portable->layer_norm(row, row, norm, norm_bias, n, 1e-12f);
+        if (args.quantize) check_quantized(&args.quantized, m, row, n);
+    }
+    check_same(x, want, ROWS * n, "settle", "x");
+    quantized_free(&args.quantized);
+    give(x), give(y), give(want), give(bias), give(norm), give(norm_bias);
+}
+
+static void blocks_of_encoders_end_as_on_the_cpu(void **state) {
+    (void)state;
+    for (unsigned with = 0; with < 48; with++)
+        check_settle(with % 3 ? 32 * (1 + random_below(12)) : 1 + random_below(300), with % 8,
+                     (int)random_below(MODES));
+    check_settle(2048 * 2 + 32, 7, 4);
+    check_settle(5001, 3, 0);
+}
+
 static void embeddings_are_the_rows_of_the_matrix(void **state) {
     (void)state;
     for (as_wtype type = 0; type <= AS_W_MXFP4; type++) {
@@ -113,22 +138,28 @@ static void embeddings_are_the_rows_of_the_matrix(void **state) {
             as_matrix_pack(&w, file);
             as_cuda_row *tokens = take(4 * sizeof *tokens);
             for (size_t i = 0; i < 4; i++)
-                tokens[i] = (as_cuda_row){(uint32_t)random_below(rows), 0, 0, 0};
-            float *x = floats(4 * cols, -1), *want = floats(cols, -1);
+                tokens[i] =
+                    (as_cuda_row){(uint32_t)random_below(rows), (uint32_t)random_below(rows), 0, 0};
+            float *x = floats(4 * cols, 0), *want = floats(cols, -1), *old = copy_of(x, 4 * cols);
             as_cuda_embed args = {.values = w.values,
                                   .scales = w.scales,
                                   .type = type,
                                   .cols = (uint32_t)cols,
+                                  .which = (uint32_t)mode % 3,
+                                  .added = mode > 3,
                                   .rows = tokens,
                                   .x = x,
                                   .scale = mode % 2 ? 1.0f : 27.7f};
             launch(AS_CUDA_K_embed, 4, 1, 1, &args);
             for (size_t i = 0; i < 4; i++) {
-                as_matrix_row(&w, tokens[i].token, want);
+                const size_t which[] = {tokens[i].token, tokens[i].position, 0};
+                as_matrix_row(&w, which[mode % 3], want);
                 for (size_t k = 0; mode % 2 == 0 && k < cols; k++) want[k] *= 27.7f;
+                if (mode > 3) portable->add(want, old + i * cols, cols);
                 check_same(x + i * cols, want, cols, "embed", type_names[type]);
             }
             give(file), give(w.values), give(w.scales), give(x), give(want), give(tokens);
+            give(old);
         }
     }
 }
@@ -161,9 +192,9 @@ static void check_activate(size_t n, int gelu, int mode) {
     size_t all = 10 * n;
     float *gate = floats(all, mode), *up = floats(all, mode), *want = copy_of(gate, all);
     float *a = floats(n, mode), *b = floats(n, mode), *want_up = copy_of(up, all);
-    bool biased = random_below(2), placed = random_below(2);
+    bool biased = random_below(2), placed = random_below(2), alone = gelu == 2;
     as_cuda_activate args = {.gate = gate,
-                             .up = up,
+                             .up = alone ? NULL : up,
                              .gate_bias = biased ? a : NULL,
                              .up_bias = biased ? b : NULL,
                              .places = placed ? places : NULL,
@@ -175,7 +206,10 @@ static void check_activate(size_t n, int gelu, int mode) {
     for (size_t i = 0; i < ROWS; i++) {
         size_t m = placed ? places[i] : i;
         if (biased) portable->add(want + m * n, a, n), portable->add(want_up + m * n, b, n);
-        (gelu ? portable->gelu_mul : portable->silu_mul)(want + m * n, want_up + m * n, n);
+        if (alone)
+            portable->gelu_erf(want + m * n, n);
+        else
+            (gelu ? portable->gelu_mul : portable->silu_mul)(want + m * n, want_up + m * n, n);
         if (args.quantize) check_quantized(&args.quantized, m, want + m * n, n);
     }
     check_same(gate, want, all, "activate", gelu ? "gelu" : "silu");
@@ -186,236 +220,8 @@ static void check_activate(size_t n, int gelu, int mode) {
 static void activations_are_those_of_the_table(void **state) {
     (void)state;
     for (int i = 0; i < 60; i++)
-        check_activate(i % 3 ? 32 * (1 + random_below(12)) : 1 + random_below(300), i % 2,
+        check_activate(i % 3 ? 32 * (1 + random_below(12)) : 1 + random_below(300), i % 4 % 3,
                        i % MODES);
-}
-
-// --- attention ------------------------------------------------------------------------------
-
-enum { SLOTS = 400, VIEWS = 3 };
-
-typedef struct setting {
-    size_t rows, heads, kv_heads, width, pairs;
-    bool halves, half, normed, biased;
-    uint32_t window;
-    float cap;
-} setting;
-
-typedef struct cache {
-    void *keys, *values; // [kv_heads][SLOTS][width]
-    uint32_t *slots;     // [VIEWS][SLOTS]
-    as_cuda_row *rows;
-    as_cuda_span *spans;
-    size_t span_count;
-} cache;
-
-static float cached(const setting *s, const void *from, size_t at) {
-    return s->half ? as_half_to_float(((const uint16_t *)from)[at]) : ((const float *)from)[at];
-}
-
-static void put(const setting *s, void *to, size_t at, float x) {
-    if (s->half)
-        ((uint16_t *)to)[at] = as_float_to_half(x);
-    else
-        ((float *)to)[at] = x;
-}
-
-// Views whose positions lie anywhere; rows in runs of one view.
-static cache cache_new(const setting *s) {
-    size_t n = s->kv_heads * SLOTS * s->width, group = s->heads / s->kv_heads;
-    size_t most = AS_CUDA_QUERIES / (group < AS_CUDA_QUERIES ? group : AS_CUDA_QUERIES);
-    cache c = {.keys = take(n * 4), .values = take(n * 4)};
-    c.slots = take(VIEWS * SLOTS * sizeof *c.slots);
-    c.rows = take(s->rows * sizeof *c.rows);
-    c.spans = take(s->rows * sizeof *c.spans);
-    for (size_t i = 0; i < n; i++) {
-        put(s, c.keys, i, random_unit());
-        put(s, c.values, i, random_of_mode(4));
-    }
-    for (size_t v = 0; v < VIEWS; v++) {
-        uint32_t *slots = c.slots + v * SLOTS;
-        for (uint32_t i = 0; i < SLOTS; i++) slots[i] = i;
-        for (size_t i = SLOTS; i > 1; i--) {
-            size_t other = random_below(i);
-            uint32_t kept = slots[i - 1];
-            slots[i - 1] = slots[other], slots[other] = kept;
-        }
-    }
-    for (uint32_t i = 0, view = 0, position = 0; i < s->rows; i++, position++) {
-        bool begins = i == 0 || random_below(5) == 0 || position == SLOTS;
-        if (begins) view = (view + 1) % VIEWS, position = (uint32_t)random_below(SLOTS);
-        c.rows[i] = (as_cuda_row){0, position, view * SLOTS, 0};
-        if (!begins && c.spans[c.span_count - 1].count < most)
-            c.spans[c.span_count - 1].count++;
-        else
-            c.spans[c.span_count++] = (as_cuda_span){i, 1};
-    }
-    return c;
-}
-
-static void cache_free(cache *c) {
-    give(c->keys), give(c->values), give(c->rows), give(c->spans), give(c->slots);
-}
-
-// One query's answer as the text of kernels.h and forward.c has it.
-static void attend_host(const setting *s, const cache *c, const float *q, size_t m, size_t head,
-                        float scale, float *mixed) {
-    size_t end = c->rows[m].position + 1,
-           first = s->window && end > s->window ? end - s->window : 0;
-    size_t kv = head / (s->heads / s->kv_heads);
-    const uint32_t *slots = c->slots + c->rows[m].view;
-    float scores[SLOTS];
-    for (size_t p = first; p < end; p++) {
-        size_t at = (kv * SLOTS + slots[p]) * s->width;
-        float acc = 0.0f;
-        for (size_t k = 0; k < s->width; k++)
-            acc = fma1(cached(s, c->keys, at + k), q[k] * scale, acc);
-        scores[p] = acc;
-    }
-    if (s->cap > 0.0f) portable->softcap(scores + first, s->cap, end - first);
-    portable->softmax(scores + first, end - first);
-    for (size_t i = 0; i < s->width; i++) {
-        float acc = 0.0f;
-        for (size_t p = first; p < end; p++)
-            acc =
-                fma1(cached(s, c->values, (kv * SLOTS + slots[p]) * s->width + i), scores[p], acc);
-        mixed[i] = acc + 0.0f;
-    }
-}
-
-static void check_attention(const setting *s) {
-    cache c = cache_new(s);
-    size_t n = s->rows * s->heads * s->width, group = s->heads / s->kv_heads;
-    float *q = floats(n, 4), *mixed = floats(n, -1), *want = floats(s->width, -1);
-    as_cuda_attention args = {.q = q,
-                              .scores = floats(s->rows * s->heads * SLOTS, -1),
-                              .mixed = mixed,
-                              .rows = c.rows,
-                              .spans = c.spans,
-                              .slots = c.slots,
-                              .keys = c.keys,
-                              .values = c.values,
-                              .slot_count = SLOTS,
-                              .stride = SLOTS,
-                              .heads = (uint32_t)s->heads,
-                              .kv_heads = (uint32_t)s->kv_heads,
-                              .width = (uint32_t)s->width,
-                              .half = s->half,
-                              .window = s->window,
-                              .scale = 0.3f,
-                              .cap = s->cap};
-    uint32_t parts = (uint32_t)((group + 15) / 16 * s->kv_heads), spans = (uint32_t)c.span_count;
-    as_emulator_set_order(random_below(4));
-    launch(AS_CUDA_K_scores, (SLOTS + 31) / 32, parts, spans, &args);
-    launch(AS_CUDA_K_weigh, (uint32_t)(s->rows * s->heads), 1, 1, &args);
-    launch(AS_CUDA_K_mix, (uint32_t)(s->width + 31) / 32, parts, spans, &args);
-    for (size_t m = 0; m < s->rows; m++)
-        for (size_t head = 0; head < s->heads; head++) {
-            size_t at = (m * s->heads + head) * s->width;
-            attend_host(s, &c, q + at, m, head, 0.3f, want);
-            check_same(mixed + at, want, s->width, "attention", s->half ? "f16" : "f32");
-        }
-    cache_free(&c);
-    give(q), give(mixed), give(want), give(args.scores);
-}
-
-static void attention_is_that_of_the_cpu(void **state) {
-    (void)state;
-    static const size_t groups[] = {1, 2, 3, 4, 7, 16, 17, 33};
-    for (int i = 0; i < 24; i++) {
-        setting s = {.rows = 1 + random_below(9), .kv_heads = 1 + random_below(3), .half = i % 2};
-        s.heads = s.kv_heads * groups[i % 8];
-        s.width = 2 * (1 + random_below(i % 5 ? 40 : 90));
-        s.window = i % 3 ? 0 : 1 + (uint32_t)random_below(100);
-        s.cap = i % 4 ? 0.0f : 50.0f;
-        check_attention(&s);
-    }
-}
-
-static void place_host(const setting *s, float *head, const float *norm, const float *cosines,
-                       const float *sines) {
-    if (norm) portable->rms_norm(head, head, norm, s->width, 1e-6f);
-    (s->halves ? portable->rope_halves : portable->rope_pairs)(head, cosines, sines, 2 * s->pairs);
-}
-
-static float within(const setting *s, float x) {
-    float most = s->half ? 65504.0f : 0x1.fffffep127f;
-    return x > most ? most : x >= -most ? x : -most;
-}
-
-static void check_place(const setting *s, int mode) {
-    cache c = cache_new(s);
-    size_t q = s->heads * s->width, kv = s->kv_heads * s->width, slot_size = kv * SLOTS;
-    float *x[3] = {floats(s->rows * q, mode), floats(s->rows * kv, mode),
-                   floats(s->rows * kv, mode)};
-    float *bias[3] = {floats(q, mode), floats(kv, mode), floats(kv, mode)};
-    float *norm[2] = {floats(s->width, 4), floats(s->width, 4)};
-    float *cosines = floats(s->rows * s->pairs, 0), *sines = floats(s->rows * s->pairs, 0);
-    float *want[3] = {copy_of(x[0], s->rows * q), copy_of(x[1], s->rows * kv),
-                      copy_of(x[2], s->rows * kv)};
-    if (mode == 0) x[2][1] = want[2][1] = NAN, x[2][0] = want[2][0] = HUGE_VALF;
-    size_t size = slot_size * (s->half ? 2 : 4);
-    unsigned char *keys = take(size), *values = take(size);
-    memcpy(keys, c.keys, size);
-    memcpy(values, c.values, size);
-    as_cuda_place args = {.q = x[0],
-                          .k = x[1],
-                          .v = x[2],
-                          .cosines = cosines,
-                          .sines = sines,
-                          .rows = c.rows,
-                          .slots = c.slots,
-                          .keys = keys,
-                          .values = values,
-                          .slot_count = SLOTS,
-                          .heads = (uint32_t)s->heads,
-                          .kv_heads = (uint32_t)s->kv_heads,
-                          .width = (uint32_t)s->width,
-                          .pairs = (uint32_t)s->pairs,
-                          .halves = s->halves,
-                          .half = s->half,
-                          .eps = 1e-6f};
-    if (s->normed) args.q_norm = norm[0], args.k_norm = norm[1];
-    if (s->biased) args.q_bias = bias[0], args.k_bias = bias[1], args.v_bias = bias[2];
-    launch(AS_CUDA_K_place, (uint32_t)s->rows, 1, 1, &args);
-    for (size_t m = 0; m < s->rows; m++) {
-        const float *cos = cosines + m * s->pairs, *sin = sines + m * s->pairs;
-        for (size_t i = 0; s->biased && i < 3; i++)
-            portable->add(want[i] + m * (i ? kv : q), bias[i], i ? kv : q);
-        for (size_t i = 0; i < s->heads; i++)
-            place_host(s, want[0] + m * q + i * s->width, args.q_norm, cos, sin);
-        for (size_t i = 0; i < s->kv_heads; i++) {
-            float *head = want[1] + m * kv + i * s->width, *value = want[2] + m * kv + i * s->width;
-            place_host(s, head, args.k_norm, cos, sin);
-            size_t slot = c.slots[c.rows[m].view + c.rows[m].position];
-            size_t at = (i * SLOTS + slot) * s->width;
-            for (size_t j = 0; j < s->width; j++) {
-                put(s, c.keys, at + j, head[j]);
-                put(s, c.values, at + j, within(s, value[j]));
-            }
-        }
-    }
-    check_same(x[0], want[0], s->rows * q, "place", "queries");
-    for (size_t i = 0; i < slot_size; i++) {
-        float got[2] = {cached(s, keys, i), cached(s, values, i)};
-        float expected[2] = {cached(s, c.keys, i), cached(s, c.values, i)};
-        check_same(got, expected, 2, "place", "keys and values");
-    }
-    for (size_t i = 0; i < 3; i++) give(x[i]), give(bias[i]), give(want[i]);
-    give(norm[0]), give(norm[1]), give(cosines), give(sines), give(keys), give(values);
-    cache_free(&c);
-}
-
-static void heads_are_placed_as_on_the_cpu(void **state) {
-    (void)state;
-    for (int i = 0; i < 32; i++) {
-        setting s = {.rows = 1, .kv_heads = 1 + random_below(3)};
-        s.heads = s.kv_heads * (1 + random_below(4));
-        s.width = 2 * (1 + random_below(i % 5 ? 40 : 300));
-        s.pairs = i % 3 ? s.width / 2 : 1 + random_below(s.width / 2);
-        s.halves = i & 1, s.normed = i & 2, s.biased = i & 4, s.half = i & 8;
-        check_place(&s, i % 8 ? 4 : 0);
-    }
 }
 
 // --- experts --------------------------------------------------------------------------------
@@ -429,6 +235,7 @@ static void check_experts(size_t experts, size_t used, size_t rows, bool normed)
                            .places = take(items * 4),
                            .starts = take(experts * 4),
                            .counts = take(experts * 4),
+                           .order = take(experts * 4),
                            .experts = (uint32_t)experts,
                            .used = (uint32_t)used,
                            .normed = normed,
@@ -462,8 +269,15 @@ static void check_experts(size_t experts, size_t used, size_t rows, bool normed)
         assert_int_equal(route.counts[e], count);
         next += (count + 7) / 8 * 8;
     }
+    // All experts are in `order`, each once, those without rows behind.
+    bool seen[1024] = {false};
+    for (uint32_t i = 0; i < experts; i++) {
+        assert_true(route.order[i] < experts && !seen[route.order[i]]);
+        seen[route.order[i]] = true;
+        if (i) assert_true(route.counts[route.order[i - 1]] || !route.counts[route.order[i]]);
+    }
     give(odds), give(want), give(route.chosen), give(route.weights), give(route.places);
-    give(route.starts), give(route.counts);
+    give(route.starts), give(route.counts), give(route.order);
 }
 
 static void experts_are_chosen_as_on_the_cpu(void **state) {
@@ -539,6 +353,114 @@ static void logits_are_summed_up_as_on_the_cpu(void **state) {
     for (int i = 0; i < 40; i++) check_facts(1 + random_below(i % 4 ? 700 : 6000), i % MODES);
 }
 
+// --- chance -------------------------------------------------------------------------------------
+
+static const float *sorted_odds;
+
+static int by_odds(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    if (sorted_odds[x] != sorted_odds[y]) return sorted_odds[x] > sorted_odds[y] ? -1 : 1;
+    return x < y ? -1 : 1;
+}
+
+// What all tokens have: runs of 256 in order, then the runs.
+static double mass_of(const float *odds, size_t n) {
+    double all = 0.0;
+    for (size_t from = 0; from < n; from += 256) {
+        double run = 0.0;
+        for (size_t i = from; i < n && i < from + 256; i++)
+            if (odds[i] > 0.0f) run += (double)odds[i];
+        all += run;
+    }
+    return all;
+}
+
+// The token as the text of sampler.h has it, from all tokens in order.
+static uint32_t drawn_token(const as_cuda_drawing *p, const float *odds, size_t n) {
+    static uint32_t order[6000];
+    double all = mass_of(odds, n), have = 0.0, sum = 0.0, goal;
+    size_t most = p->top_k && p->top_k < n ? p->top_k : n, kept = 0;
+    if (p->all) {
+        goal = p->unit * all;
+        for (size_t from = 0; from < n; from += 256) { // the run, then the token
+            double run = mass_of(odds + from, n - from < 256 ? n - from : 256), part = 0.0;
+            for (size_t i = from; sum + run > goal && i < n && i < from + 256; i++) {
+                part += odds[i] > 0.0f ? (double)odds[i] : 0.0;
+                if (odds[i] > 0.0f && sum + part > goal) return (uint32_t)i;
+            }
+            sum += run;
+        }
+        fail_msg("no token");
+    }
+    for (uint32_t i = 0; i < n; i++) order[i] = i;
+    sorted_odds = odds;
+    qsort(order, n, sizeof *order, by_odds);
+    for (size_t i = 0; i < most; i++) have += (double)odds[order[i]];
+    if (most == n) have = all;
+    for (; kept < most && sum < p->top_p * have && odds[order[kept]] > 0.0f; kept++) {
+        if (kept && (double)odds[order[kept]] < p->min_p * (double)odds[order[0]]) break;
+        sum += (double)odds[order[kept]];
+    }
+    goal = p->unit * sum;
+    sum = 0.0;
+    for (size_t i = 0; i < kept; i++) {
+        sum += (double)odds[order[i]];
+        if (sum > goal) return order[i];
+    }
+    return order[kept - 1];
+}
+
+static void tokens_are_drawn_as_on_the_cpu(void **state) {
+    (void)state;
+    enum { ROWS = 3, TRIES = 90 };
+    static const uint32_t top_ks[] = {0, 1, 5, 40, 900, 3000};
+    static const double top_ps[] = {1.0, 0.9, 0.3};
+    size_t decided = 0;
+    for (int i = 0; i < TRIES; i++) {
+        size_t n = 1 + random_below(i % 3 ? 900 : 6000), runs = (n + 255) / 256;
+        float spread = i % 4 ? 9.0f : 1.0f, *logits = floats(ROWS * n, -1);
+        for (size_t j = 0; j < ROWS * n; j++) logits[j] = spread * random_unit();
+        if (i % 7 == 0) // ties
+            for (size_t j = 0; j < ROWS * n; j++) logits[j] = (float)(int)logits[j];
+        as_cuda_drawing drawings[2];
+        for (uint32_t j = 0; j < 2; j++) {
+            drawings[j] = (as_cuda_drawing){.unit = (double)random_below(1u << 30) * 0x1p-30,
+                                            .top_p = top_ps[random_below(3)],
+                                            .min_p = random_below(2) ? 0.0 : 0.05,
+                                            .temperature = i % 2 ? 0.7f : 1.3f,
+                                            .row = 2 * j,
+                                            .top_k = top_ks[random_below(6)],
+                                            .all = i % 5 == 0};
+        }
+        float *odds = copy_of(logits, ROWS * n);
+        as_cuda_facts facts = {.logits = logits, .facts = take(ROWS * sizeof(as_cuda_fact))};
+        facts.n = (uint32_t)n;
+        as_cuda_draw args = {.logits = logits,
+                             .facts = facts.facts,
+                             .drawings = copied(drawings, sizeof drawings),
+                             .runs = take(2 * runs * sizeof(double)),
+                             .tokens = take(2 * sizeof(uint32_t)),
+                             .n = (uint32_t)n};
+        as_emulator_set_order((uint64_t)i % 4);
+        launch(AS_CUDA_K_facts, ROWS, 1, 1, &facts);
+        launch(AS_CUDA_K_draw, 2, 1, 1, &args);
+        for (size_t j = 0; j < 2; j++) {
+            float *row = odds + drawings[j].row * n;
+            float top = row[portable->argmax(row, n)];
+            for (size_t k = 0; k < n; k++) row[k] = (row[k] - top) / drawings[j].temperature;
+            portable->softmax(row, n);
+            check_same(logits + drawings[j].row * n, row, n, "draw", "odds");
+            bool open = args.tokens[j] == AS_CUDA_UNDECIDED;
+            assert_false(open && (n <= AS_CUDA_DRAWN || drawings[j].all));
+            if (!open) assert_int_equal(args.tokens[j], drawn_token(&drawings[j], row, n));
+            decided += !open;
+        }
+        give(logits), give(odds), give(facts.facts), give((void *)(uintptr_t)args.drawings);
+        give(args.runs), give(args.tokens);
+    }
+    assert_true(decided > TRIES && decided < 2 * TRIES);
+}
+
 static void vectors_are_those_of_the_table(void **state) {
     (void)state;
     for (int i = 0; i < 30; i++) {
@@ -560,14 +482,14 @@ static void vectors_are_those_of_the_table(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(blocks_end_as_on_the_cpu, seed),
+        cmocka_unit_test_setup(blocks_of_encoders_end_as_on_the_cpu, seed),
         cmocka_unit_test_setup(embeddings_are_the_rows_of_the_matrix, seed),
         cmocka_unit_test_setup(angles_are_those_of_the_cpu, seed),
         cmocka_unit_test_setup(activations_are_those_of_the_table, seed),
-        cmocka_unit_test_setup(attention_is_that_of_the_cpu, seed),
-        cmocka_unit_test_setup(heads_are_placed_as_on_the_cpu, seed),
         cmocka_unit_test_setup(experts_are_chosen_as_on_the_cpu, seed),
         cmocka_unit_test_setup(answers_of_experts_add_up_as_on_the_cpu, seed),
         cmocka_unit_test_setup(logits_are_summed_up_as_on_the_cpu, seed),
+        cmocka_unit_test_setup(tokens_are_drawn_as_on_the_cpu, seed),
         cmocka_unit_test_setup(vectors_are_those_of_the_table, seed),
     };
     portable = as_kernels_select("portable");

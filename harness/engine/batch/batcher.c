@@ -367,6 +367,10 @@ static void plan_case(lane *l, as_case *c, size_t limit) {
             want.row = (uint32_t)l->row_count;
             if (c->work->kind == AS_WORK_LOGITS)
                 want.logits = c->work->logits + row.position * b->model->info.vocabulary;
+            if (!drawn && c->work->kind == AS_WORK_GENERATE) {
+                want.sampling = c->work->sampling;
+                want.step = c->work->count;
+            }
             if (drawn) {
                 want.best = NULL;
                 want.logits = l->logits + l->logits_count++ * b->model->info.vocabulary;
@@ -585,7 +589,7 @@ as_rc as_batcher_check(const as_model *model, const as_batcher_options *options,
     as_batcher b;
     size_t pages;
     as_rc rc = plan_memory(&b, model, options, &pages, err);
-    return rc || !b.backend->probe ? rc : b.backend->probe(b.kv, err);
+    return rc || !b.backend->probe ? rc : b.backend->probe(err);
 }
 
 as_rc as_batcher_new(const as_model *model, const as_batcher_options *options, as_batcher **out,

@@ -2,9 +2,7 @@
 #include "harness/engine/batch/choose.h"
 
 bool as_choose_needs_logits(const as_work *work) {
-    if (work->kind != AS_WORK_GENERATE) return false;
-    bool by_chance = work->sampling && work->sampling->temperature > 0.0;
-    return by_chance || work->constraint || work->odds;
+    return work->kind == AS_WORK_GENERATE && (work->constraint || work->odds);
 }
 
 static double log_sum_of(const as_kernels *kernels, const float *logits, size_t count) {

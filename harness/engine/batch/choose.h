@@ -7,7 +7,7 @@
 #include "harness/engine/constrain/constraint.h"
 #include "harness/engine/sampler.h"
 
-// Whether it takes all logits to know; else the likeliest token is enough.
+// Whether it takes all logits to know; else the backend's own draw is enough.
 bool as_choose_needs_logits(const as_work *work);
 
 // Changes `logits` [vocabulary], which is the caller's. False: the constraint lets no token come.

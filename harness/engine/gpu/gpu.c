@@ -120,26 +120,30 @@ static as_rc copy_weights(as_gpu *g, as_err *err) {
     return rc;
 }
 
+size_t as_gpu_cache_size(const as_hparams *p, as_kv kv, size_t slots) {
+    size_t heads = as_size_mul(p->kv_heads, slots);
+    if (kv != AS_KV_Q8_0)
+        return as_size_mul(heads, p->head_width * (kv == AS_KV_F16 ? sizeof(uint16_t) : 4));
+    size_t blocks = (p->head_width + AS_QBLOCK - 1) / AS_QBLOCK;
+    return as_size_mul(heads, p->head_width + blocks * sizeof(uint16_t));
+}
+
 static as_rc make_cache(as_gpu *g, as_err *err) {
     const as_hparams *p = &g->model->hparams;
-    size_t size = as_size_mul(as_size_mul(p->layers * p->kv_heads * p->head_width, g->slots),
-                              g->half ? sizeof(uint16_t) : sizeof(float));
+    size_t size = as_size_mul(p->layers, as_gpu_cache_size(p, g->kv, g->slots));
     as_rc rc = as_gpu_take(g, size, "half of the cache", &g->keys, err);
     return rc ? rc : as_gpu_take(g, size, "half of the cache", &g->values, err);
 }
 
 // A device without a model; what is missing is AS_INVALID.
-static as_rc start(as_kv kv, int index, as_gpu **out, as_err *err) {
+static as_rc start(int index, as_gpu **out, as_err *err) {
     size_t size;
     if (!as_cuda_image(&size))
         return as_fail(err, AS_INVALID,
                        "device 'cuda:%d' is not in this build: nvcc was not found when it was made",
                        index);
-    if (kv == AS_KV_Q8_0)
-        return as_fail(err, AS_INVALID,
-                       "a cache of type q8_0 is not available on cuda:%d, only f32 and f16", index);
     as_gpu *g = as_mem_new(sizeof *g);
-    *g = (as_gpu){.index = index, .half = kv == AS_KV_F16};
+    *g = (as_gpu){.index = index};
     as_rc rc = begin(g, err);
     if (!rc) rc = load_kernels(g, err);
     if (rc)
@@ -149,21 +153,23 @@ static as_rc start(as_kv kv, int index, as_gpu **out, as_err *err) {
     return rc;
 }
 
-as_rc as_gpu_probe(as_kv kv, int index, as_err *err) {
+as_rc as_gpu_probe(int index, as_err *err) {
     as_gpu *gpu;
-    as_rc rc = start(kv, index, &gpu, err);
+    as_rc rc = start(index, &gpu, err);
     if (!rc) as_gpu_close(gpu);
     return rc;
 }
 
-as_rc as_gpu_open(const as_model *model, as_kv kv, size_t context, size_t pages, int index,
-                  as_gpu **out, as_err *err) {
+as_rc as_gpu_open(const as_model *model, as_kv kv, size_t context, size_t pages,
+                  as_gpu_choice choice, as_gpu **out, as_err *err) {
     as_gpu *g;
-    as_rc rc = start(kv, index, &g, err);
+    as_rc rc = start(choice.index, &g, err);
     if (rc) return rc;
     bool beyond = context > model->hparams.rope.original_context;
     double *const *rates = model->weights.rates;
     g->model = model;
+    g->kv = kv;
+    g->fast = choice.fast;
     g->slots = pages * AS_PAGE;
     g->rates[0] = beyond && rates[AS_RATES_LONG] ? AS_RATES_LONG : AS_RATES_USUAL;
     g->rates[1] = rates[AS_RATES_LOCAL] ? AS_RATES_LOCAL : -1;
@@ -171,7 +177,7 @@ as_rc as_gpu_open(const as_model *model, as_kv kv, size_t context, size_t pages,
         rc = as_fail(err, AS_INVALID,
                      "the model has weights of a type that cuda:%d cannot decode, and it was not "
                      "opened to have them decoded",
-                     index);
+                     choice.index);
     if (!rc) rc = copy_weights(g, err);
     if (!rc) rc = make_cache(g, err);
     if (rc)

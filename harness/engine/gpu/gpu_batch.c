@@ -8,14 +8,13 @@
 
 enum { STRIDE_MIN = 64, SCORES_MAX = 64 << 20 }; // positions; floats
 
-// Where the host fills in what lies at `device` in the lane's memory.
-static void *in_of(const as_gpu_lane *lane, const void *device) {
+void *as_gpu_in(const as_gpu_lane *lane, const void *device) {
     return lane->in + ((uintptr_t)device - lane->scratch.memory);
 }
 
-static uint32_t power_up(uint32_t n) {
+uint32_t as_gpu_stride(uint32_t longest) {
     uint32_t power = STRIDE_MIN;
-    while (power < n) power *= 2;
+    while (power < longest) power *= 2;
     return power;
 }
 
@@ -27,13 +26,28 @@ static void forget_replays(as_gpu_lane *lane) {
     lane->replay_count = 0;
 }
 
-// Room for so many slots and scores; what was replayed knew the old places.
-static as_rc make_room(as_gpu_lane *lane, const as_gpu_plan *plan, as_err *err) {
+size_t as_gpu_span_rows(const as_hparams *p) {
+    size_t group = p->heads / p->kv_heads;
+    return AS_CUDA_QUERIES / (group < AS_CUDA_QUERIES ? group : AS_CUDA_QUERIES);
+}
+
+// Pinned memory of the host for AS_GPU_WANTS rows of `width`, unless it is there.
+static as_rc make_out(as_gpu_lane *lane, float **out, size_t width, as_err *err) {
+    void *pinned = NULL;
+    if (*out) return AS_OK;
+    size_t size = as_size_mul(AS_GPU_WANTS * sizeof(float), width);
+    as_rc rc = as_gpu_check(lane->gpu, lane->gpu->driver.pinned_new(&pinned, size),
+                            "take host memory", err);
+    *out = pinned;
+    return rc;
+}
+
+as_rc as_gpu_make_room(as_gpu_lane *lane, const as_gpu_plan *plan, as_err *err) {
     const as_gpu *gpu = lane->gpu;
     const as_driver *d = &gpu->driver;
     size_t slots = (size_t)plan->views * plan->stride;
     size_t row = gpu->model->hparams.heads * (size_t)plan->stride;
-    size_t least = row * (lane->rows < AS_GPU_GRAPH_ROWS ? lane->rows : AS_GPU_GRAPH_ROWS);
+    size_t least = row * (lane->rows < AS_CUDA_QUERIES ? lane->rows : AS_CUDA_QUERIES);
     size_t scores = row * plan->rows;
     if (scores > SCORES_MAX) scores = SCORES_MAX;
     if (scores < least) scores = least;
@@ -62,13 +76,9 @@ static as_rc make_room(as_gpu_lane *lane, const as_gpu_plan *plan, as_err *err) 
         if (rc) return rc;
         lane->scores_room = scores;
     }
-    if (!plan->logits || lane->logits_out) return AS_OK;
-    void *pinned = NULL;
-    as_rc rc = as_gpu_check(
-        gpu, d->pinned_new(&pinned, AS_GPU_WANTS * gpu->model->info.vocabulary * sizeof(float)),
-        "take host memory", err);
-    lane->logits_out = pinned;
-    return rc;
+    const as_model_info *info = &gpu->model->info;
+    as_rc rc = plan->logits ? make_out(lane, &lane->logits_out, info->vocabulary, err) : AS_OK;
+    return rc || !plan->states ? rc : make_out(lane, &lane->states_out, info->width, err);
 }
 
 // --- rows and views -------------------------------------------------------------------------
@@ -89,7 +99,7 @@ static void measure(as_gpu_lane *lane, const as_batch *batch, as_gpu_plan *plan)
         if (*end > longest) longest = *end;
     }
     for (size_t i = 0; i < batch->view_count; i++) plan->views += lane->view_ends[i] > 0;
-    plan->stride = power_up(longest);
+    plan->stride = as_gpu_stride(longest);
 }
 
 // The slots of every view that a row is in; view_ends[v] becomes where those of v begin.
@@ -112,14 +122,14 @@ static void fill_slots(as_gpu_lane *lane, const as_batch *batch, uint32_t stride
 
 static void fill_rows(as_gpu_lane *lane, const as_batch *batch, as_gpu_plan *plan) {
     const as_hparams *p = &lane->gpu->model->hparams;
-    size_t group = p->heads / p->kv_heads;
-    size_t most = AS_CUDA_QUERIES / (group < AS_CUDA_QUERIES ? group : AS_CUDA_QUERIES);
-    as_cuda_row *rows = in_of(lane, lane->scratch.rows);
-    as_cuda_span *spans = in_of(lane, lane->scratch.spans);
+    size_t most = as_gpu_span_rows(p);
+    as_cuda_row *rows = as_gpu_in(lane, lane->scratch.rows);
+    as_cuda_span *spans = as_gpu_in(lane, lane->scratch.spans);
     plan->spans = 0;
     for (uint32_t i = 0; i < batch->row_count; i++) {
         const as_row *row = &batch->rows[i];
-        rows[i] = (as_cuda_row){row->token, row->position, lane->view_ends[row->view], 0};
+        rows[i] =
+            (as_cuda_row){row->token, row->position, lane->view_ends[row->view], row->position + 1};
         as_cuda_span *last = plan->spans ? &spans[plan->spans - 1] : NULL;
         if (last && last->count < most && batch->rows[i - 1].view == row->view)
             last->count++;
@@ -140,12 +150,31 @@ typedef struct cursor {
     size_t want, token;
 } cursor;
 
+static as_cuda_drawing drawing_of(const as_want *want, uint32_t row) {
+    const as_sampling *p = want->sampling;
+    return (as_cuda_drawing){
+        .unit = as_sampler_unit(p, want->step),
+        .top_p = p->top_p,
+        .min_p = p->min_p,
+        .temperature = (float)p->temperature,
+        .row = row,
+        .top_k = p->top_k < UINT32_MAX ? (uint32_t)p->top_k : 0,
+        .all = !p->top_k && p->top_p >= 1.0 && !(p->min_p > 0.0),
+    };
+}
+
+static bool is_drawn(const as_want *want) {
+    return want->best && want->sampling && want->sampling->temperature > 0.0;
+}
+
 static size_t take_pieces(as_gpu_lane *lane, const as_batch *batch, cursor *at, piece *pieces,
                           as_gpu_plan *plan) {
-    uint32_t *list = in_of(lane, lane->scratch.list);
-    uint64_t *picks = in_of(lane, lane->scratch.at);
+    uint32_t *list = as_gpu_in(lane, lane->scratch.list);
+    uint64_t *picks = as_gpu_in(lane, lane->scratch.at);
+    as_cuda_drawing *drawings = as_gpu_in(lane, lane->scratch.drawings);
     size_t vocabulary = lane->gpu->model->info.vocabulary;
-    plan->wants = plan->picks = plan->logits = 0;
+    plan->draws = 0;
+    plan->wants = plan->picks = plan->answers = plan->logits = plan->states = 0;
     while (at->want < batch->want_count && plan->wants < AS_GPU_WANTS &&
            plan->picks < AS_GPU_PICKS) {
         const as_want *want = &batch->wants[at->want];
@@ -154,7 +183,10 @@ static size_t take_pieces(as_gpu_lane *lane, const as_batch *batch, cursor *at, 
         *next = (piece){want, at->token, left < room ? left : room};
         for (size_t i = 0; i < next->count; i++)
             picks[plan->picks++] = plan->wants * vocabulary + want->tokens[next->from + i];
+        if (want->count || want->best || want->logits) plan->answers = 1;
         if (want->logits) plan->logits = 1;
+        if (want->state) plan->states = 1;
+        if (is_drawn(want)) drawings[plan->draws++] = drawing_of(want, plan->wants);
         list[plan->wants++] = want->row;
         at->token += next->count;
         if (at->token == want->count) *at = (cursor){at->want + 1, 0};
@@ -162,20 +194,47 @@ static size_t take_pieces(as_gpu_lane *lane, const as_batch *batch, cursor *at, 
     return plan->wants;
 }
 
-static void give_pieces(const as_gpu_lane *lane, const piece *pieces, size_t count) {
+// A token that the device left open: from the odds, which lie where the logits did.
+static as_rc draw_here(as_gpu_lane *lane, const as_want *want, size_t row, uint32_t best,
+                       as_err *err) {
+    const as_driver *d = &lane->gpu->driver;
+    size_t vocabulary = lane->gpu->model->info.vocabulary, size = vocabulary * sizeof(float);
+    as_gpu_memory odds = (as_gpu_memory)(uintptr_t)(lane->scratch.logits + row * vocabulary);
+    as_rc rc = make_out(lane, &lane->odds_out, vocabulary, err);
+    if (!rc)
+        rc = as_gpu_check(lane->gpu, d->copy_out(lane->odds_out, odds, size, lane->stream), "copy",
+                          err);
+    if (!rc) rc = as_gpu_lane_wait(lane, err);
+    if (rc) return rc;
+    if (!lane->sampler.count) lane->sampler = as_sampler_new(vocabulary);
+    *want->best =
+        as_sampler_draw(&lane->sampler, want->sampling, as_sampler_unit(want->sampling, want->step),
+                        lane->odds_out, best);
+    return AS_OK;
+}
+
+static as_rc give_pieces(as_gpu_lane *lane, const piece *pieces, size_t count, as_err *err) {
     const as_gpu_scratch *s = &lane->scratch;
     const as_cuda_fact *facts = (const as_cuda_fact *)lane->out;
+    const uint32_t *tokens =
+        (const uint32_t *)(lane->out + ((uintptr_t)s->tokens - (uintptr_t)s->facts));
     const float *picked = (const float *)(lane->out + ((uintptr_t)s->picked - (uintptr_t)s->facts));
-    size_t vocabulary = lane->gpu->model->info.vocabulary;
-    for (size_t i = 0; i < count; i++) {
+    size_t vocabulary = lane->gpu->model->info.vocabulary, width = lane->gpu->model->info.width;
+    as_rc rc = AS_OK;
+    for (size_t i = 0; !rc && i < count; i++) {
         const as_want *want = pieces[i].want;
-        double all = (double)facts[i].max + as_log_f64((double)facts[i].sum);
+        if (want->state) memcpy(want->state, lane->states_out + i * width, width * sizeof(float));
+        double all = want->count ? (double)facts[i].max + as_log_f64((double)facts[i].sum) : 0.0;
         for (size_t j = 0; j < pieces[i].count; j++)
             want->logprobs[pieces[i].from + j] = (double)*picked++ - all;
-        if (want->best) *want->best = facts[i].best;
         if (want->logits)
             memcpy(want->logits, lane->logits_out + i * vocabulary, vocabulary * sizeof(float));
+        if (!want->best) continue;
+        *want->best = is_drawn(want) ? *tokens++ : facts[i].best;
+        if (is_drawn(want) && tokens[-1] == AS_CUDA_UNDECIDED)
+            rc = draw_here(lane, want, i, facts[i].best, err);
     }
+    return rc;
 }
 
 // --- the run --------------------------------------------------------------------------------
@@ -225,7 +284,7 @@ static as_rc start(as_gpu_lane *lane, const as_gpu_plan *plan, as_err *err) {
                         "run a graph", err);
 }
 
-static as_rc wait(const as_gpu_lane *lane, as_err *err) {
+as_rc as_gpu_lane_wait(const as_gpu_lane *lane, as_err *err) {
     return as_gpu_check(lane->gpu, lane->gpu->driver.stream_wait(lane->stream), "run a batch", err);
 }
 
@@ -238,19 +297,19 @@ as_rc as_gpu_lane_run(as_gpu_lane *lane, const as_batch *batch, as_err *err) {
     if (rc) return rc;
     measure(lane, batch, &plan);
     size_t count = take_pieces(lane, batch, &at, pieces, &plan);
-    rc = make_room(lane, &plan, err);
+    rc = as_gpu_make_room(lane, &plan, err);
     if (rc) return rc;
     fill_slots(lane, batch, plan.stride);
     fill_rows(lane, batch, &plan);
     rc = start(lane, &plan, err);
-    if (!rc) rc = wait(lane, err);
-    if (!rc) give_pieces(lane, pieces, count);
+    if (!rc) rc = as_gpu_lane_wait(lane, err);
+    if (!rc) rc = give_pieces(lane, pieces, count, err);
     while (!rc && at.want < batch->want_count) {
         count = take_pieces(lane, batch, &at, pieces, &plan);
-        rc = make_room(lane, &plan, err);
+        rc = as_gpu_make_room(lane, &plan, err);
         if (!rc) rc = as_gpu_enqueue_wants(lane, &plan, err);
-        if (!rc) rc = wait(lane, err);
-        if (!rc) give_pieces(lane, pieces, count);
+        if (!rc) rc = as_gpu_lane_wait(lane, err);
+        if (!rc) rc = give_pieces(lane, pieces, count, err);
     }
     return rc;
 }

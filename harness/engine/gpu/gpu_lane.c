@@ -32,8 +32,10 @@ static void lay_out_ends(as_gpu_lane *lane, layout *l) {
     s->spans = part(l, lane->rows, sizeof *s->spans);
     s->list = part(l, AS_GPU_WANTS, sizeof *s->list);
     s->at = part(l, AS_GPU_PICKS, sizeof *s->at);
+    s->drawings = part(l, AS_GPU_WANTS, sizeof *s->drawings);
     lane->in_fixed = l->used;
     s->facts = part(l, AS_GPU_WANTS, sizeof *s->facts);
+    s->tokens = part(l, AS_GPU_WANTS, sizeof *s->tokens);
     s->picked = part(l, AS_GPU_PICKS, sizeof *s->picked);
     lane->out_size = l->used - lane->in_fixed;
 }
@@ -47,6 +49,7 @@ static void lay_out_mixture(as_gpu_lane *lane, layout *l, const as_hparams *p) {
     s->places = part(l, items, sizeof *s->places);
     s->starts = part(l, p->experts, sizeof *s->starts);
     s->counts = part(l, p->experts, sizeof *s->counts);
+    s->order = part(l, p->experts, sizeof *s->order);
     s->gathered = floats(l, lane->places_max, p->width);
     s->parts = floats(l, lane->places_max, p->width);
 }
@@ -81,6 +84,8 @@ static void lay_out(as_gpu_lane *lane, layout *l) {
     s->quantized.sums = floats(l, tiles * widest, AS_CUDA_TILE);
     s->quantized.halves = part(l, tiles * widest, 2 * AS_CUDA_TILE * sizeof(int32_t));
     s->logits = floats(l, AS_GPU_WANTS, vocabulary);
+    s->runs =
+        part(l, AS_GPU_WANTS * ((vocabulary + AS_CUDA_RUN - 1) / AS_CUDA_RUN), sizeof *s->runs);
     if (p->experts) lay_out_mixture(lane, l, p);
     s->low = floats(l, larger(rows, AS_GPU_WANTS), rank);
     s->added = floats(l, rank ? 1 : 0,
@@ -132,6 +137,9 @@ void as_gpu_lane_free(as_gpu_lane *lane) {
     if (lane->out) d->pinned_free(lane->out);
     if (lane->slots_in) d->pinned_free(lane->slots_in);
     if (lane->logits_out) d->pinned_free(lane->logits_out);
+    if (lane->states_out) d->pinned_free(lane->states_out);
+    if (lane->odds_out) d->pinned_free(lane->odds_out);
+    as_sampler_free(&lane->sampler);
     free(lane->view_ends);
     free(lane);
 }
