@@ -122,7 +122,7 @@ static void value_of_quantile(const as_metric *metric, const as_column *column, 
     as_column_case at;
     while (as_column_next(&reader, &at)) as_sorted_add(&sorted, at.value);
     as_sorted_seal(&sorted);
-    out->value = as_latency_rank_sorted(&sorted, metric->ops->q);
+    out->value = as_latency_quantile_sorted(&sorted, metric->ops->q);
     out->ci = as_latency_interval_sorted(&sorted, metric->ops->q, how->alpha / 2);
     out->method = AS_STR("order statistics");
     as_sorted_free(&sorted);

@@ -22,6 +22,15 @@ double as_latency_rank_sorted(const as_sorted *s, double q) {
     return s->count ? as_sorted_at(s, place_of(s->count, q)) : NAN;
 }
 
+bool as_latency_holds(size_t count, double q) {
+    return (double)count * (1 - q) >= 1 - 1e-9;
+}
+
+double as_latency_quantile_sorted(const as_sorted *s, double q) {
+    bool withheld = q >= 0.99 && q < 1 && !as_latency_holds(s->count, q);
+    return withheld ? NAN : as_latency_rank_sorted(s, q);
+}
+
 // The largest k whose P(X < k) is at most `tail`, X ~ Bin(n, q): between 0 and n.
 static size_t lower_rank(size_t n, double q, double tail) {
     size_t lo = 0, hi = n;
@@ -64,7 +73,7 @@ as_latency as_latency_of(const as_sorted *s) {
         .p50 = as_latency_rank_sorted(s, 0.50),
         .p90 = as_latency_rank_sorted(s, 0.90),
         .p95 = as_latency_rank_sorted(s, 0.95),
-        .p99 = as_latency_rank_sorted(s, 0.99),
+        .p99 = as_latency_quantile_sorted(s, 0.99),
         .max = as_latency_rank_sorted(s, 1),
         .mean = s->count ? as_num_total(&sum) / (double)s->count : NAN,
     };

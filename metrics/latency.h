@@ -4,6 +4,7 @@
 #ifndef AS_LATENCY_H
 #define AS_LATENCY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "harness/record/summary.h"
@@ -11,6 +12,13 @@
 
 // sorted[max(ceil(q n), 1) - 1]; NaN when empty.
 double as_latency_rank(const double *sorted, size_t count, double q);
+
+// Whether one value of so many lies beyond the quantile q: with fewer its rank is that of the
+// largest, whatever its name.
+bool as_latency_holds(size_t count, double q);
+
+// The rank; of p99 NaN where so few cannot hold it.
+double as_latency_quantile_sorted(const as_sorted *sorted, double q);
 
 // The interval whose ends are measured times, each wrong with at most `tail`; NaN where so few
 // cannot hold one.

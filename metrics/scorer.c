@@ -307,8 +307,11 @@ static void summarize_times(const as_scorer *scorer, as_summary *summary) {
     static const as_run_field fields[] = {AS_RUN_LATENCY, AS_RUN_TTFT, AS_RUN_TPOT};
     as_sorted sorted[3] = {{0}};
     sort_times(scorer, sorted, fields, 3);
+    summary->p99_withheld = AS_STR("");
     for (size_t i = 0; i < 3; i++) {
         *outs[i] = as_latency_of(&sorted[i]);
+        if (sorted[i].count && isnan(outs[i]->p99))
+            summary->p99_withheld = AS_STR("fewer than 100 times: none lies beyond a p99");
         as_sorted_free(&sorted[i]);
     }
 }

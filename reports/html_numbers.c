@@ -383,5 +383,10 @@ void as_html_latency(as_buf *out, const as_html *page) {
     latency_row(out, "First token", &run->ttft);
     latency_row(out, "Each further token", &run->tpot);
     as_buf_text(out, "</tbody>\n</table>\n");
+    if (run->p99_withheld.len) {
+        as_buf_text(out, "<p class=\"aside\">No p99: ");
+        as_content_markup(out, run->p99_withheld, AS_CLIP_LINE);
+        as_buf_text(out, ".</p>\n");
+    }
     as_page_section_end(out);
 }

@@ -141,6 +141,25 @@ static void put_head(const as_terminal *t, const as_summary *run) {
     as_buf_free(&line);
 }
 
+// What became of the cases, where not all were simply answered.
+static void put_outcomes(const as_terminal *t, const as_summary *run) {
+    uint64_t all = 0;
+    for (int i = 0; i < AS_OUT_COUNT; i++) all += run->outcomes[i];
+    if (all == run->outcomes[AS_OUT_OK]) return;
+    as_buf_char(t->out, '\n');
+    as_terminal_style(t, BOLD);
+    as_buff(t->out, "%-12s %8s %7s  %s\n", "outcome", "cases", "share", "is");
+    as_terminal_style(t, NULL);
+    for (int i = 0; i < AS_OUT_COUNT; i++) {
+        uint64_t count = run->outcomes[i];
+        if (!count) continue;
+        bool error = as_outcome_is_error((as_outcome)i);
+        as_buff(t->out, "%-12s %8s %6.1f%%  %s\n", as_outcome_name((as_outcome)i),
+                as_figure_count(count).text, 100 * (double)count / (double)all,
+                error ? "the target's failure: not scored" : "the model's answer: scored");
+    }
+}
+
 enum { WIDE_VALUE = 9, WIDE_INTERVAL = 18, WIDE_COUNT = 8, WIDE_BASE = 9, WIDE_CHANGE = 11 };
 
 static size_t name_width(const as_terminal *t, bool baseline) {
@@ -239,6 +258,7 @@ void as_report_terminal(as_buf *out, const as_summary *run, const as_summary *ba
                         size_t columns) {
     as_terminal t = as_terminal_of(out, color, columns);
     put_head(&t, run);
+    put_outcomes(&t, run);
     as_buf_char(out, '\n');
     if (run->metric_count) put_columns(&t, AS_STR("metric"), baseline);
     for (size_t i = 0; i < run->metric_count; i++) {

@@ -76,7 +76,8 @@ const as_option as_options[] = {
     {"offline", 0, AS_OPT_FLAG, AT(offline), "*", NULL,
      "open no connection, whatever asks for one"},
     {"allow-host", 0, AS_OPT_LIST, AT(allow_hosts), "*", "HOST[:PORT]",
-     "reach only hosts named so (*.DOMAIN: all below it); repeat for several"},
+     "reach only hosts named so (*.DOMAIN: all below it); repeat for several. In a suite: "
+     "allow_hosts"},
     {"allow-commands", 0, AS_OPT_FLAG, AT(allow_commands), "run score", NULL,
      "let metrics run the programs that the suite names (command, javascript, python)"},
     {"version", 0, AS_OPT_FLAG, AT(version), "*", NULL, "print the version"},

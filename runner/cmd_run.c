@@ -6,6 +6,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/log.h"
 #include "harness/base/thread.h"
+#include "harness/net/allow.h"
 #include "harness/target/remote.h"
 #include "reports/report.h"
 #include "runner/alert/alerts.h"
@@ -467,9 +468,26 @@ static as_rc tell(run *r, as_err *err) {
     return as_alerts_after(r->arena, &request, err);
 }
 
+// The suite's list of hosts, unless the command line has one: the operator's word comes first.
+static as_rc allow_hosts(const run *r, as_err *err) {
+    const as_suite *suite = &r->plan->suite;
+    if (r->args->allow_hosts.count) return AS_OK;
+    as_allow_clear();
+    as_rc rc = AS_OK;
+    for (size_t i = 0; !rc && i < suite->allow_host_count; i++) {
+        const as_suite_text *host = &suite->allow_hosts[i];
+        rc = as_allow_add(host->text, err);
+        if (rc)
+            as_err_prefix(err, "%.*s:%zu:%zu: allow_hosts", AS_STR_ARG(suite->path), host->line,
+                          host->column);
+    }
+    return rc;
+}
+
 static int run_target(run *r) {
     as_err err = {0};
-    as_rc rc = as_target_resolve(r->uri, &r->ops, &err);
+    as_rc rc = allow_hosts(r, &err);
+    if (!rc) rc = as_target_resolve(r->uri, &r->ops, &err);
     if (!rc) rc = r->ops->open(r->uri, r->base_dir, &r->target, &err);
     if (rc) return as_command_fail(&err);
     rc = check_scoring(r, &err);

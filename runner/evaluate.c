@@ -108,6 +108,7 @@ static as_sample sample_of(const evaluation *v, const as_job *job) {
         .tokens_out = a->tokens_out,
         .cost = cost_of(v->e, a),
         .attempts = a->attempts,
+        .tries = a->tries,
         .target = v->e->header.target_uri,
         .reasoning = a->reasoning,
         .choice_logprobs = a->choice_logprobs,

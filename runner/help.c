@@ -91,7 +91,7 @@ const as_command as_commands[] = {
      "what was run: list, show, case, tag, accept, audit, import, export, prune, rebuild",
      "  list                  runs, newest first (--suite, --since, --limit)\n"
      "  show RUN              the table of one run\n"
-     "  case ID               what became of one case in every run\n"
+     "  case ID               what became of one case in every run, with its attempts\n"
      "  tag RUN NAME          gives a run a name: a baseline can be tag:NAME\n"
      "  accept RUN --why TEXT makes it a baseline whatever its verdict; noted with who and when\n"
      "  audit                 who accepted, tagged and pruned runs and loosened gates\n"
@@ -238,6 +238,8 @@ static void put_targets(as_buf *out) {
         "  patience=S     how long a target that worked may fail before it is given up (60)\n"
         "  rpm=N, tpm=N   requests and tokens a minute\n"
         "  max_mb=N       largest response (8)\n"
+        "                 `tries` in results.jsonl is what each attempt came to, of every case\n"
+        "                 that took more than one or whose only one failed\n"
         "  key_env=NAME   variable that holds the key (none: send none)   key_file=PATH\n"
         "  ca_file=PATH   authorities to trust instead of the system's\n"
         "  metrics=yes    read the server's own /metrics before, while and after it is asked (or\n"

@@ -264,6 +264,9 @@ static void put_options(exchange *x) {
     if (!x->request.streamed) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    // Until the first connection to a host has said whether it can carry several requests at once.
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
+                     (long)as_str_starts(as_buf_view(&x->url), AS_STR("https:")));
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_error);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);

@@ -161,6 +161,18 @@ static bool redact_checks(const as_redact *redact, as_arena *arena, as_sample *s
     return changed;
 }
 
+// What a server said of an attempt is an error's text.
+static bool redact_tries(const as_redact *redact, as_arena *arena, as_sample *sample) {
+    as_attempt *tries = AS_NEW_ARRAY(arena, as_attempt, sample->tries.count + 1);
+    bool changed = false;
+    for (size_t i = 0; i < sample->tries.count; i++) {
+        tries[i] = sample->tries.items[i];
+        changed |= redact_text(redact, redact->fields & AS_REDACT_ERROR, arena, &tries[i].error);
+    }
+    sample->tries.items = tries;
+    return changed;
+}
+
 unsigned as_redact_apply(const as_redact *redact, as_arena *arena, as_sample *sample) {
     unsigned fields = redact->fields, changed = 0;
     if (redact_text(redact, fields & AS_REDACT_OUTPUT, arena, &sample->output))
@@ -169,6 +181,7 @@ unsigned as_redact_apply(const as_redact *redact, as_arena *arena, as_sample *sa
         changed |= AS_REDACT_PREDICTION;
     if (redact_text(redact, fields & AS_REDACT_ERROR, arena, &sample->error))
         changed |= AS_REDACT_ERROR;
+    if (redact_tries(redact, arena, sample)) changed |= AS_REDACT_ERROR;
     if (redact_judged(redact, arena, sample)) changed |= AS_REDACT_OUTPUT;
     if (redact_checks(redact, arena, sample)) changed |= AS_REDACT_OUTPUT;
     bool expected = false, details = false;

@@ -198,6 +198,7 @@ void as_sample_write(as_buf *buf, const as_sample *sample) {
     as_jo_key(&out, "tokens_out"), as_jo_i64(&out, (int64_t)sample->tokens_out);
     as_jo_key(&out, "cost"), as_jo_f64(&out, sample->cost);
     as_jo_key(&out, "attempts"), as_jo_i64(&out, sample->attempts);
+    if (sample->tries.count) as_jo_key(&out, "tries"), as_attempts_write(&out, sample->tries);
     as_jo_key(&out, "target"), as_jo_str(&out, sample->target);
     if (sample->reasoning.len) as_jo_key(&out, "reasoning"), as_jo_str(&out, sample->reasoning);
     write_choices(&out, sample);
@@ -329,6 +330,7 @@ as_rc as_sample_of(as_arena *arena, const as_json *line, as_sample *out, as_err 
     s.tokens_out = read_count(line, "tokens_out", 0);
     s.cost = as_json_f64(line, "cost", 0);
     s.attempts = (unsigned)read_count(line, "attempts", 1);
+    s.tries = as_attempts_read(arena, as_json_get(line, "tries"));
     s.target = as_json_str(line, "target", AS_STR(""));
     s.reasoning = as_json_str(line, "reasoning", AS_STR(""));
     s.cluster = as_json_str(line, "cluster", AS_STR(""));
@@ -425,6 +427,7 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
         alike[i] = (as_similarity){as_str_copy(arena, sample->similarities[i].model),
                                    sample->similarities[i].value};
     copy->similarities = alike;
+    copy->tries = as_attempts_copy(arena, sample->tries);
     copy->ranking = copy_strings(arena, sample->ranking, sample->ranking_count);
     copy->choices = copy_strings(arena, sample->choices, sample->choice_count);
     copy->slices = copy_strings(arena, sample->slices, sample->slice_count);

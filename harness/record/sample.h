@@ -6,7 +6,7 @@
 #ifndef AS_SAMPLE_H
 #define AS_SAMPLE_H
 
-#include "harness/base/json.h"
+#include "harness/record/attempt.h"
 
 // One golden case, as the dataset gives it.
 typedef struct as_case {
@@ -104,6 +104,7 @@ typedef struct as_sample {
     uint64_t tokens_in, tokens_out;
     double cost;                   // in the run's currency
     unsigned attempts;             // at least 1
+    as_attempts tries;             // empty where a single one was answered
     as_str target;                 // URI
     as_str reasoning;              // thought aloud by the model, not part of the output; or empty
     const double *choice_logprobs; // [choice_count], in the order of the suite's choices

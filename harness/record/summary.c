@@ -274,6 +274,7 @@ void as_summary_write(as_buf *buf, const as_summary *s) {
     put_latency(&out, "latency_ms", &s->latency);
     put_latency(&out, "ttft_ms", &s->ttft);
     put_latency(&out, "tpot_ms", &s->tpot);
+    if (s->p99_withheld.len) as_jo_put_str(&out, "p99_withheld", s->p99_withheld);
     put_cost(&out, s);
     as_jo_put_str(&out, "scores_digest", s->scores_digest);
     if (s->sequential) put_sequential(&out, s);
@@ -483,6 +484,7 @@ as_rc as_summary_read(as_arena *arena, as_str text, as_summary *out, as_err *err
     get_latency(as_json_get(json, "latency_ms"), &s.latency);
     get_latency(as_json_get(json, "ttft_ms"), &s.ttft);
     get_latency(as_json_get(json, "tpot_ms"), &s.tpot);
+    s.p99_withheld = as_json_str(json, "p99_withheld", AS_STR(""));
     s.scores_digest = get_str(json, "scores_digest");
     get_sequential(as_json_get(json, "sequential"), &s);
     as_serving_read(arena, as_json_get(json, "serving"), &s.serving);

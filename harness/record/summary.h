@@ -96,7 +96,7 @@ typedef struct as_gate {
 } as_gate;
 
 typedef struct as_latency {
-    double p50, p90, p95, p99, max, mean; // ms; nearest rank. All NaN when there is nothing
+    double p50, p90, p95, p99, max, mean; // ms; nearest rank; NaN: none, p99 of under 100
 } as_latency;
 
 typedef struct as_summary {
@@ -120,6 +120,7 @@ typedef struct as_summary {
     const as_slice_values *slices;
     size_t slice_count;
     as_latency latency, ttft, tpot;
+    as_str p99_withheld; // why there is none; empty where there is
     double cases_per_s, tokens_in_per_s, tokens_out_per_s;
     uint64_t tokens_in, tokens_out;
     double cost_total, cost_per_case;

@@ -62,6 +62,8 @@ typedef struct as_suite {
     size_t dataset_count;
     const as_suite_text *targets; // URIs; may be empty: then --target must name one
     size_t target_count;
+    const as_suite_text *allow_hosts; // nothing else is reached; as in --allow-host
+    size_t allow_host_count;
     as_suite_task task;
     as_suite_text system, user; // Jinja; system may be empty
     bool chat;                  // false: chat: raw

@@ -50,6 +50,11 @@ static void read_target(as_suite_loader *l, const as_yaml *v) {
         as_suite_read_texts(l, v, "target", AS_SUITE_STRING, &l->suite->target_count);
 }
 
+static void read_allow_hosts(as_suite_loader *l, const as_yaml *v) {
+    l->suite->allow_hosts =
+        as_suite_read_texts(l, v, "allow_hosts", AS_SUITE_STRING, &l->suite->allow_host_count);
+}
+
 static void read_task(as_suite_loader *l, const as_yaml *v) {
     static const char *const words[] = {"choice",  "generate", "loglikelihood",
                                         "rolling", "embed",    NULL};
@@ -345,6 +350,7 @@ const as_suite_key as_suite_keys[] = {
     {"description", AS_SUITE_STRING, false, read_description},
     {"dataset", AS_SUITE_STRING | AS_SUITE_LIST, true, read_dataset},
     {"target", AS_SUITE_STRING | AS_SUITE_LIST, false, read_target},
+    {"allow_hosts", AS_SUITE_STRING | AS_SUITE_LIST, false, read_allow_hosts},
     {"task", AS_SUITE_STRING, true, read_task},
     {"prompt", AS_SUITE_STRING | AS_SUITE_MAP, true, read_prompt},
     {"choices", AS_SUITE_LIST | AS_SUITE_MAP, false, read_choices},

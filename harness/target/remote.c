@@ -37,7 +37,10 @@ typedef struct asked {
     size_t replica, avoid;  // where it is, or was last; where it should not go; SIZE_MAX: nowhere
     bool second;            // answered: asked elsewhere too, to compare
     uint64_t first_ns, last_ns;
-    as_buf gaps; // doubles, ms
+    as_buf gaps;       // doubles, ms
+    as_attempt *tries; // [AS_ATTEMPTS_MAX] once one has failed
+    size_t try_count;
+    uint64_t sent_ns; // the first attempt
     as_rng rng;
     struct asked *next; // in the lists of done and idle ones
 } asked;
@@ -177,9 +180,34 @@ static as_str redacted(as_arena *arena, as_str text) {
     return out;
 }
 
+// Adds an attempt to the list, which begins with the first that fails.
+static void note_attempt(asked *a, const as_http_reply *r, as_reply j) {
+    bool answered = j.what == AS_REPLY_ANSWERED;
+    if (answered && !a->try_count) return;
+    if (!a->tries) a->tries = AS_NEW_ARRAY(a->arena, as_attempt, AS_ATTEMPTS_MAX);
+    if (a->try_count < AS_ATTEMPTS_MAX) a->try_count++;
+    const as_replicas *all = &a->worker->replicas;
+    a->tries[a->try_count - 1] = (as_attempt){
+        .at_ms = (double)(r->start_ns - a->sent_ns) / 1e6,
+        .took_ms = (double)(r->end_ns - r->start_ns) / 1e6,
+        .outcome = as_str_of(as_outcome_name(answered ? AS_OUT_OK : j.outcome)),
+        .status = r->status,
+        .bytes = r->body.len,
+        .wait_ms = NAN,
+        .server = all->count > 1 ? all->items[a->replica].base : AS_STR(""),
+        .error = answered ? AS_STR("") : redacted(a->arena, j.error),
+    };
+}
+
+static void note_wait(asked *a, uint64_t now_ns, uint64_t at_ns) {
+    if (a->try_count)
+        a->tries[a->try_count - 1].wait_ms = at_ns > now_ns ? (double)(at_ns - now_ns) / 1e6 : 0;
+}
+
 // The answer is made: `next` will give it out.
 static void finish(asked *a) {
     as_answer *out = a->answer;
+    out->tries = (as_attempts){a->tries, a->try_count};
     out->output = redacted(a->arena, out->output);
     out->reasoning = redacted(a->arena, out->reasoning);
     out->error = redacted(a->arena, out->error);
@@ -424,6 +452,7 @@ static void retry(asked *a, as_reply j, bool counts) {
     a->attempt += counts;
     a->answer->attempts++;
     a->avoid = a->replica;
+    note_wait(a, now, now + wait_ms * MS);
     wait_until(a, now + wait_ms * MS);
 }
 
@@ -495,6 +524,7 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
     replica->out_count--;
     if (r->status) replica->reached = true;
     as_reply j = judge(a, r);
+    if (!a->second) note_attempt(a, r, j);
     if (a->second) {
         take_second(w, a, j);
     } else if (j.what == AS_REPLY_ANSWERED) {
@@ -513,6 +543,7 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
                as_auth_forget(t->setup.auth, a->auth_serial)) {
         a->renewed = true; // the token may have ended early: once more with a new one
         a->answer->attempts++;
+        note_wait(a, 0, 0);
         wait_until(a, as_clock_ns());
     } else {
         take_failure(w, a, j, r);
@@ -573,6 +604,7 @@ static void send(asked *a, size_t replica) {
     uint64_t now = as_clock_ns();
     if (!a->second) a->answer->cached = false;
     if (!w->first_ns) w->first_ns = now;
+    if (!a->sent_ns) a->sent_ns = now;
     if (a->due_ns && !a->second && !a->call && !a->attempt)
         a->answer->late_ms = (double)(now - a->due_ns) / 1e6;
     as_pace_sent(&w->pace, a->token_guess);

@@ -67,6 +67,7 @@ typedef struct as_answer {
     uint64_t tokens_in, tokens_out;
     double latency_ms, ttft_ms; // ttft NaN where it has no meaning
     unsigned attempts;
+    as_attempts tries;      // as in as_sample
     as_str reasoning;       // what a model thought aloud, kept apart from the answer; or empty
     const as_json *details; // what else it said: of as_sample_details; NULL: nothing
     const double *gaps_ms;  // [gap_count] between one piece of a stream and the next

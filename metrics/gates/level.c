@@ -111,10 +111,15 @@ static bool is_defined(as_judging *j, const as_gate_spec *spec, const as_value *
                        as_check *check) {
     if (!isnan(value->value)) return true;
     bool empty = spec->slice.len && !value->n;
+    bool withheld = value->n && value->n < 100 && as_str_ends(spec->metric, AS_STR(".p99"));
     as_judging_unmeasurable(
         check,
         empty ? as_strf(j->arena, "no case with %.*s has a value", AS_STR_ARG(spec->slice))
-              : as_strf(j->arena, "'%.*s' is undefined on these cases", AS_STR_ARG(spec->metric)));
+        : withheld
+            ? as_strf(j->arena,
+                      "'%.*s' takes at least 100 answers, there are %llu: name p95 or p50",
+                      AS_STR_ARG(spec->metric), (unsigned long long)value->n)
+            : as_strf(j->arena, "'%.*s' is undefined on these cases", AS_STR_ARG(spec->metric)));
     return false;
 }
 

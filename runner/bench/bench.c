@@ -230,8 +230,7 @@ as_rc as_bench_run(const as_target_ops *ops, as_target *target, const as_bench_l
 }
 
 double as_bench_quantile(const as_bench_times *t, double q) {
-    if ((double)t->count * (1 - q) < 1 - 1e-9) return NAN;
-    return as_latency_rank(t->ms, t->count, q);
+    return as_latency_holds(t->count, q) ? as_latency_rank(t->ms, t->count, q) : NAN;
 }
 
 double as_bench_mean(const as_bench_times *t) {

@@ -137,6 +137,10 @@ static void put_json_time(as_json_out *jo, const as_bench_times *t) {
         as_jo_f64(jo, as_bench_quantile(t, quantiles[q]));
     }
     as_jo_key(jo, "max"), as_jo_f64(jo, t->count ? t->ms[t->count - 1] : NAN);
+    if (t->count && !as_latency_holds(t->count, 0.99))
+        as_jo_put_str(jo, "withheld",
+                      AS_STR("percentiles that none of these times lies beyond: "
+                             "p90 takes 10, p95 20, p99 100"));
     as_jo_close(jo, '}');
 }
 

@@ -95,6 +95,18 @@ static void put_cell(as_buf *text, as_str value, size_t columns) {
     for (; used < columns + 2; used++) as_buf_char(text, ' ');
 }
 
+// What came before the answer, a line each.
+static void put_tries(as_buf *text, const as_sample *sample) {
+    for (size_t i = 0; i < sample->tries.count; i++) {
+        as_buf line = {0};
+        as_attempt_say(&line, &sample->tries.items[i]);
+        as_buff(text, "  attempt %zu: ", i + 1);
+        as_content_terminal(text, as_buf_view(&line), AS_CLIP_LINE);
+        as_buf_char(text, '\n');
+        as_buf_free(&line);
+    }
+}
+
 static as_rc put_case(void *context, const as_store_past *found, as_err *err) {
     case_table *table = context;
     const as_sample *sample = found->sample;
@@ -114,6 +126,7 @@ static as_rc put_case(void *context, const as_store_past *found, as_err *err) {
     as_content_terminal(&table->text, sample->has_prediction ? sample->prediction : sample->error,
                         60);
     as_buf_char(&table->text, '\n');
+    put_tries(&table->text, sample);
     return AS_OK;
 }
 

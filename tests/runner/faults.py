@@ -139,6 +139,10 @@ class Faults(Remote):
         self.assertEqual((found["cases"]["ok"], found["cases"]["errors"]), (5, 5))
         self.assertEqual(sum(row["outcome"] == "ok" for row in rows), 5)
         self.assertIn("5 of 10 cases", (self.dir / "o/junit.xml").read_text())
+        text = self.assay("history", "show", found["run"]).stdout
+        self.assertRegex(text, r"ok +5 +50.0%  the model's answer")
+        self.assertRegex(text, r"http_error +1 +10.0%  the target's failure")
+        self.assertRegex(text, r"cancelled +4 +40.0%  the target's failure")
         shown = json.loads(self.assay("history", "show", found["run"], "--format", "json").stdout)
         self.assertEqual(shown["cases"], found["cases"])
 
@@ -233,6 +237,16 @@ class Egress(Remote):
         self.refused("run", suite, "--allow-host", "http://x/", says=["is no host to allow"])
         done = self.assay("bench", f"openai:{self.endpoint.url}/x/v1#m", "--allow-host", "x", code=2)
         self.assertIn("--allow-host", done.stderr)
+
+    def test_a_suite_may_list_them(self):
+        more = "allow_hosts: [127.0.0.1]"
+        self.run_suite(self.suite("x/v1", 2, more=more))
+        self.run_suite(self.suite("x/v1", 2), "--fresh")
+        suite = self.suite("x/v1", 2, more="allow_hosts: example.com")
+        self.refused("run", suite, "--no-store", says=["'127.0.0.1' is not among the hosts"])
+        self.run_suite(suite, "--fresh", "--allow-host", "127.0.0.1")  # the operator's word
+        suite = self.suite("x/v1", 2, more="allow_hosts: ['http://x/']")
+        self.refused("run", suite, "--no-store", says=["suite.yaml:", "is no host to allow"])
 
     def test_alerts_obey_it(self):
         more = "alert: {to: {type: webhook, url: '%s/sink'}, branches: ['*']}" % self.endpoint.url

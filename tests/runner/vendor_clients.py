@@ -5,7 +5,7 @@
     python3 -m venv /tmp/venv
     /tmp/venv/bin/pip install openai anthropic ollama google-genai cohere mistralai groq together \
         fireworks-ai cerebras_cloud_sdk boto3 replicate huggingface_hub 'tritonclient[http]' \
-        'langserve[client]'
+        'langserve[client]' perplexityai openrouter
     /tmp/venv/bin/python tests/runner/vendor_clients.py
 
 Each must be accepted (path, key, body) and read the answer out of what the server says. Prints a
@@ -97,6 +97,22 @@ def mistral():
 def groq():
     import groq as sdk
     return openai_like(sdk.Groq(api_key=KEY, base_url=server.url + "/openai"))
+
+
+def perplexity():
+    import perplexity as sdk
+    return openai_like(sdk.Perplexity(api_key=KEY, base_url=server.url + "/openai"))
+
+
+def openrouter():
+    from openrouter import OpenRouter
+    client = OpenRouter(api_key=KEY, server_url=server.url + "/openai/v1")
+    ask = {"model": "m", "messages": TALK, "max_tokens": 20}
+    whole = client.chat.send(**ask)
+    pieces = "".join(c.choices[0].delta.content or "" for c in client.chat.send(stream=True, **ask)
+                     if c.choices)
+    assert whole.choices[0].message.content == pieces, (whole, pieces)
+    return pieces
 
 
 def together():
@@ -193,7 +209,7 @@ def tgi():
 
 
 CLIENTS = {ollama: "ollama", tgi: "huggingface-hub", openai: "openai", azure: "openai", anthropic: "anthropic", gemini: "google-genai",
-           cohere: "cohere", mistral: "mistralai", groq: "groq", together: "together",
+           perplexity: "perplexityai", openrouter: "openrouter", cohere: "cohere", mistral: "mistralai", groq: "groq", together: "together",
            fireworks: "fireworks-ai", cerebras: "cerebras-cloud-sdk",
            huggingface: "huggingface-hub", bedrock: "boto3", sagemaker: "boto3",
            replicate: "replicate", triton: "tritonclient", langserve: "langserve"}
