@@ -53,7 +53,8 @@ const as_command as_commands[] = {
      "                        that of 1 or true; without an answer the likeliest choice is it\n"
      "  ranking               ids, best first, for the retrieval metrics\n"
      "  logprob, tokens, bytes, words   of a text, for the perplexities\n"
-     "  choices, choice_logprobs        as in results.jsonl, for acc and its kin\n"
+     "  choices, choice_logprobs, unconditional_logprobs   as in results.jsonl, for acc and its "
+     "kin\n"
      "  id, weight, cluster, tags, slices   as in a golden case; all optional\n"
      "results.jsonl of a run is such a file. --format json prints the `metrics` of summary.json.\n"
      "Exit codes: 0, 2 for a wrong file, 3 for no cases.\n"},
