@@ -130,7 +130,7 @@ RECIPES = [
     (label, r"accuracy|balanced_accuracy|(precision|recall|f1)_(micro|macro|weighted)|mcc|kappa.*", {}),
     (probability, r"roc_auc|average_precision|ace|brier|log_loss|ece", {}),
     (sentence, r"(quasi_)?exact_match|token_f1|levenshtein|wer|cer|mer|wil|bleu|chrf.*|ter|rouge.*", {}),
-    (ranking, r"(recall|precision|hit)@K|mrr.*|map.*|ndcg.*", {}),
+    (ranking, r"(recall|precision|hit)@K|id_based_.*|mrr.*|map.*|ndcg.*", {}),
     (choice, r"acc(_norm|_bytes|_mutual_info)?", {}),
     (scored, r"((word|byte)_)?perplexity|bits_per_byte", {}),
     (several, r"pass(_all)?@K|majority|consistency", {}),
