@@ -142,6 +142,7 @@ static void fill_identity(run *r, const as_run_header *header) {
     s->model_name = info->model_name;
     s->device = info->device;
     s->engine = info->engine;
+    s->memory_bytes = info->memory_bytes;
     s->git_commit = git.commit;
     s->git_branch = git.branch;
     s->git_dirty = git.dirty;

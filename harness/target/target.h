@@ -84,6 +84,7 @@ typedef struct as_target_info {
     as_str model_name;
     as_str device;         // "cpu", "remote"
     as_str engine;         // "assay avx512"
+    uint64_t memory_bytes; // of the model's weights; 0: not known
     size_t workers;        // how many workers it can use; 0: as many as the user likes
     size_t threads;        // of the requests under way, how many are computed at once; 0: all
     double call_worst_s;   // with all its attempts and waits one request ends within; 0: no limit
