@@ -69,10 +69,17 @@ def several(rng):
 
 
 def answer(rng):
-    say = rng.choice(['{"a": 1}', "<a><b>1</b></a>", "<!DOCTYPE html><html><body>x</body></html>",
+    say = rng.choice(['{"a": 1}', "SELECT a FROM b", "<a><b>1</b></a>", "<!DOCTYPE html><html><body>x</body></html>",
                       "I'm sorry, but I cannot help with that.", "red card", "the card"])
     return {"expected": "card", "output": say, "latency_ms": 90 * rng.random(), "cost": rng.random(),
-            "finish_reason": rng.choice(["stop", "length"]), "logprob": -1 - 2 * rng.random(), "tokens": 2}
+            "finish_reason": rng.choice(["stop", "length"]), "logprob": -1 - 2 * rng.random(), "tokens": 2, "guardrails": {"flagged": rng.random() < 0.5}}
+
+
+def traced(rng):
+    spans = [{"name": rng.choice(["find", "send"]), "startTime": 0, "endTime": rng.randint(1, 90),
+              "statusCode": rng.choice([0, 0, 2])} for _ in range(rng.randint(1, 4))]
+    return {"expected": "x", "output": "x", "trace": {"spans": spans},
+            "skill_calls": [{"name": rng.choice(["find", "plan"]), "is_error": False}]}
 
 
 def listed(rng):
@@ -120,21 +127,31 @@ ASSERTIONS = {"contains": "", "icontains": "", "contains-all": ", value: [card, 
               "contains-json": ", schema: {type: object}", "word-count": ", max: 3",
               "latency": ", threshold: 40", "cost": ", threshold: 0.5", "is-xml": "",
               "contains-xml": "", "is-html": "", "contains-html": "", "is-refusal": "",
-              "finish-reason": ", value: stop", "perplexity-score": ""}
+              "finish-reason": ", value: stop", "perplexity-score": "",
+              "perplexity-limit": ", threshold: 2", "guardrails": "", "is-sql": "",
+              "contains-sql": ""}
+TOOLS = ", tools: [{name: find, parameters: {type: object}}, {name: send}]"
 TRAJECTORY = {"tool_call_f1": "", "tool_argument_f1": "", "tool_order": "",
               "tool-call-f1": ", value: [find, send]", "trajectory:tool-used": ", value: find",
               "trajectory:tool-sequence": ", value: [find, send]",
-              "trajectory:step-count": ", max: 2"}
+              "trajectory:step-count": ", max: 2",
+              "trajectory:tool-args-match": ", value: find, args: {n: 1}",
+              "is-valid-openai-tools-call": TOOLS, "is-valid-openai-function-call": TOOLS,
+              "is-valid-function-call": TOOLS}
+TRACES = {"trace-span-count": ", pattern: f*, max: 1", "trace-span-duration": ", max: 40",
+          "trace-error-spans": ", max_count: 0", "skill-used": ", value: find"}
 # What makes the cases, for which metrics, with which options.
 RECIPES = [
     (label, r"accuracy|balanced_accuracy|(precision|recall|f1)_(micro|macro|weighted)|mcc|kappa.*", {}),
     (probability, r"roc_auc|average_precision|ace|brier|log_loss|ece", {}),
-    (sentence, r"(quasi_)?exact_match|token_f1|levenshtein|wer|cer|mer|wil|bleu|chrf.*|ter|rouge.*", {}),
+    (sentence, r"(quasi_)?exact_match|token_f1|levenshtein|wer|cer|mer|wil|bleu|chrf.*|ter|rouge.*|"
+     r"gleu|sentence_bleu|meteor", {}),
     (ranking, r"(recall|precision|hit)@K|id_based_.*|mrr.*|map.*|ndcg.*", {}),
     (choice, r"acc(_norm|_bytes|_mutual_info)?", {}),
     (scored, r"((word|byte)_)?perplexity|bits_per_byte", {}),
     (several, r"pass(_all)?@K|majority|consistency", {}),
     (answer, "|".join(ASSERTIONS), ASSERTIONS),
+    (traced, "|".join(TRACES), TRACES),
     (listed, r"assert(_score)?", {}),
     (calls, "|".join(TRAJECTORY), TRAJECTORY),
     (judged, "|".join(JUDGED), {name: ", judge: {target: 'mock:echo'}" + more
@@ -142,8 +159,8 @@ RECIPES = [
     (spans, r"span_f1", {}),
     (timed, r"(latency|ttft|tpot)\.\w+|cost\.\w+|errors", {}),
 ]
-# It asks a model for what it scores: a mean over cases, as levenshtein is.
-ELSEWHERE = {"semantic_similarity"}
+# They ask a model or a program for what they score: means over cases, as levenshtein is.
+ELSEWHERE = {"semantic_similarity", "command", "javascript", "python", "webhook"}
 RANKED_CLASSES = {"kappa_linear", "kappa_quadratic"}
 
 
