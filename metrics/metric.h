@@ -36,6 +36,7 @@ enum {
     AS_METRIC_JUDGED = 4096, // by another model (judged/)
     AS_METRIC_TEXTS = 2048,  // looks at which answers say the same
     AS_METRIC_TURNS = 8192,  // as AS_METRIC_NOT, but not-NAME is 1 - NAME
+    AS_METRIC_ALONE = 16384, // needs log-probabilities of the choices after an empty prompt
     AS_METRIC_REFS = 512,    // the signature says how many references the cases have
 };
 

@@ -8,19 +8,6 @@
 #define LN2_HI 6.93147180369123816490e-01
 #define LN2_LO 1.90821492927058770002e-10
 
-void as_num_add(as_num_sum *sum, double term) {
-    double total = sum->sum + term;
-    if (fabs(sum->sum) >= fabs(term))
-        sum->rest += (sum->sum - total) + term;
-    else
-        sum->rest += (term - total) + sum->sum;
-    sum->sum = total;
-}
-
-double as_num_total(const as_num_sum *sum) {
-    return sum->sum + sum->rest;
-}
-
 double as_num_exp(double x) {
     if (isnan(x)) return x;
     if (x > 709.7) return INFINITY;

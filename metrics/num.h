@@ -6,6 +6,7 @@
 #ifndef AS_NUM_H
 #define AS_NUM_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,8 +15,18 @@ typedef struct as_num_sum {
     double sum, rest;
 } as_num_sum;
 
-void as_num_add(as_num_sum *sum, double term);
-double as_num_total(const as_num_sum *sum);
+static inline void as_num_add(as_num_sum *sum, double term) {
+    double total = sum->sum + term;
+    if (fabs(sum->sum) >= fabs(term))
+        sum->rest += (sum->sum - total) + term;
+    else
+        sum->rest += (term - total) + sum->sum;
+    sum->sum = total;
+}
+
+static inline double as_num_total(const as_num_sum *sum) {
+    return sum->sum + sum->rest;
+}
 
 double as_num_exp(double x); // relative error below 4e-16
 double as_num_log(double x); // -inf at 0, NaN below

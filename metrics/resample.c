@@ -32,16 +32,50 @@ static void draw(as_rng *rng, uint32_t *times, size_t count) {
     }
 }
 
+enum { STEP = 8 };
+
+static size_t padded(size_t width) {
+    return (width + STEP - 1) / STEP * STEP;
+}
+
+// Units that have most places of the tally, such as blocks of many cases, as rows of a matrix:
+// [count][padded width]. NULL where that would be mostly zeros.
+static const double *dense_of(as_arena *arena, const as_units *units) {
+    if (units->starts[units->count] < units->count * units->width / 2) return NULL;
+    size_t width = padded(units->width);
+    double *out = AS_NEW_ARRAY(arena, double, as_size_mul(units->count, width) + 1);
+    for (size_t u = 0; u < units->count; u++)
+        for (size_t i = units->starts[u]; i < units->starts[u + 1]; i++)
+            out[u * width + units->items[i].at] += units->items[i].value;
+    return out;
+}
+
+// The same sums as of sparse units, place by place; steps of known length become vectors.
+static void add_dense(const double *rows, size_t count, size_t width, const uint32_t *times,
+                      double *restrict tally) {
+    for (size_t u = 0; u < count; u++, rows += width) {
+        if (!times[u]) continue;
+        double n = times[u];
+        for (size_t i = 0; i < width; i += STEP)
+            for (size_t k = 0; k < STEP; k++) tally[i + k] += n * rows[i + k];
+    }
+}
+
 void as_resample_bootstrap(const as_units *units, const as_functional *functionals, size_t count,
                            size_t replicates, double *out) {
     as_arena arena = {0};
-    double *tally = AS_NEW_ARRAY(&arena, double, units->width + 1);
+    size_t width = padded(units->width);
+    double *tally = AS_NEW_ARRAY(&arena, double, width + 1);
     uint32_t *times = AS_NEW_ARRAY(&arena, uint32_t, units->count + 1);
+    const double *dense = dense_of(&arena, units);
     as_rng rng = as_rng_of(AS_RESAMPLE_SEED, AS_RESAMPLE_BOOTSTRAP);
     for (size_t r = 0; r < replicates; r++) {
         draw(&rng, times, units->count);
-        memset(tally, 0, units->width * sizeof *tally);
-        for (size_t u = 0; u < units->count; u++) add_unit(units, u, times[u], tally);
+        memset(tally, 0, width * sizeof *tally);
+        if (dense)
+            add_dense(dense, units->count, width, times, tally);
+        else
+            for (size_t u = 0; u < units->count; u++) add_unit(units, u, times[u], tally);
         for (size_t f = 0; f < count; f++)
             out[f * replicates + r] = as_resample_value(&functionals[f], units, tally);
     }

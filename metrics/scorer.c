@@ -141,9 +141,14 @@ static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row 
         scores[i] = NAN;
         if (metric->ops->flags & AS_METRIC_RUN) continue;
         double *stats = AS_NEW_ARRAY(scratch, double, metric->width + 1);
-        as_scoring normal = *scoring;
-        if (metric->normal != AS_NORMAL_NONE) normalize(metric->normal, &normal);
-        as_rc rc = metric->ops->score(metric, &normal, &scores[i], stats, err);
+        const as_scoring *given = scoring;
+        as_scoring normal;
+        if (metric->normal != AS_NORMAL_NONE) {
+            normal = *scoring;
+            normalize(metric->normal, &normal);
+            given = &normal;
+        }
+        as_rc rc = metric->ops->score(metric, given, &scores[i], stats, err);
         if (rc != AS_OK) return rc;
         keep_stats(metric, stats, kept, &count);
     }
@@ -219,9 +224,8 @@ static void set_scores(const as_scorer *scorer, as_arena *arena, const as_row *r
     sample->score_count = 0;
     for (size_t i = 0; i < scorer->metric_count; i++) {
         if (scorer->metrics[i].ops->flags & AS_METRIC_RUN) continue;
-        as_str name = as_str_copy(arena, scorer->metrics[i].name);
         double value = row->missing ? NAN : row->scores[i];
-        scores[sample->score_count++] = (as_score){name, value};
+        scores[sample->score_count++] = (as_score){scorer->metrics[i].name, value};
     }
     sample->scores = scores;
 }

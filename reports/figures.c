@@ -204,6 +204,18 @@ as_figure as_figure_count(uint64_t count) {
     return f;
 }
 
+as_figure as_figure_bytes(uint64_t bytes) {
+    as_figure f = {""};
+    double size = (double)bytes;
+    if (bytes >= 1000000000)
+        snprintf(f.text, sizeof f.text, "%.2f GB", size / 1e9);
+    else if (bytes >= 1000000)
+        snprintf(f.text, sizeof f.text, "%.1f MB", size / 1e6);
+    else if (bytes)
+        snprintf(f.text, sizeof f.text, "%.0f kB", size / 1e3);
+    return f;
+}
+
 as_figure as_figure_seconds(double seconds) {
     as_figure f = {"n/a"};
     if (!isfinite(seconds) || seconds < 0) return f;

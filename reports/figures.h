@@ -30,6 +30,9 @@ typedef struct as_figure {
 // that are not known.
 as_measure as_figure_measure(as_str name, as_str spec, double value);
 as_measure as_figure_check_measure(const as_summary *run, const as_check *check);
+// Bytes as "512 kB", "3.3 MB" or "1.20 GB" (powers of 1000); "" of 0: not known.
+as_figure as_figure_bytes(uint64_t bytes);
+
 // The unit of a check's change: its value's, or AS_UNIT_RATIO for one in % of the baseline.
 as_unit as_figure_check_change(const as_summary *run, const as_check *check);
 

@@ -37,6 +37,8 @@ void as_report_compare_terminal(as_buf *out, const as_summary *a, const as_summa
                                 size_t columns);
 // Slices that got worse, agreement, time and cost of one run against the baseline.
 void as_report_variant_terminal(as_buf *out, const as_variant *variant, bool color, size_t columns);
+// What to call a run among others: its model, or its target where several have that model.
+as_str as_versus_model(const as_versus *versus, size_t i);
 // Three runs or more, a block a metric.
 void as_report_versus_terminal(as_buf *out, const as_versus *versus, bool color, size_t columns);
 // Two runs or more: contract.md's object, or a list of such under "variants".

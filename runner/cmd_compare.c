@@ -112,6 +112,7 @@ static as_rc compare_one(comparison *c, size_t i, as_err *err) {
     as_pairing pairing = as_pair_count(c->sides[0].scorer, s->scorer);
     v->cases = pairing.shared;
     v->missing = pairing.missing;
+    v->base_memory = c->sides[0].source.summary.memory_bytes;
     as_delta *deltas = AS_NEW_ARRAY(c->arena, as_delta, v->findings.delta_count + 1);
     if (v->findings.delta_count)
         memcpy(deltas, v->findings.deltas, v->findings.delta_count * sizeof *deltas);
@@ -122,9 +123,10 @@ static as_rc compare_one(comparison *c, size_t i, as_err *err) {
     return AS_OK;
 }
 
-enum { AXES = 3 };
+enum { AXES = 4 };
 
-// Quality by the first metric that all runs were compared on, then time and cost of a case.
+// Quality by the first metric that all runs were compared on, then time and cost of a case, and
+// memory.
 static void find_front(comparison *c) {
     double *values = AS_NEW_ARRAY(c->arena, double, AXES * c->count);
     bool *on_front = AS_NEW_ARRAY(c->arena, bool, c->count);
@@ -146,6 +148,10 @@ static void find_front(comparison *c) {
         if (v->cost.n) at[2] = -v->cost.delta;
     }
     values[0] = values[1] = values[2] = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        uint64_t bytes = c->variants[i].run->memory_bytes;
+        if (bytes) values[AXES * i + 3] = -(double)bytes;
+    }
     as_rank_front(values, c->count, AXES, on_front);
     for (size_t i = 0; i < c->count; i++) c->variants[i].on_front = on_front[i];
 }

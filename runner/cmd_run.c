@@ -15,6 +15,7 @@
 #include "runner/evaluate.h"
 #include "runner/git.h"
 #include "runner/judge.h"
+#include "runner/judging/alone.h"
 #include "runner/load/worst.h"
 #include "runner/outputs.h"
 
@@ -142,6 +143,7 @@ static void fill_identity(run *r, const as_run_header *header) {
     s->model_name = info->model_name;
     s->device = info->device;
     s->engine = info->engine;
+    s->memory_bytes = info->memory_bytes;
     s->git_commit = git.commit;
     s->git_branch = git.branch;
     s->git_dirty = git.dirty;
@@ -248,6 +250,7 @@ static as_rc evaluate(run *r, as_err *err) {
     if (!rc) rc = prepare_sequence(r, err);
     evaluation.similar = r->similar;
     evaluation.checks = r->checks;
+    evaluation.alone = as_alone_wanted(r->plan);
     if (!rc)
         rc = as_nearest_embed(r->arena, r->plan, r->ops, r->target, workers, &evaluation.documents,
                               err);
@@ -412,6 +415,7 @@ static as_rc check_task(run *r, as_err *err) {
             r->per_s > 0 ? "" : "'");
     if (rc) return rc;
     if (request.task == AS_TASK_EMBED) return as_target_can_embed(r->ops, r->target, err);
+    if (as_alone_wanted(r->plan) && as_target_can_alone(r->ops, r->target, err)) return AS_INVALID;
     return as_target_accepts(r->ops, r->target, &request, err);
 }
 

@@ -102,6 +102,7 @@ static as_rc take_probabilities(as_arena *arena, const as_json *given, as_sample
     as_rc rc = check_probabilities(p, count, err);
     if (rc) return rc;
     for (size_t i = 0; i < count; i++) p[i] = as_num_log(p[i]);
+    if (one || named) sample->unconditional_logprobs = NULL; // of choices in another order
     sample->choices = choices;
     sample->choice_logprobs = p;
     sample->choice_count = count;

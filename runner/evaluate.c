@@ -7,6 +7,7 @@
 #include "harness/base/keyset.h"
 #include "harness/record/digest.h"
 #include "runner/bench/arrivals.h"
+#include "runner/judging/alone.h"
 #include "runner/load/scrape.h"
 #include "runner/progress.h"
 #include "runner/scheduler.h"
@@ -24,6 +25,7 @@ typedef struct evaluation {
     as_digest *digest;
     as_arena arena;     // scores of the sample at hand
     as_keyset finished; // ids and numbers of answers that the journal holds already
+    as_alone alone;     // choices after an empty prompt, where a metric needs them
     as_progress progress;
     as_arena held_arena; // of finished samples that wait to be embedded together
     as_sample *held[AS_SIMILAR_BATCH];
@@ -170,7 +172,11 @@ static as_rc accept(evaluation *v, as_sample *sample, as_err *err) {
 }
 
 static as_rc consume(evaluation *v, as_scheduler *scheduler, as_job *job, as_err *err) {
+    const double *alone = NULL;
+    if (v->e->alone && !as_alone_settle(&v->alone, scheduler, job, &alone)) return AS_OK;
     as_sample sample = sample_of(v, job);
+    sample.unconditional_logprobs = alone;
+    if (v->e->alone) sample.cost += cost_of(v->e, &job->alone);
     const as_plan *plan = v->e->plan;
     bool usable = !as_outcome_is_error(sample.outcome);
     if (usable && job->request.task == AS_TASK_CHOICE) {
@@ -406,6 +412,7 @@ as_rc as_evaluate(const as_evaluation *e, as_arena *arena, as_scorer *scorer, as
     summary->scores_digest = as_digest_end(v.digest, arena);
     as_arena_free(&v.arena);
     as_arena_free(&v.held_arena);
+    as_alone_free(&v.alone);
     as_keyset_free(&v.finished);
     return rc;
 }

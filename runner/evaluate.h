@@ -32,6 +32,7 @@ typedef struct as_evaluation {
     as_documents documents;    // task embed: what all cases choose among; count 0: none
     as_similar *similar;       // NULL: no metric needs embeddings
     as_checks *checks;         // NULL: no metric is code of the suite
+    bool alone;                // a metric needs the choices' log-probabilities after no prompt
     as_panel *panel;           // NULL: no metric asks a judge
     as_sequential *sequential; // with `ordered`: says when to stop
 } as_evaluation;

@@ -53,7 +53,8 @@ const as_command as_commands[] = {
      "                        that of 1 or true; without an answer the likeliest choice is it\n"
      "  ranking               ids, best first, for the retrieval metrics\n"
      "  logprob, tokens, bytes, words   of a text, for the perplexities\n"
-     "  choices, choice_logprobs        as in results.jsonl, for acc and its kin\n"
+     "  choices, choice_logprobs, unconditional_logprobs   as in results.jsonl, for acc and its "
+     "kin\n"
      "  id, weight, cluster, tags, slices   as in a golden case; all optional\n"
      "results.jsonl of a run is such a file. --format json prints the `metrics` of summary.json.\n"
      "Exit codes: 0, 2 for a wrong file, 3 for no cases.\n"},
@@ -72,11 +73,12 @@ const as_command as_commands[] = {
      "Every metric over the cases that both runs hold: change, 95 % interval, p-value, the\n"
      "smallest drop these cases would show, and the cases that flipped; the slices that got worse\n"
      "(Benjamini-Hochberg at 0.10 over all of them, surest first); how alike the runs answer, and\n"
-     "the KL divergence of what they thought of the choices; time and cost as paired ratios. Of\n"
-     "three or more runs each is held against A, and those that no other beats in quality, time\n"
-     "and cost together are on the front. --out FILE writes a page, --gate 'EXPR' judges each "
-     "with\n"
-     "the exit codes of run.\n"},
+     "the KL divergence of what they thought of the choices; time and cost as paired ratios; the\n"
+     "memory of the weights. Of three or more runs each is held against A, and those that no "
+     "other\n"
+     "beats in quality, time, cost and memory together are on the front. --out FILE writes a "
+     "page,\n"
+     "--gate 'EXPR' judges each with the exit codes of run.\n"},
     {"report", as_cmd_report, "[RUN]", "HTML: one run, or the trend of a suite over the history",
      "Without RUN: the trend of --suite (default: the one run last), since --since: every metric\n"
      "with its interval, gates, changes of level, slices, speed, the cases that broke. Writes\n"

@@ -14,8 +14,9 @@ typedef struct as_job {
     as_case case_;
     as_request request;
     as_answer answer;
-    void *tag;       // the caller's
-    uint64_t due_ns; // intended start (as_clock_ns), for targets that take one; 0: at once
+    as_answer before, alone; // alone.h: the first of two answers, and the second
+    void *tag;               // the caller's
+    uint64_t due_ns;         // intended start (as_clock_ns), for targets that take one; 0: at once
 } as_job;
 
 typedef struct as_scheduler as_scheduler;

@@ -40,6 +40,7 @@ typedef struct as_model_info {
     uint64_t file_size;          // bytes, of all parts
     uint64_t product_parameters; // of the matrices that a token is multiplied with
     uint64_t product_size;       // their bytes in memory: what a decoded token reads
+    uint64_t memory_size;        // bytes of all weights in memory
     size_t vocabulary, context_length, layers, width, heads, kv_heads, head_width, ffn_width;
     as_str pooling;    // "mean", "cls", "last", "rank": how it embeds texts; else empty
     bool encoder;      // embeds texts and does nothing else: no session can be had

@@ -45,6 +45,7 @@ static as_rc fill_info(as_model *model, const as_gguf *file, as_str sha256, as_e
     info->file_size = file->file_size;
     info->product_parameters = model->weights.product_parameters;
     info->product_size = model->weights.product_size;
+    info->memory_size = model->weights.size;
     info->vocabulary = model->vocab.count;
     info->context_length = h->context_length;
     info->layers = h->layers;

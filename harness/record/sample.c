@@ -63,6 +63,12 @@ static void write_choices(as_json_out *out, const as_sample *sample) {
     as_jo_open(out, '[');
     for (size_t i = 0; i < sample->choice_count; i++) as_jo_f64(out, sample->choice_logprobs[i]);
     as_jo_close(out, ']');
+    if (!sample->unconditional_logprobs) return;
+    as_jo_key(out, "unconditional_logprobs");
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < sample->choice_count; i++)
+        as_jo_f64(out, sample->unconditional_logprobs[i]);
+    as_jo_close(out, ']');
 }
 
 static void write_logprob(as_json_out *out, const as_sample *sample) {
@@ -242,16 +248,22 @@ static const as_str *read_strings(as_arena *arena, const as_json *list, size_t *
     return strings;
 }
 
+// One for each choice, NaN for null; NULL when it is no such list.
+static const double *read_logprobs(as_arena *arena, const as_json *list, size_t count) {
+    if (!list || list->kind != AS_JSON_ARRAY || list->count != count) return NULL;
+    double *values = AS_NEW_ARRAY(arena, double, count);
+    size_t at = 0;
+    for (const as_json *m = list->child; m; m = m->next)
+        values[at++] = m->kind == AS_JSON_NUMBER ? m->number : NAN;
+    return values;
+}
+
 static void read_choices(as_arena *arena, const as_json *line, as_sample *out) {
     out->choices = read_strings(arena, as_json_get(line, "choices"), &out->choice_count);
-    const as_json *logprobs = as_json_get(line, "choice_logprobs");
-    if (!logprobs || logprobs->kind != AS_JSON_ARRAY || logprobs->count != out->choice_count)
-        return;
-    double *values = AS_NEW_ARRAY(arena, double, out->choice_count);
-    size_t at = 0;
-    for (const as_json *m = logprobs->child; m; m = m->next)
-        values[at++] = m->kind == AS_JSON_NUMBER ? m->number : NAN;
-    out->choice_logprobs = values;
+    out->choice_logprobs =
+        read_logprobs(arena, as_json_get(line, "choice_logprobs"), out->choice_count);
+    out->unconditional_logprobs =
+        read_logprobs(arena, as_json_get(line, "unconditional_logprobs"), out->choice_count);
 }
 
 // A count: 0 unless it is a number that an unsigned can hold.
@@ -383,6 +395,13 @@ static const as_str *copy_strings(as_arena *arena, const as_str *from, size_t co
     return to;
 }
 
+static const double *copy_doubles(as_arena *arena, const double *from, size_t count) {
+    if (!from) return NULL;
+    double *to = AS_NEW_ARRAY(arena, double, count);
+    for (size_t i = 0; i < count; i++) to[i] = from[i];
+    return to;
+}
+
 const as_json *as_sample_details_of(as_arena *arena, const as_json *object) {
     as_json *out = NULL;
     for (const char *const *key = as_sample_details; *key; key++) {
@@ -449,10 +468,8 @@ as_sample *as_sample_copy(as_arena *arena, const as_sample *sample) {
         checks[i].reason = as_str_copy(arena, checks[i].reason);
     }
     copy->checks = checks;
-    if (sample->choice_logprobs) {
-        double *values = AS_NEW_ARRAY(arena, double, sample->choice_count);
-        for (size_t i = 0; i < sample->choice_count; i++) values[i] = sample->choice_logprobs[i];
-        copy->choice_logprobs = values;
-    }
+    copy->choice_logprobs = copy_doubles(arena, sample->choice_logprobs, sample->choice_count);
+    copy->unconditional_logprobs =
+        copy_doubles(arena, sample->unconditional_logprobs, sample->choice_count);
     return copy;
 }

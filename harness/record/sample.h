@@ -108,7 +108,8 @@ typedef struct as_sample {
     as_str target;                 // URI
     as_str reasoning;              // thought aloud by the model, not part of the output; or empty
     const double *choice_logprobs; // [choice_count], in the order of the suite's choices
-    const as_str *choices;         // [choice_count]
+    const double *unconditional_logprobs; // [choice_count], after an empty prompt; NULL: not asked
+    const as_str *choices;                // [choice_count]
     size_t choice_count;
     bool has_logprob;              // of tasks that score a text: the three fields below
     double logprob;                // natural logarithm of its probability

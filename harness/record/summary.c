@@ -195,6 +195,7 @@ static void put_identity(as_json_out *out, const as_summary *s) {
     as_jo_put_str(out, "model", s->model_name);
     as_jo_put_str(out, "device", s->device);
     as_jo_put_str(out, "engine", s->engine);
+    if (s->memory_bytes) as_jo_put_u64(out, "memory_bytes", s->memory_bytes);
     as_jo_close(out, '}');
     open_flat(out, "git", &indent);
     as_jo_put_str(out, "commit", s->git_commit);
@@ -428,6 +429,7 @@ static void get_identity(const as_json *json, as_summary *out) {
     out->model_name = get_str(target, "model");
     out->device = get_str(target, "device");
     out->engine = get_str(target, "engine");
+    out->memory_bytes = get_u64(target, "memory_bytes");
     const as_json *git = as_json_get(json, "git");
     out->git_commit = get_str(git, "commit");
     out->git_branch = get_str(git, "branch");

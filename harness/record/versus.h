@@ -25,9 +25,11 @@ typedef struct as_variant {
     const as_delta *const *regressed; // slices whose drop is found, BH at 0.10, surest first
     size_t regressed_count;
     as_agreement agreement;
+    uint64_t base_memory;   // bytes of the baseline's weights; 0: not known
     as_delta latency, cost; // mean time and cost of a case: delta and ci are shares of the baseline
     as_gate gate;
-    bool on_front; // no other run is as good in all and better in one of: quality, time, cost
+    bool on_front; // no other run is as good in all and better in one of: quality, time, cost,
+                   // memory
 } as_variant;
 
 typedef struct as_versus {

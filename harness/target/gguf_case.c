@@ -76,6 +76,18 @@ static as_rc tokenize_next(as_gguf_case *c, as_str text, as_tokens *out) {
     return as_model_tokenize(c->model, c->arena, text, false, false, out, &c->err);
 }
 
+// What stands for an empty prompt, as in lm-evaluation-harness: the beginning token, else the end.
+static bool prepare_alone(as_gguf_case *c) {
+    const as_model_info *facts = as_model_facts(c->model);
+    uint32_t *first = AS_NEW(c->arena, uint32_t);
+    *first = facts->bos != UINT32_MAX ? facts->bos : facts->eos;
+    c->prompt = (as_tokens){first, 1};
+    c->answer->prompt_sha256 = as_sha256_of(c->arena, AS_STR(""));
+    if (*first != UINT32_MAX) return true;
+    as_fail(&c->err, AS_INVALID, "the model has no beginning token to stand for an empty prompt");
+    return false;
+}
+
 // --- before ------------------------------------------------------------------------------------
 
 static bool prepare_choices(as_gguf_case *c) {
@@ -318,7 +330,7 @@ static bool prepare(as_work *work) {
         return false;
     }
     if (c->request->task == AS_TASK_ROLLING) return prepare_rolling(c);
-    bool ready = !build_prompt(c);
+    bool ready = c->request->alone ? prepare_alone(c) : !build_prompt(c);
     out->tokens_in = c->prompt.count;
     work->prompt = c->prompt;
     if (ready && c->request->task == AS_TASK_CHOICE)

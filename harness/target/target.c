@@ -46,6 +46,18 @@ as_rc as_target_can_embed(const as_target_ops *ops, const as_target *target, as_
     return ops->accepts ? ops->accepts(target, &request, err) : AS_OK;
 }
 
+as_rc as_target_can_alone(const as_target_ops *ops, const as_target *target, as_err *err) {
+    as_request request = {.task = AS_TASK_CHOICE, .alone = true};
+    if (!ops->scores_texts)
+        return as_fail(
+            err, AS_INVALID,
+            "target '%.*s' gives no log-probabilities of choices after an empty prompt, "
+            "which acc_mutual_info needs; gguf:, replay: and openai:URL#MODEL+completions "
+            "do",
+            AS_STR_ARG(ops->info(target)->uri));
+    return ops->accepts ? ops->accepts(target, &request, err) : AS_OK;
+}
+
 as_str as_target_inputs_sha256(as_arena *arena, const as_request *request) {
     as_sha256 sha;
     char hex[65];

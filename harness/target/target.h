@@ -34,6 +34,7 @@ typedef struct as_request {
     bool raw;              // no chat template: the contents are joined as they are
     const as_str *choices; // CHOICE: texts that may follow the prompt
     size_t choice_count;
+    bool alone;           // CHOICE: after an empty prompt, but spelled as they follow this one
     as_str continuation;  // LOGLIKELIHOOD
     const as_str *inputs; // EMBED: the texts
     size_t input_count;
@@ -84,6 +85,7 @@ typedef struct as_target_info {
     as_str model_name;
     as_str device;         // "cpu", "remote"
     as_str engine;         // "assay avx512"
+    uint64_t memory_bytes; // of the model's weights; 0: not known
     size_t workers;        // how many workers it can use; 0: as many as the user likes
     size_t threads;        // of the requests under way, how many are computed at once; 0: all
     double call_worst_s;   // with all its attempts and waits one request ends within; 0: no limit
@@ -138,6 +140,11 @@ as_rc as_target_accepts(const as_target_ops *ops, const as_target *target,
 
 // Whether it turns texts into vectors. AS_INVALID says which targets do.
 as_rc as_target_can_embed(const as_target_ops *ops, const as_target *target,
+                          as_err *err) AS_MUST_USE;
+
+// Whether it gives log-probabilities of choices after an empty prompt (as_request.alone).
+// AS_INVALID says which targets do.
+as_rc as_target_can_alone(const as_target_ops *ops, const as_target *target,
                           as_err *err) AS_MUST_USE;
 
 // SHA-256 of the texts of an EMBED request: its prompt_sha256.

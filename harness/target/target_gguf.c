@@ -144,6 +144,7 @@ static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err
     t->constraints = as_constraints_new(t->model);
     t->info.model_sha256 = facts->sha256;
     t->info.model_name = facts->name;
+    t->info.memory_bytes = facts->memory_size;
     as_str kernels = as_str_ends(t->info.device, AS_STR("-fast")) ? AS_STR("cuda fast")
                      : gpu                                        ? AS_STR("cuda")
                                                                   : facts->kernels;

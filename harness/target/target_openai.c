@@ -136,6 +136,7 @@ static as_rc openai_accepts(const as_wire *w, const as_request *request, as_err 
                        "the chat endpoint gives no log-probability of a given text; the text "
                        "endpoint of a server with echo does: #%.*s+completions",
                        AS_STR_ARG(w->model));
+    if (request->alone && !w->completions) return as_wire_no_alone(request, err);
     if (request->logprobs && w->completions)
         return as_fail(err, AS_INVALID,
                        "the text endpoint's log-probabilities of generated tokens are not recorded "
@@ -182,7 +183,11 @@ static as_str scored_text(as_arena *arena, const as_request *request, size_t cal
     *from = request->task == AS_TASK_ROLLING ? 0 : as_utf8_count(prompt);
     if (request->task == AS_TASK_ROLLING) return prompt;
     bool choice = request->task == AS_TASK_CHOICE;
-    return text_after(arena, prompt, choice ? request->choices[call] : request->continuation);
+    as_str text =
+        text_after(arena, prompt, choice ? request->choices[call] : request->continuation);
+    if (!request->alone) return text;
+    *from = 0;
+    return as_str_sub(text, prompt.len, text.len);
 }
 
 static void put_prompt(const as_wire *w, as_arena *arena, const as_request *request, size_t call,
@@ -194,7 +199,7 @@ static void put_prompt(const as_wire *w, as_arena *arena, const as_request *requ
         return;
     }
     as_str prompt = as_wire_prompt(arena, request);
-    *sha256 = as_sha256_of(arena, prompt);
+    *sha256 = as_sha256_of(arena, request->alone ? AS_STR("") : prompt);
     as_jo_key(out, "prompt");
     size_t from;
     as_jo_str(out, by_echo(w, request) ? scored_text(arena, request, call, &from) : prompt);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // replay:FILE.jsonl - answers that were recorded before: {"id": ..., "output": ...} a line, as in
 // results.jsonl. `sample`, `outcome`, `latency_ms`, `ttft_ms`, `tokens_in`, `tokens_out`, `choices`
-// and `choice_logprobs` are taken over where they stand, and the details of sample.h: `tool_calls`,
-// `finish_reason`, `trace`, `skill_calls`, `guardrails`.
+// and `choice_logprobs` (`unconditional_logprobs`) are taken over where they stand, and the details
+// of sample.h: `tool_calls`, `finish_reason`, `trace`, `skill_calls`, `guardrails`.
 #include <math.h>
 #include <stdlib.h>
 
@@ -83,13 +83,14 @@ static void replay_worker_free(as_target_worker *worker) {
 // Scores of the recording in the order of the request's choices; false when one is missing.
 static bool take_logprobs(as_arena *arena, const as_sample *s, const as_request *request,
                           as_answer *out) {
-    if (!s->choice_logprobs) return false;
+    const double *recorded = request->alone ? s->unconditional_logprobs : s->choice_logprobs;
+    if (!recorded) return false;
     double *logprobs = AS_NEW_ARRAY(arena, double, request->choice_count);
     for (size_t i = 0; i < request->choice_count; i++) {
         size_t at = 0;
         while (at < s->choice_count && !as_str_eq(s->choices[at], request->choices[i])) at++;
         if (at == s->choice_count) return false;
-        logprobs[i] = s->choice_logprobs[at];
+        logprobs[i] = recorded[at];
         if (logprobs[i] > logprobs[out->best]) out->best = i;
     }
     out->choice_logprobs = logprobs;
@@ -137,6 +138,11 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
         out->error = AS_STR("the recording has no 'logprob' for this id");
     }
     if (request->task != AS_TASK_CHOICE || take_logprobs(arena, s, request, out)) return;
+    if (request->alone) {
+        out->outcome = AS_OUT_BAD_RESPONSE;
+        out->error = AS_STR("the recording has no 'unconditional_logprobs' for this id");
+        return;
+    }
     for (size_t i = 0; i < request->choice_count; i++) {
         if (!as_str_eq(as_str_trim(s->output), request->choices[i])) continue;
         out->best = i;

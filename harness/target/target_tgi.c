@@ -223,6 +223,8 @@ static void tgi_answer(const as_wire *w, const as_wire_take *take, as_answer *ou
 
 static as_rc tgi_accepts(const as_wire *w, const as_request *request, as_err *err) {
     (void)w;
+    as_rc rc = as_wire_no_alone(request, err);
+    if (rc) return rc;
     if (request->min_p <= 0)
         return as_constrain_accepts(AS_CONSTRAIN_TGI, request->constraint, err);
     return as_fail(err, AS_INVALID,

@@ -372,7 +372,16 @@ void as_wire_put_extra(as_json_out *out, const as_json *extra) {
         as_jo_keys(out, m->key), as_jo_json(out, m);
 }
 
+as_rc as_wire_no_alone(const as_request *request, as_err *err) {
+    if (!request->alone) return AS_OK;
+    return as_fail(err, AS_INVALID,
+                   "it gives no log-probabilities of choices after an empty prompt, which "
+                   "acc_mutual_info needs; gguf:, replay: and #MODEL+completions of a server with "
+                   "echo do");
+}
+
 as_rc as_wire_no_scoring(const as_request *request, as_err *err) {
+    if (request->alone) return as_wire_no_alone(request, err);
     if (request->task != AS_TASK_LOGLIKELIHOOD && request->task != AS_TASK_ROLLING) return AS_OK;
     return as_fail(err, AS_INVALID,
                    "it gives no log-probability of a given text; gguf:, replay:, tgi: and "

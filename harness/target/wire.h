@@ -147,7 +147,8 @@ as_rc as_wire_word(const as_wire_setup *setup, const char *key, const char *cons
 as_rc as_wire_extra(as_wire_setup *setup, const as_json **out, as_err *err) AS_MUST_USE;
 void as_wire_put_extra(as_json_out *out, const as_json *extra);
 
-// Refuses the tasks that score a given text: for wires that cannot.
+// Refuses as_request.alone, and the tasks that score a given text too: for wires that cannot.
+as_rc as_wire_no_alone(const as_request *request, as_err *err) AS_MUST_USE;
 as_rc as_wire_no_scoring(const as_request *request, as_err *err) AS_MUST_USE;
 
 // The messages with, for a choice task, a sentence after the last one that lists the choices,

@@ -5,8 +5,10 @@
 //   acc              whether the choice with the greatest l_i is an expected one
 //   acc_norm         the same by l_i / characters of the choice (not tokens, not bytes)
 //   acc_bytes        the same by l_i / bytes of the choice in UTF-8
-//   acc_mutual_info  the same by l_i - u_i, u_i from `unconditional_logprobs` of the line: the
-//                    log-probability of the choice after an empty prompt
+//   acc_mutual_info  the same by l_i - u_i, u_i (`unconditional_logprobs`) being the
+//                    log-probability of the choice, spelled as it follows the prompt, after the
+//                    beginning token alone; a run asks the target for them, once for choices that
+//                    many cases share
 // Expected is a choice, a list of them, or the number of one, from 0. Cases without
 // log-probabilities have no score.
 //
@@ -41,25 +43,7 @@ static bool is_expected(const as_scoring *scoring, size_t choice) {
            expected->number == (double)choice;
 }
 
-static as_rc read_unconditional(const as_metric *metric, const as_scoring *scoring,
-                                const double **out, as_err *err) {
-    const as_sample *sample = scoring->sample;
-    const as_json *list = sample->line ? as_json_get(sample->line, "unconditional_logprobs") : NULL;
-    if (!list || list->kind != AS_JSON_ARRAY || list->count != sample->choice_count)
-        return as_fail(err, AS_INVALID,
-                       "metric '%s' needs 'unconditional_logprobs', one for each choice; a target "
-                       "does not give them, recorded answers can (assay score)",
-                       metric->ops->name);
-    double *values = AS_NEW_ARRAY(scoring->arena, double, list->count + 1);
-    size_t n = 0;
-    for (const as_json *m = list->child; m; m = m->next)
-        values[n++] = m->kind == AS_JSON_NUMBER ? m->number : -INFINITY;
-    *out = values;
-    return AS_OK;
-}
-
-static double merit(const as_metric *metric, const as_sample *sample, const double *unconditional,
-                    size_t i) {
+static double merit(const as_metric *metric, const as_sample *sample, size_t i) {
     double logprob = sample->choice_logprobs[i], length;
     if (isnan(logprob)) return -INFINITY;
     switch (metric->ops->variant) {
@@ -69,8 +53,9 @@ static double merit(const as_metric *metric, const as_sample *sample, const doub
     case ACC_BYTES:
         length = (double)sample->choices[i].len;
         break;
-    case ACC_MUTUAL_INFO:
-        return logprob - unconditional[i];
+    case ACC_MUTUAL_INFO: // impossible alone, NaN in a journal: whatever makes it possible
+        if (isnan(sample->unconditional_logprobs[i])) return INFINITY;
+        return logprob - sample->unconditional_logprobs[i];
     default:
         return logprob;
     }
@@ -81,16 +66,16 @@ static as_rc score_choice(const as_metric *metric, const as_scoring *scoring, do
                           double *stats, as_err *err) {
     (void)stats;
     const as_sample *sample = scoring->sample;
-    const double *unconditional = NULL;
-    if (metric->ops->variant == ACC_MUTUAL_INFO) {
-        as_rc rc = read_unconditional(metric, scoring, &unconditional, err);
-        if (rc) return rc;
-    }
     if (!sample->choice_logprobs || !sample->choices || !sample->choice_count) return AS_OK;
+    if (metric->ops->variant == ACC_MUTUAL_INFO && !sample->unconditional_logprobs)
+        return as_fail(
+            err, AS_INVALID,
+            "metric '%s' needs 'unconditional_logprobs', one for each choice: what a run "
+            "of gguf: or openai:URL#MODEL+completions records",
+            metric->ops->name);
     size_t best = 0;
     for (size_t i = 1; i < sample->choice_count; i++)
-        if (merit(metric, sample, unconditional, i) > merit(metric, sample, unconditional, best))
-            best = i;
+        if (merit(metric, sample, i) > merit(metric, sample, best)) best = i;
     *score = is_expected(scoring, best);
     return AS_OK;
 }
@@ -198,10 +183,11 @@ static double value_of_text(const as_metric *metric, const double *tally, size_t
     return rate(metric, tally[STAT_LOGPROB], tally[STAT_UNITS]);
 }
 
-#define CHOICE(metric_name, number, line)                                                          \
+#define CHOICE(metric_name, number, more, line)                                                    \
     {                                                                                              \
         .name = metric_name, .text = line, .kind = AS_METRIC_MEAN,                                 \
-        .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED, .score = score_choice, .variant = number      \
+        .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | (more), .score = score_choice,               \
+        .variant = number                                                                          \
     }
 #define TEXT(metric_name, number, line)                                                            \
     {                                                                                              \
@@ -210,10 +196,11 @@ static double value_of_text(const as_metric *metric, const double *tally, size_t
     }
 
 const as_metric_ops as_language_metrics[] = {
-    CHOICE("acc", ACC, "share of cases whose likeliest choice is expected (lm-eval)"),
-    CHOICE("acc_norm", ACC_NORM, "the same by log-probability a character of the choice (lm-eval)"),
-    CHOICE("acc_bytes", ACC_BYTES, "the same by log-probability a byte of the choice (lm-eval)"),
-    CHOICE("acc_mutual_info", ACC_MUTUAL_INFO,
+    CHOICE("acc", ACC, 0, "share of cases whose likeliest choice is expected (lm-eval)"),
+    CHOICE("acc_norm", ACC_NORM, 0,
+           "the same by log-probability a character of the choice (lm-eval)"),
+    CHOICE("acc_bytes", ACC_BYTES, 0, "the same by log-probability a byte of the choice (lm-eval)"),
+    CHOICE("acc_mutual_info", ACC_MUTUAL_INFO, AS_METRIC_ALONE,
            "the same by log-probability less that after an empty prompt (lm-eval)"),
     TEXT("perplexity", BY_TOKEN, "exp of the mean surprise a token; lower is better"),
     TEXT("word_perplexity", BY_WORD, "exp of the surprise a word (lm-eval); lower is better"),

@@ -13,8 +13,11 @@
 //   ndcg@K       sum of grade / log2(1 + place) over the first K, as a share of the best there
 //   could
 //                be (gain: linear; exp: 2^grade - 1)
+//   id_based_context_precision  different ids that are relevant / different ids, of all that came
+//   id_based_context_recall     relevant ids that came / relevant
 // A case without a relevant document is undefined and left out; one without an answer is 0.
-// Source: trec_eval 9 (recall, P, success, recip_rank, map, ndcg_cut); Burges et al. 2005 for exp.
+// Source: trec_eval 9 (recall, P, success, recip_rank, map, ndcg_cut); Burges et al. 2005 for exp;
+// ragas 0.3 (IDBasedContextPrecision, -Recall), whose empty ranking is undefined and not 0.
 #include <math.h>
 #include <stdlib.h>
 
@@ -24,7 +27,7 @@
 
 #define LN2 0.693147180559945309417
 
-enum { RECALL, PRECISION, HIT, MRR, MAP, NDCG };
+enum { RECALL, PRECISION, HIT, MRR, MAP, NDCG, CONTEXT_PRECISION };
 enum { SET_LEVEL, SET_GAIN };
 
 typedef struct document {
@@ -104,6 +107,15 @@ static double *grades_of(as_arena *arena, documents ranking, documents judged) {
     return out;
 }
 
+static size_t count_different(documents ranking) {
+    as_map met = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < ranking.count; i++)
+        count += as_map_add(&met, ranking.items[i].id, 0, NULL);
+    as_map_free(&met);
+    return count;
+}
+
 static double gain(const as_metric *metric, double grade) {
     if (grade <= 0) return 0;
     return metric->settings[SET_GAIN].on ? as_num_exp(grade * LN2) - 1 : grade;
@@ -142,6 +154,8 @@ static double measure(const as_metric *metric, const double *grades, size_t coun
         return (double)found / relevant;
     case PRECISION:
         return (double)found / (double)depth;
+    case CONTEXT_PRECISION: // of the different ones, which the caller knows
+        return (double)found;
     case HIT:
         return found > 0;
     case MRR:
@@ -170,6 +184,8 @@ static as_rc score_ranking(const as_metric *metric, const as_scoring *scoring, d
                       metric->k ? metric->k : SIZE_MAX, judged);
     else if (relevant > 0)
         *score = measure(metric, grades, ranking.count, level, relevant);
+    if (metric->ops->variant == CONTEXT_PRECISION && *score > 0)
+        *score /= (double)count_different(ranking);
     return AS_OK;
 }
 
@@ -196,6 +212,10 @@ const as_metric_ops as_retrieval_metrics[] = {
     RANKING("recall@K", RECALL, "mean share of the relevant ids that are among the first K"),
     RANKING("precision@K", PRECISION, "mean share of the first K that is relevant"),
     RANKING("hit@K", HIT, "share of cases with a relevant id among the first K"),
+    RANKING("id_based_context_precision", CONTEXT_PRECISION,
+            "mean share of the ids that came which is relevant (ragas)"),
+    RANKING("id_based_context_recall", RECALL,
+            "mean share of the relevant ids that came, at any place (ragas)"),
     RANKING("mrr", MRR, "mean of 1 / place of the first relevant id"),
     RANKING("mrr@K", MRR, "the same among the first K"),
     RANKING("map", MAP, "mean average precision of the rankings"),

@@ -55,6 +55,15 @@ static void put_ratio(const as_terminal *t, const char *what, const as_delta *d,
             as_figure_change_interval(d->ci, AS_UNIT_RATIO).text);
 }
 
+static void put_memory(const as_terminal *t, const as_variant *v) {
+    double now = (double)v->run->memory_bytes, base = (double)v->base_memory;
+    if (!v->run->memory_bytes || !v->base_memory) return;
+    as_terminal_text(t, AS_STR("memory"), 12);
+    as_buff(t->out, "%s, from %s: %s\n", as_figure_bytes(v->run->memory_bytes).text,
+            as_figure_bytes(v->base_memory).text,
+            as_figure_change((now - base) / base, AS_UNIT_RATIO).text);
+}
+
 static void put_agreement(const as_terminal *t, const as_agreement *g) {
     if (!g->cases) return;
     as_buf text = {0};
@@ -76,6 +85,7 @@ void as_report_variant_terminal(as_buf *out, const as_variant *v, bool color, si
     put_agreement(&t, &v->agreement);
     put_ratio(&t, "time a case", &v->latency, AS_UNIT_MS);
     put_ratio(&t, "cost a case", &v->cost, AS_UNIT_MONEY);
+    put_memory(&t, v);
 }
 
 // ---- many runs: a block a metric, a line a run ----
@@ -131,6 +141,14 @@ static void put_metric(const as_terminal *t, const as_versus *vs, as_str name) {
     }
 }
 
+as_str as_versus_model(const as_versus *vs, size_t i) {
+    const as_summary *run = vs->variants[i].run;
+    bool alone = run->model_name.len > 0;
+    for (size_t k = 0; k < vs->count; k++)
+        alone &= k == i || !as_str_eq(vs->variants[k].run->model_name, run->model_name);
+    return alone ? run->model_name : run->target_uri;
+}
+
 static void put_runs(const as_terminal *t, const as_versus *vs) {
     for (size_t i = 0; i < vs->count; i++) {
         const as_variant *v = &vs->variants[i];
@@ -139,8 +157,7 @@ static void put_runs(const as_terminal *t, const as_versus *vs) {
         as_str id = run->run.len ? run->run : AS_STR("(no id)");
         size_t used = as_content_terminal(t->out, id, t->columns / 2);
         as_buf_text(t->out, "  ");
-        as_content_terminal(t->out, run->model_name.len ? run->model_name : run->target_uri,
-                            t->columns - used - 24);
+        as_content_terminal(t->out, as_versus_model(vs, i), t->columns - used - 24);
         if (v->on_front) as_buf_text(t->out, "  \xe2\x97\x86 front");
         as_buf_char(t->out, '\n');
     }
@@ -151,7 +168,7 @@ static void put_front(const as_terminal *t, const as_versus *vs) {
     size_t count = 0;
     as_buf_text(&text, "Pareto front (");
     as_content_terminal(&text, vs->quality.len ? vs->quality : AS_STR("no metric"), 40);
-    as_buf_text(&text, ", time and cost of a case):");
+    as_buf_text(&text, ", time and cost of a case, memory):");
     for (size_t i = 0; i < vs->count; i++)
         if (vs->variants[i].on_front) as_buff(&text, "%s %c", count++ ? "," : "", letter(i));
     as_buf_char(t->out, '\n');

@@ -39,21 +39,23 @@ static void put_agreement(as_buf *out, const as_agreement *g) {
 }
 
 static void put_runs(as_buf *out, const as_versus *vs) {
-    static const char *const names[] = {"Key",         "Run",           "Model",    "Time a case",
-                                        "Cost a case", "Equal answers", "KL, nats", "Front"};
+    static const char *const names[] = {"Key",           "Run",         "Model",
+                                        "Time a case",   "Cost a case", "Memory",
+                                        "Equal answers", "KL, nats",    "Front"};
     as_page_section(out, "runs", "Runs",
-                    "A is the baseline: times and costs are against it, case by case. On the front "
-                    "are the runs that no other beats in quality, time and cost together.");
-    put_head(out, names, 8);
+                    "A is the baseline: times and costs are against it, case by case; memory is "
+                    "that of the model's weights. On the front are the runs that no other beats in "
+                    "quality, time, cost and memory together.");
+    put_head(out, names, sizeof names / sizeof *names);
     for (size_t i = 0; i < vs->count; i++) {
         const as_variant *v = &vs->variants[i];
         as_buf_text(out, "<tr>");
         put_letter(out, i);
         put_text_cell(out, "Run", v->run->run);
-        put_text_cell(out, "Model",
-                      v->run->model_name.len ? v->run->model_name : v->run->target_uri);
+        put_text_cell(out, "Model", as_versus_model(vs, i));
         put_ratio_cell(out, "Time a case", &v->latency);
         put_ratio_cell(out, "Cost a case", &v->cost);
+        as_page_cell(out, "Memory", as_figure_bytes(v->run->memory_bytes).text);
         put_agreement(out, &v->agreement);
         as_page_cell(out, "Front", v->on_front ? "yes" : "no");
         as_buf_text(out, "</tr>\n");

@@ -138,6 +138,7 @@ static void put_runs(as_json_out *out, const as_versus *vs) {
         as_jo_open(out, '{');
         as_jo_put_str(out, "run", run->run);
         as_jo_put_str(out, "target", run->target_uri);
+        if (run->memory_bytes) as_jo_put_u64(out, "memory_bytes", run->memory_bytes);
         as_jo_put_str(out, "model", run->model_name);
         as_jo_key(out, "front");
         as_jo_bool(out, vs->variants[i].on_front);

@@ -79,6 +79,15 @@ class Score(unittest.TestCase):
         self.assertAlmostEqual(found["bins"][4]["confidence"], 0.9)
         self.assertAlmostEqual(found["value"], (abs(1 - 1.5) + abs(2 - 1.8)) / 4)
 
+    def test_contexts_by_id(self):
+        """ragas: sets of ids, whatever their order and number."""
+        rows = [{"expected": ["a", "b", "c"], "ranking": ["x", "a", "a", "b", "y"]},  # 2 of 4, 2 of 3
+                {"expected": "a", "ranking": ["a"]}, {"expected": ["a", "b"], "ranking": ["z"]},
+                {"expected": [], "ranking": ["a"]}]
+        found = self.values(rows, "id_based_context_precision", "id_based_context_recall")
+        self.assertAlmostEqual(found["id_based_context_precision"], (0.5 + 1 + 0) / 3, places=12)
+        self.assertAlmostEqual(found["id_based_context_recall"], (2 / 3 + 1 + 0) / 3, places=12)
+
     def test_help_knows_every_metric(self):
         text = self.assay("help", "metrics").stdout
         for name in ("bleu", "recall@K", "json_schema", "kappa_quadratic", "not-"):

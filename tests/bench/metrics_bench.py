@@ -3,7 +3,7 @@
 """Times metrics through the binary beside the Python programs that compute the same. By hand:
 
     pip install scikit-learn sacrebleu rouge-score
-    python3 bench_metrics.py BINARY [SCALE]      SCALE 1: a million pairs, 100,000 texts
+    python3 metrics_bench.py BINARY [SCALE]      SCALE 1: a million pairs, 100,000 texts
 
 Processor time of whole processes on one core, both sides in turns, best of three: reading the file
 counts for both. The references are given what they need in memory-friendly form (JSON Lines, read
