@@ -405,7 +405,8 @@ class Code(Case):
                                 ["yes", "no", "broken"])
         self.assertEqual([[row["scores"]["webhook"], row["scores"]["n"]] for row in rows],
                          [[1, 0], [0, 1], [0, 0]])
-        self.assertEqual(asked[0]["context"], {"prompt": "q0", "vars": {"id": "00", "x": "q0", "expected": "e"}})
+        first = min(asked, key=lambda body: body["id"])  # asked in any order
+        self.assertEqual(first["context"], {"prompt": "q0", "vars": {"id": "00", "x": "q0", "expected": "e"}})
         self.assertIn("500", rows[2]["checks"][0]["reason"])
         self.write("a.jsonl", [{"output": "yes", "expected": ""}, {"output": "no", "expected": ""}])
         found = json.loads(self.assay("score", "a.jsonl", "--metrics", f"{{name: webhook, value: '{url}'}}",
