@@ -173,7 +173,7 @@ class Compared(Recorded):
         # The comparison with the baseline does not depend on who else is there.
         self.assertEqual(self.compare("a", "c")["metrics"], found["variants"][1]["metrics"])
         text = self.assay("compare", "a", "b", "c").stdout
-        self.assertIn("Pareto front (accuracy, time and cost of a case): C", text)
+        self.assertIn("Pareto front (accuracy, time and cost of a case, memory): C", text)
 
     def test_refusals(self):
         self.suite(cases(10))
