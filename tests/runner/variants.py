@@ -29,7 +29,8 @@ class Variants(Engine):
         found = json.loads(self.assay("compare", *paths, "--format", "json", "--out", "page.html")
                            .stdout)
         self.assertEqual([run["memory_bytes"] for run in found["runs"]], memory)
-        self.assertTrue(found["runs"][2]["front"])  # no other is as small
+        smallest = [run for run in found["runs"] if run["memory_bytes"] == memory[2]]
+        self.assertTrue(any(run["front"] for run in smallest))  # only one of them beats another
         page = (self.dir / "page.html").read_text(encoding="utf-8")
         for column in ("Time a case", "Cost a case", "Memory", "Equal answers", "KL, nats", "Front"):
             self.assertIn(f'<th scope="col">{column}</th>', page)
