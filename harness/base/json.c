@@ -12,7 +12,10 @@
 #include "harness/base/map.h"
 #include "harness/base/utf8.h"
 
-enum { FEW_MEMBERS = 32 }; // of an object, among which a search is quicker than a table
+enum {
+    FEW_MEMBERS = 32, // of an object, among which a search is quicker than a table
+    FEW_NUMBERS = 32, // of a document, which need not be looked for again
+};
 
 static size_t digits_end(as_str text, size_t at) {
     while (at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9') at++;
@@ -51,9 +54,23 @@ static size_t string_end(as_str text, size_t at) {
     return at;
 }
 
+// Whether a byte below 0x20 is among them: eight are looked at at a time.
+static bool has_control(const char *bytes, size_t len) {
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t word, found = 0;
+    for (; len >= sizeof word; bytes += sizeof word, len -= sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        found |= (word - ones * 0x20) & ~word & tops;
+    }
+    for (; len; len--) found |= (unsigned char)*bytes++ < 0x20;
+    return found != 0;
+}
+
 // The same, and what may not stand in a string.
 static as_rc scan_string(as_str text, size_t *at, as_err *err) {
     size_t i = *at, end = string_end(text, i);
+    *at = end;
+    if (!has_control(text.ptr + i, end - i) && !memchr(text.ptr + i, '\\', end - i)) return AS_OK;
     for (; i < end; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         if (c < 0x20)
@@ -63,7 +80,6 @@ static as_rc scan_string(as_str text, size_t *at, as_err *err) {
             return as_fail(err, AS_INVALID, "column %zu: \\u0000 in a string", i + 1);
         i++;
     }
-    *at = end;
     return AS_OK;
 }
 
@@ -75,9 +91,15 @@ static bool is_finite(as_str number) {
            as_str_to_f64(number, &value);
 }
 
+// The first numbers of a document, as written.
+typedef struct numbers {
+    as_str at[FEW_NUMBERS];
+    size_t count;
+} numbers;
+
 // What cJSON lets pass or reports badly is caught before it sees the text: depth, NUL escapes, raw
 // control characters and numbers that only C would read ("01", "1.", "1e999").
-static as_rc scan(as_str text, as_err *err) {
+static as_rc scan(as_str text, numbers *found, as_err *err) {
     size_t depth = 0;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
@@ -99,6 +121,7 @@ static as_rc scan(as_str text, as_err *err) {
         if (end == i || !is_finite(as_str_sub(text, i, end)))
             return as_fail(err, AS_INVALID, "column %zu: not a number: '%.*s'", i + 1,
                            AS_STR_ARG(as_str_sub(text, i, i + 20)));
+        if (found->count < FEW_NUMBERS) found->at[found->count++] = as_str_sub(text, i, end);
         i = end - 1;
     }
     return AS_OK;
@@ -118,9 +141,10 @@ static as_str number_text(as_arena *arena, double value) {
     return as_str_copy(arena, (as_str){text, as_f64_text(value, text)});
 }
 
-// Keys of one object mostly differ in length.
+// Keys of one object mostly differ in length or in how they begin.
 static inline bool same(as_str a, as_str b) {
-    return a.len == b.len && (!a.len || !memcmp(a.ptr, b.ptr, a.len));
+    if (a.len != b.len) return false;
+    return !a.len || (a.ptr[0] == b.ptr[0] && !memcmp(a.ptr, b.ptr, a.len));
 }
 
 static as_rc twice(as_str key, as_err *err) {
@@ -145,6 +169,8 @@ static as_rc check_unique(const as_json *object, as_err *err) {
 typedef struct converter {
     as_arena *arena;
     as_str text;
+    const numbers *found;
+    size_t taken;
     size_t at; // behind the last number taken
     as_err *err;
 } converter;
@@ -153,6 +179,11 @@ typedef struct converter {
 // does not fit; but the tree is walked in the order of the text, so they can be read off it.
 static as_str next_number(converter *c) {
     as_str text = c->text;
+    if (c->taken < c->found->count) {
+        as_str number = c->found->at[c->taken++];
+        c->at = (size_t)(number.ptr - text.ptr) + number.len;
+        return as_str_copy(c->arena, number);
+    }
     for (; c->at < text.len; c->at++) {
         char byte = text.ptr[c->at];
         if (byte == '"') c->at = string_end(text, c->at + 1);
@@ -214,7 +245,9 @@ as_rc as_json_parse(as_arena *arena, as_str text, const as_json **out, as_err *e
     if (bad != SIZE_MAX)
         return as_fail(err, AS_INVALID, "column %zu: invalid UTF-8 (byte 0x%02x)", bad + 1,
                        (unsigned char)text.ptr[bad]);
-    if (scan(text, err)) return AS_INVALID;
+    numbers found;
+    found.count = 0;
+    if (scan(text, &found, err)) return AS_INVALID;
 
     const char *end = NULL;
     const cJSON *tree = parse(arena, text, &end);
@@ -230,7 +263,7 @@ as_rc as_json_parse(as_arena *arena, as_str text, const as_json **out, as_err *e
         rc = as_fail(err, AS_INVALID, "column %zu: more text after the JSON value: '%.*s'",
                      (size_t)(rest.ptr - text.ptr) + 1, AS_STR_ARG(as_str_sub(rest, 0, 20)));
     as_json *root = NULL;
-    converter c = {.arena = arena, .text = text, .err = err};
+    converter c = {.arena = arena, .text = text, .found = &found, .err = err};
     if (!rc) rc = convert(&c, tree, &root);
     if (!rc) *out = root;
     return rc;

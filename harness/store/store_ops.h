@@ -35,7 +35,8 @@ typedef as_rc as_db_row(void *context, const as_db_value *cells, as_err *err);
 typedef struct as_db_table {
     const char *name, *columns; // "metrics", "run, slice, metric, ..."
     size_t column_count;
-    bool once; // a row whose first column (the key) is there already is left out
+    unsigned narrow; // bit i: column i holds integers of four bytes, not of eight
+    bool once;       // a row whose first column (the key) is there already is left out
 } as_db_table;
 
 enum { AS_DB_PARAMS_MAX = 32, AS_DB_COLUMNS_MAX = 32 };

@@ -10,6 +10,7 @@
 #include <libpq-fe.h>
 
 #include "harness/base/log.h"
+#include "harness/base/thread.h"
 #include "harness/store/store_ops.h"
 
 enum {
@@ -20,6 +21,7 @@ enum {
     OID_FLOAT4 = 700,
     OID_FLOAT8 = 701,
     COPY_CHUNK = 64 * 1024,
+    COPY_AHEAD = 4,    // chunks that are made while one is sent
     CONNECT_TRIES = 9, // over about ten seconds: a server restarts in less
     QUERY_TRIES = 4,   // a server that goes down may still take a connection and drop it
     CONNECT_PAUSE_FIRST_MS = 40,
@@ -33,10 +35,11 @@ typedef struct pg_state {
     PGconn *conn;
     char *name;
     bool in_transaction, again;
-    const as_db_table *copying;   // the table of the COPY under way; NULL: none
-    Oid types[AS_DB_COLUMNS_MAX]; // of its columns
-    as_buf copy;
-    as_buf staged; // SQL that moves staged rows into their table at the commit
+    const as_db_table *copying; // the table of the COPY under way; NULL: none
+    as_buf copy;                // rows that are not sent yet
+    as_queue *chunks;           // to the sender
+    as_thread *sender; // of the COPY under way, once it has a chunk; only it uses the connection
+    as_buf staged;     // SQL that moves staged rows into their table at the commit
 } pg_state;
 
 // "ERROR: relation ... \nLINE 1: ..." as one line.
@@ -171,12 +174,50 @@ static as_rc take_results(pg_state *s, as_db_row *each, void *context, uint64_t 
     return rc;
 }
 
+// A chunk that cannot be sent shows when the COPY ends.
+static void send_chunk(pg_state *s, as_buf *chunk) {
+    if (PQputCopyData(s->conn, chunk->ptr, (int)chunk->len) != 1)
+        as_log_debug("history '%s': rows cannot be sent", s->name);
+    as_buf_free(chunk);
+}
+
+static void send_chunks(void *context) {
+    pg_state *s = context;
+    for (as_buf *chunk; (chunk = as_queue_pop(s->chunks)); free(chunk)) send_chunk(s, chunk);
+}
+
+// Sends what there is, beside the caller, who makes the next rows.
+static void pass_on(pg_state *s) {
+    as_err unused = {0};
+    if (!s->sender) {
+        s->chunks = as_queue_new(COPY_AHEAD);
+        if (as_thread_start(send_chunks, s, &s->sender, &unused)) {
+            as_queue_free(s->chunks);
+            send_chunk(s, &s->copy);
+            return;
+        }
+    }
+    as_buf *chunk = as_mem_new(sizeof *chunk);
+    *chunk = s->copy;
+    s->copy = (as_buf){0};
+    as_queue_push(s->chunks, chunk);
+}
+
+static void stop_sender(pg_state *s) {
+    if (!s->sender) return;
+    as_queue_close(s->chunks);
+    as_thread_join(s->sender);
+    as_queue_free(s->chunks);
+    s->sender = NULL;
+}
+
 // Ends the COPY under way, and finds out how it went.
 static as_rc end_copy(pg_state *s, as_err *err) {
     if (!s->copying) return AS_OK;
     s->copying = NULL;
-    static const char last[] = {'\xff', '\xff'}; // instead of a number of fields
-    if (PQputCopyData(s->conn, last, sizeof last) != 1) return db_fail(s, NULL, err);
+    stop_sender(s);
+    as_buf_add(&s->copy, "\377\377", 2); // instead of a number of fields
+    send_chunk(s, &s->copy);
     if (PQputCopyEnd(s->conn, NULL) != 1) return db_fail(s, NULL, err);
     bool given = false;
     return take_results(s, NULL, NULL, NULL, &given, err);
@@ -233,7 +274,7 @@ static void put_be(as_buf *buf, uint64_t value, size_t bytes) {
     as_buf_add(buf, be, bytes);
 }
 
-static void copy_value(as_buf *buf, const as_db_value *value, Oid type) {
+static void copy_value(as_buf *buf, const as_db_value *value, size_t int_size) {
     uint64_t bits;
     switch (value->kind) {
     case AS_DB_NULL:
@@ -244,8 +285,8 @@ static void copy_value(as_buf *buf, const as_db_value *value, Oid type) {
         as_buf_str(buf, value->text);
         break;
     case AS_DB_I64:
-        put_be(buf, type == OID_INT4 ? 4 : 8, 4);
-        put_be(buf, (uint64_t)value->i64, type == OID_INT4 ? 4 : 8);
+        put_be(buf, int_size, 4);
+        put_be(buf, (uint64_t)value->i64, int_size);
         break;
     case AS_DB_F64:
         memcpy(&bits, &value->f64, sizeof bits);
@@ -255,16 +296,13 @@ static void copy_value(as_buf *buf, const as_db_value *value, Oid type) {
     }
 }
 
-// Sends the rows. They go on their way while the caller makes the next ones: the COPY ends when
-// something else is asked for, and a failure shows then.
-static void send_rows(pg_state *s, const as_db_table *table, const as_db_value *cells,
-                      size_t rows) {
+// Adds the rows to what is sent. What is wrong with them shows when the COPY ends.
+static void add_rows(pg_state *s, const as_db_table *table, const as_db_value *cells, size_t rows) {
     for (size_t row = 0; row < rows; row++) {
         put_be(&s->copy, table->column_count, 2);
-        for (size_t i = 0; i < table->column_count; i++) copy_value(&s->copy, cells++, s->types[i]);
-        if (s->copy.len < COPY_CHUNK && row + 1 < rows) continue;
-        if (PQputCopyData(s->conn, s->copy.ptr, (int)s->copy.len) != 1) return;
-        as_buf_clear(&s->copy);
+        for (size_t i = 0; i < table->column_count; i++)
+            copy_value(&s->copy, cells++, table->narrow >> i & 1 ? 4 : 8);
+        if (s->copy.len >= COPY_CHUNK) pass_on(s);
     }
 }
 
@@ -286,22 +324,9 @@ static as_rc stage(pg_state *s, const as_db_table *table, as_err *err) {
     return rc;
 }
 
-// Integers go at the width of their column.
-static as_rc find_types(pg_state *s, const as_db_table *table, as_err *err) {
-    as_buf sql = {0};
-    as_buff(&sql, "SELECT %s FROM %s LIMIT 0", table->columns, table->name);
-    PGresult *result = PQexec(s->conn, sql.ptr);
-    as_buf_free(&sql);
-    as_rc rc = PQresultStatus(result) == PGRES_TUPLES_OK ? AS_OK : db_fail(s, result, err);
-    for (size_t i = 0; !rc && i < table->column_count; i++) s->types[i] = PQftype(result, (int)i);
-    PQclear(result);
-    return rc;
-}
-
 static as_rc begin_copy(pg_state *s, const as_db_table *table, as_err *err) {
     if (end_copy(s, err)) return AS_UNMEASURED;
     if (table->once && !s->staged.len && stage(s, table, err)) return AS_UNMEASURED;
-    if (find_types(s, table, err)) return AS_UNMEASURED;
     as_buf sql = {0};
     as_buff(&sql, "COPY %s%s (%s) FROM STDIN (FORMAT binary)", table->once ? "staged_" : "",
             table->name, table->columns);
@@ -322,7 +347,7 @@ static as_rc pg_load(void *state, const as_db_table *table, const as_db_value *c
     pg_state *s = state;
     s->again = false;
     if (s->copying != table && begin_copy(s, table, err)) return AS_UNMEASURED;
-    send_rows(s, table, cells, rows);
+    add_rows(s, table, cells, rows);
     return AS_OK;
 }
 
@@ -337,14 +362,18 @@ static void pg_rollback(void *state) {
 
 static as_rc pg_begin(void *state, bool alone, as_err *err) {
     pg_state *s = state;
-    as_rc rc = pg_query(s, "BEGIN", NULL, 0, NULL, NULL, NULL, err);
-    if (rc) return rc;
-    s->in_transaction = true;
+    // A connection that was dropped while nothing was asked of it shows here, and is made again.
+    as_rc rc = AS_OK;
+    for (int i = 1;; i++) {
+        s->again = false;
+        rc = simple(s,
+                    alone ? "BEGIN; SELECT pg_advisory_xact_lock(" LOCK_KEY ")"
+                          : "BEGIN; SELECT pg_advisory_xact_lock_shared(" LOCK_KEY ")",
+                    err);
+        if (!rc || !s->again || i == QUERY_TRIES || reconnect(s, err)) break;
+    }
+    s->in_transaction = !rc;
     as_buf_clear(&s->staged);
-    rc = simple(s,
-                alone ? "SELECT pg_advisory_xact_lock(" LOCK_KEY ")"
-                      : "SELECT pg_advisory_xact_lock_shared(" LOCK_KEY ")",
-                err);
     if (rc) pg_rollback(s);
     return rc;
 }
@@ -469,6 +498,7 @@ static const char *pg_name(const void *state) {
 
 static void pg_close(void *state) {
     pg_state *s = state;
+    stop_sender(s);
     PQfinish(s->conn);
     as_buf_free(&s->copy);
     as_buf_free(&s->staged);

@@ -17,13 +17,13 @@ enum {
     PAUSE_FIRST_MS = 50,
 };
 
-static const as_db_table metrics_table = {"metrics", "run, slice, metric, value, lo, hi, n", 7,
+static const as_db_table metrics_table = {"metrics", "run, slice, metric, value, lo, hi, n", 7, 0,
                                           false};
 static const as_db_table samples_table = {
     "samples",
     "run, case_id, outcome, score, line, expected_text, prediction_text, output_text, sample", 9,
-    false};
-static const as_db_table texts_table = {"texts", "sha256, text", 2, true};
+    1u << 8, false};
+static const as_db_table texts_table = {"texts", "sha256, text", 2, 0, true};
 
 static as_rc put_run(as_store *store, const as_summary *r, bool *added, as_err *err) {
     as_buf text = {0};

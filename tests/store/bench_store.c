@@ -155,7 +155,7 @@ typedef struct bare {
 } bare;
 
 static const as_db_table bare_table = {"bare", "run, case_id, sample, outcome, score, line", 6,
-                                       false};
+                                       1u << 2, false};
 
 static as_rc keep_row(void *context, const as_sample *sample, as_err *err) {
     bare *b = context;
