@@ -79,7 +79,7 @@ const as_option as_options[] = {
      "reach only hosts named so (*.DOMAIN: all below it); repeat for several. In a suite: "
      "allow_hosts"},
     {"allow-commands", 0, AS_OPT_FLAG, AT(allow_commands), "run score", NULL,
-     "let metrics run the programs that the suite names (command, javascript, python)"},
+     "let metrics run the programs that the suite names (command, javascript, python, ruby)"},
     {"version", 0, AS_OPT_FLAG, AT(version), "*", NULL, "print the version"},
     {"help", 'h', AS_OPT_FLAG, AT(help), "*", NULL, "print help"},
     {NULL, 0, AS_OPT_FLAG, 0, NULL, NULL, NULL},

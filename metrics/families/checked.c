@@ -5,6 +5,7 @@
 //   javascript  `value`: a JavaScript expression, or a function body of several lines, of `output`
 //               and `context`; or file://FILE[:FUNCTION] (else what the file exports). By node
 //   python      the same in Python; of a file the function get_assert. By python3
+//   ruby        the same in Ruby. By ruby
 //   webhook     `value`: a URL that is sent {output, context} by POST and answers {pass, score,
 //               reason}: of this machine, or named by --allow-host
 // A program reads one JSON object on stdin, {id, output, prediction, expected, context: {prompt,
@@ -18,7 +19,7 @@
 // Metrics start nothing: whoever runs them puts the verdicts on the sample (`checks`, by the name
 // of the metric), and the journal keeps them. Programs run only with --allow-commands, and only
 // those of the suite: a case's own list of assertions is data. Source: promptfoo 0.12x, which has
-// no `command`, and also runs ruby (command: [ruby, FILE] does).
+// no `command`.
 #include <math.h>
 
 #include "metrics/metric.h"
@@ -69,6 +70,7 @@ const as_metric_ops as_checked_metrics[] = {
     CHECK("command", command_settings, "share of answers that a program of the suite passes"),
     CHECK("javascript", code_settings, "share of answers that JavaScript of the suite passes"),
     CHECK("python", code_settings, "share of answers that Python of the suite passes"),
+    CHECK("ruby", code_settings, "share of answers that Ruby of the suite passes"),
     CHECK("webhook", code_settings, "share of answers that a service passes"),
     {.name = NULL},
 };

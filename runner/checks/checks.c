@@ -12,9 +12,9 @@
 #include "runner/checks/program.h"
 
 enum { ARGV_MAX = 64, REASON_MAX_BYTES = 500 };
-enum { COMMAND, JAVASCRIPT, PYTHON, WEBHOOK, KINDS };
+enum { COMMAND, JAVASCRIPT, PYTHON, RUBY, WEBHOOK, KINDS };
 
-static const char *const kinds[KINDS] = {"command", "javascript", "python", "webhook"};
+static const char *const kinds[KINDS] = {"command", "javascript", "python", "ruby", "webhook"};
 
 // What calls the suite's code: stdin has {check: {file, function, code}, output, context}.
 static const char run_javascript[] =
@@ -41,6 +41,17 @@ static const char run_python[] =
     " exec('def f(output,context):\\n'+textwrap.indent(b,'  '),d);f=d['f']\n"
     "r=f(i['output'],i['context'])\n"
     "print('\\n'+json.dumps(r))\n";
+
+static const char run_ruby[] =
+    "require 'json'\n"
+    "i = JSON.parse(STDIN.read); c = i['check']; f = c['file'].to_s\n"
+    "if f.empty?\n"
+    " r = eval(\"->(output, context) {\\n#{c['code']}\\n}\").call(i['output'], i['context'])\n"
+    "else\n"
+    " load f; n = c['function'].to_s\n"
+    " r = send(n.empty? ? 'get_assert' : n, i['output'], i['context'])\n"
+    "end\n"
+    "print \"\\n\" + JSON.generate(r) + \"\\n\"\n";
 
 typedef struct check {
     int kind;
@@ -94,7 +105,8 @@ static as_rc set_argv(as_arena *arena, const as_metric_spec *spec, check *c, as_
 static as_rc set_code(as_checks *checks, as_str value, check *c, as_err *err) {
     static const char *const javascript[] = {"node", "-e", run_javascript, NULL};
     static const char *const python[] = {"python3", "-B", "-c", run_python, NULL};
-    const char *const *argv = c->kind == JAVASCRIPT ? javascript : python;
+    static const char *const ruby[] = {"ruby", "-e", run_ruby, NULL};
+    const char *const *argv = c->kind == JAVASCRIPT ? javascript : c->kind == RUBY ? ruby : python;
     for (size_t i = 0; argv[i]; i++) c->argv[i] = argv[i];
     c->code = as_str_copy(&checks->arena, value);
     if (!as_str_starts(value, AS_STR("file://"))) return AS_OK;
@@ -195,7 +207,7 @@ static as_str request_of(as_arena *arena, const check *c, const as_sample *sampl
     else
         as_jo_null(&jo);
     as_jo_close(&jo, '}');
-    if (c->kind == JAVASCRIPT || c->kind == PYTHON) {
+    if (c->kind != COMMAND && c->kind != WEBHOOK) {
         as_jo_key(&jo, "check");
         as_jo_open(&jo, '{');
         as_jo_put_str(&jo, "file", c->file);

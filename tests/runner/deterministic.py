@@ -290,7 +290,7 @@ class Code(Case):
                                        "json").stdout)
         self.assertEqual(scored["metrics"]["command"]["a"], 4 / 9)
 
-    def test_python_and_javascript(self):
+    def test_python_javascript_and_ruby(self):
         (self.dir / "a.py").write_text("def get_assert(output, context):\n"
                                        "    return {'pass': output == 'yes', 'score': 0.5, 'reason': 'py'}\n"
                                        "def other(output, context):\n    return len(output) / 10\n")
@@ -307,6 +307,16 @@ class Code(Case):
                         "{name: javascript, value: 'file://a.cjs:vars', as: jsvars}",
                         "{name: javascript, value: 'null.x', as: thrown}"]
             wanted |= {"javascript": [1, 0], "jsfile": [1, 0], "jsvars": [1, 0], "thrown": [0, 0]}
+        if shutil.which("ruby"):
+            (self.dir / "a.rb").write_text("def get_assert(output, context) = output == 'yes'\n"
+                                           "def other(output, context) = {score: 0.5, pass: output == 'no'}\n")
+            metrics += ["{name: ruby, value: 'output.length > 2'}",
+                        "{name: ruby, value: \"n = output.length\\nreturn n > 2\", as: rblines}",
+                        "{name: ruby, value: 'file://a.rb', as: rbfile}",
+                        "{name: ruby, value: 'file://a.rb:other', as: rbother}",
+                        "{name: ruby, value: 'raise context.to_s', as: raised}"]
+            wanted |= {"ruby": [1, 0], "rblines": [1, 0], "rbfile": [1, 0], "rbother": [0, 1],
+                       "raised": [0, 0]}
         rows = self.run_metrics(f"[{', '.join(metrics)}]", ["yes", "no"], "--allow-commands")
         self.assertEqual({name: [row["scores"][name] for row in rows] for name in wanted}, wanted)
 

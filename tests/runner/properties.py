@@ -160,7 +160,7 @@ RECIPES = [
     (timed, r"(latency|ttft|tpot)\.\w+|cost\.\w+|errors", {}),
 ]
 # They ask a model or a program for what they score: means over cases, as levenshtein is.
-ELSEWHERE = {"semantic_similarity", "command", "javascript", "python", "webhook"}
+ELSEWHERE = {"semantic_similarity", "command", "javascript", "python", "ruby", "webhook"}
 RANKED_CLASSES = {"kappa_linear", "kappa_quadratic"}
 
 
