@@ -133,7 +133,7 @@ const as_metric_family as_metric_families[] = {
      "verdict: true, false, a number (passes from `threshold`, else above 0) or {pass, score, "
      "reason}.\n"
      "A timeout, an error or no verdict fails the case and stands in the journal. `value`: an\n"
-     "expression of output and context, or file://FILE[:FUNCTION] (python: get_assert).\n"},
+     "expression of output and context, or file://FILE[:FUNCTION] (python, ruby: get_assert).\n"},
     {as_sql_metrics, "SQL",
      "Source: promptfoo 0.12x, but by a recogniser of assay's own that goes by the databases' "
      "manuals:\n"

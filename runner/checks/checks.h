@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// checks.h - the verdicts of command, javascript, python, ruby and webhook, which metrics cannot get
-// themselves (metrics/families/checked.c): runs the suite's own programs, and asks its own services.
+// checks.h - the verdicts of command, javascript, python, ruby and webhook, which metrics cannot
+// get themselves (metrics/families/checked.c): runs the suite's programs, and asks its services.
 //
 // One after the other on the calling thread. Programs are refused without --allow-commands, a
 // service of another machine without --allow-host.
