@@ -4,6 +4,7 @@
 //   build/bench_score [PAIRS [LABELS]]
 //
 // Processor time of scoring all pairs by every metric of classes, and of values and intervals.
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -40,6 +41,8 @@ int main(int argc, char **argv) {
                                  .expected = golds[gold],
                                  .prediction = golds[said]->text,
                                  .has_prediction = true,
+                                 .latency_ms = NAN, // pairs alone: nobody was waited for
+                                 .ttft_ms = NAN,
                                  .weight = 1};
     }
     double start = seconds();
