@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -128,22 +129,35 @@ static bool write_all(int fd, as_str content) {
     return true;
 }
 
+// Opens an empty file that nobody else writes until it is closed. Whoever had it before may have
+// renamed it meanwhile: then it is not the one of that name any more.
+static int open_alone(const char *path) {
+    for (;;) {
+        struct stat mine, named;
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0) return fd;
+        while (flock(fd, LOCK_EX) != 0 && errno == EINTR) {
+        }
+        bool same = fstat(fd, &mine) == 0 && stat(path, &named) == 0 &&
+                    mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+        if (same && ftruncate(fd, 0) == 0) return fd;
+        int why = errno;
+        close(fd);
+        errno = why;
+        if (same) return -1;
+    }
+}
+
 as_rc as_file_replace(const char *path, as_str content, as_err *err) {
     size_t len = strlen(path);
     char *temporary = as_mem_new(len + 5);
     snprintf(temporary, len + 5, "%s.tmp", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = open_alone(temporary);
     bool ok = fd >= 0 && write_all(fd, content) && fsync(fd) == 0;
+    ok = ok && rename(temporary, path) == 0;
     int why = errno;
-    if (fd >= 0 && close(fd) != 0 && ok) {
-        ok = false;
-        why = errno;
-    }
-    if (ok && rename(temporary, path) != 0) {
-        ok = false;
-        why = errno;
-    }
     if (!ok && fd >= 0) unlink(temporary);
+    if (fd >= 0) close(fd); // synced: nothing is left to fail
     free(temporary);
     return ok ? AS_OK : as_fail(err, AS_UNMEASURED, "cannot write '%s': %s", path, strerror(why));
 }

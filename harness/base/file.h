@@ -34,6 +34,7 @@ as_rc as_file_read(as_arena *arena, const char *path, size_t size_max, as_str *o
                    as_err *err) AS_MUST_USE;
 
 // Writes path.tmp, syncs it and renames it over path: readers see the old or the new file whole.
+// Several may do it at once: one after the other.
 as_rc as_file_replace(const char *path, as_str content, as_err *err) AS_MUST_USE;
 
 // Makes a directory and its parents.

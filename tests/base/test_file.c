@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -55,6 +58,39 @@ static void test_replace(void **state) {
     assert_false(as_file_exists(scratch_path("a.txt.tmp")));
     assert_int_equal(as_file_replace("/nope/x", AS_STR("y"), &err), AS_UNMEASURED);
     assert_int_equal(as_file_replace("/dev/full/x", AS_STR("y"), &err), AS_UNMEASURED);
+}
+
+// Each writes a file of one letter many times: what is there at the end is one writer's, whole.
+static void test_replace_at_once(void **state) {
+    (void)state;
+    enum { WRITERS = 4, TIMES = 25, SIZE = 3000 };
+    const char *path = scratch_file("many.txt", "");
+    pid_t children[WRITERS];
+    for (int i = 0; i < WRITERS; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i]) continue;
+        char bytes[SIZE];
+        memset(bytes, 'a' + i, sizeof bytes);
+        as_err err = {0};
+        as_rc rc = AS_OK;
+        for (int k = 0; !rc && k < TIMES; k++)
+            rc = as_file_replace(path, (as_str){bytes, sizeof bytes}, &err);
+        _exit(rc != AS_OK);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    as_arena arena = {0};
+    as_str text;
+    as_err err = {0};
+    assert_int_equal(as_file_read(&arena, path, 1 << 20, &text, &err), AS_OK);
+    assert_int_equal(text.len, SIZE);
+    for (size_t i = 0; i < text.len; i++) assert_int_equal(text.ptr[i], text.ptr[0]);
+    assert_false(as_file_exists(scratch_path("many.txt.tmp")));
+    as_arena_free(&arena);
 }
 
 static void test_paths(void **state) {
@@ -169,10 +205,10 @@ static void test_clock(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole), cmocka_unit_test(test_replace),
-        cmocka_unit_test(test_paths), cmocka_unit_test(test_append),
-        cmocka_unit_test(test_lines), cmocka_unit_test(test_redact),
-        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_whole),           cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_replace_at_once), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_append),          cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_redact),          cmocka_unit_test(test_clock),
     };
     return cmocka_run_group_tests(tests, NULL, scratch_remove);
 }
