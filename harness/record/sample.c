@@ -52,23 +52,24 @@ static void write_scores(as_json_out *out, const as_sample *sample) {
     as_jo_close(out, '}');
 }
 
+static void write_logprobs(as_json_out *out, const char *key, const double *values, size_t count) {
+    if (!values) return;
+    as_jo_key(out, key);
+    as_jo_open(out, '[');
+    for (size_t i = 0; i < count; i++) as_jo_f64(out, values[i]);
+    as_jo_close(out, ']');
+}
+
 static void write_choices(as_json_out *out, const as_sample *sample) {
-    if (!sample->choice_count) return;
+    size_t count = sample->choice_count;
+    if (!count) return;
     as_jo_key(out, "choices");
     as_jo_open(out, '[');
-    for (size_t i = 0; i < sample->choice_count; i++) as_jo_str(out, sample->choices[i]);
+    for (size_t i = 0; i < count; i++) as_jo_str(out, sample->choices[i]);
     as_jo_close(out, ']');
-    if (!sample->choice_logprobs) return;
-    as_jo_key(out, "choice_logprobs");
-    as_jo_open(out, '[');
-    for (size_t i = 0; i < sample->choice_count; i++) as_jo_f64(out, sample->choice_logprobs[i]);
-    as_jo_close(out, ']');
-    if (!sample->unconditional_logprobs) return;
-    as_jo_key(out, "unconditional_logprobs");
-    as_jo_open(out, '[');
-    for (size_t i = 0; i < sample->choice_count; i++)
-        as_jo_f64(out, sample->unconditional_logprobs[i]);
-    as_jo_close(out, ']');
+    write_logprobs(out, "choice_logprobs", sample->choice_logprobs, count);
+    if (sample->choice_logprobs)
+        write_logprobs(out, "unconditional_logprobs", sample->unconditional_logprobs, count);
 }
 
 static void write_logprob(as_json_out *out, const as_sample *sample) {

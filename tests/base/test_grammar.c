@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 #include "harness/base/clock.h"
-#include "harness/base/file.h"
 #include "harness/base/grammar/recognizer.h"
 #include "harness/base/rng.h"
+#include "tests/base/vectors.h"
 
 enum { SIZE_MAX_HERE = 32 << 20 };
 
@@ -46,7 +46,8 @@ static size_t check_texts(as_recognizer *r, const as_json *source, const as_json
     return failed;
 }
 
-static size_t check_vector(const as_json *vector) {
+static size_t check_vector(as_arena *arena, const as_json *vector, unsigned long long line) {
+    (void)arena, (void)line;
     const as_json *source = as_json_get(vector, "source"), *error = as_json_get(vector, "error");
     as_constraint_kind kind = kind_of(as_json_str(vector, "kind", AS_STR("")));
     as_grammar *grammar = NULL;
@@ -73,25 +74,7 @@ static size_t check_vector(const as_json *vector) {
 
 static void test_vectors(void **state) {
     (void)state;
-    as_lines lines;
-    as_err err = {0};
-    assert_int_equal(as_lines_open(&lines, "tests/base/grammar_vectors.jsonl", 1 << 20, &err), 0);
-    as_arena arena = {0};
-    size_t count = 0, failed = 0;
-    for (bool more = true;;) {
-        as_str line;
-        assert_int_equal(as_lines_next(&lines, &line, &more, &err), 0);
-        if (!more) break;
-        const as_json *vector;
-        as_arena_reset(&arena);
-        assert_int_equal(as_json_parse(&arena, line, &vector, &err), 0);
-        failed += check_vector(vector);
-        count++;
-    }
-    as_lines_close(&lines);
-    as_arena_free(&arena);
-    assert_int_equal(failed, 0);
-    assert_true(count > 100);
+    assert_true(check_vectors("tests/base/grammar_vectors.jsonl", check_vector) > 100);
 }
 
 // --- random grammars

@@ -14,18 +14,10 @@ import time
 import unittest
 
 import e2e
+from asserts import SUITE
 from e2e import Case
 
 VECTORS = pathlib.Path(__file__).parent.parent / "metrics"
-SUITE = """\
-suite: asserts
-dataset: cases.jsonl
-target: replay:answers.jsonl
-task: generate
-prompt: "{{ x }}"
-expected: assert
-metrics: [assert, assert_score]
-"""
 
 # promptfoo's deterministic types: the metric that each is here, and the vectors it is held against.
 FIRST, SECOND, OVERLAP = "asserts.jsonl", "promptfoo.jsonl", "sentence.jsonl"
