@@ -1,44 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runner/git.h"
 
-#include <fcntl.h>
 #include <pwd.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/base/child.h"
+#include "harness/base/clock.h"
 #include "harness/base/file.h"
 
-enum { OUTPUT_MAX = 4096 };
+enum { OUTPUT_MAX = 4096, LIMIT_S = 60 };
 
-extern char **environ;
-
-// The standard output of a command, cut at OUTPUT_MAX; false when it failed or cannot be run.
-static bool ask(as_arena *arena, char *const argv[], as_str *out) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC)) return false;
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    pid_t pid;
-    int failed = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    char bytes[OUTPUT_MAX];
-    size_t len = 0;
-    ssize_t got;
-    while (!failed && (got = read(ends[0], bytes + len, sizeof bytes - len)) > 0)
-        len += (size_t)got;
-    close(ends[0]);
-    if (failed) return false;
-    int status;
-    if (waitpid(pid, &status, 0) != pid) return false;
-    *out = as_str_copy(arena, as_str_trim((as_str){bytes, len}));
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+// The standard output of a command; false when it failed, said too much or cannot be run.
+static bool ask(as_arena *arena, const char *const *argv, as_str *out) {
+    uint64_t until_ns = as_clock_ns() + LIMIT_S * UINT64_C(1000000000);
+    as_child child;
+    as_err ignored;
+    if (as_child_new(&(as_child_start){.argv = argv, .quiet = true}, &child, &ignored))
+        return false;
+    as_buf text = {0};
+    as_child_talk talk = as_child_exchange(&child, AS_STR(""), until_ns, OUTPUT_MAX, &text);
+    int status = talk ? as_child_stop(&child, 0) : as_child_wait(&child, until_ns, NULL);
+    *out = as_str_copy(arena, as_str_trim(as_buf_view(&text)));
+    as_buf_free(&text);
+    return !talk && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 // The branch that a build server checked out, where it left HEAD detached. That of a pull request
@@ -55,14 +42,9 @@ static as_str branch_of_build(as_arena *arena) {
 
 as_git as_git_here(as_arena *arena, const char *dir) {
     as_git git = {.commit = AS_STR(""), .branch = AS_STR("")};
-    // argv of posix_spawn is not const: it gets copies.
-    char *dir_arg = as_arena_take(arena, strlen(dir) + 1);
-    memcpy(dir_arg, dir, strlen(dir));
-    char git_name[] = "git", flag_c[] = "-C", rev[] = "rev-parse", head[] = "HEAD",
-         symbolic[] = "symbolic-ref", quiet[] = "--quiet", shorter[] = "--short", diff[] = "diff";
-    char *commit[] = {git_name, flag_c, dir_arg, rev, head, NULL};
-    char *branch[] = {git_name, flag_c, dir_arg, symbolic, quiet, shorter, head, NULL};
-    char *dirty[] = {git_name, flag_c, dir_arg, diff, quiet, head, NULL};
+    const char *commit[] = {"git", "-C", dir, "rev-parse", "HEAD", NULL};
+    const char *branch[] = {"git", "-C", dir, "symbolic-ref", "--quiet", "--short", "HEAD", NULL};
+    const char *dirty[] = {"git", "-C", dir, "diff", "--quiet", "HEAD", NULL};
     as_str text;
     if (!ask(arena, commit, &git.commit)) {
         git.commit = AS_STR("");
@@ -93,20 +75,13 @@ as_str as_git_path(as_arena *arena, const char *path) {
     return found;
 }
 
-static char *arg_copy(as_arena *arena, as_str text) {
-    char *copy = as_arena_take(arena, text.len + 1);
-    memcpy(copy, text.ptr, text.len);
-    return copy;
-}
-
 // git -C dir WORD...; the words are separated by spaces, `last` may be empty.
 static bool ask_git(as_arena *arena, const char *dir, const char *words, as_str last, as_str *out) {
-    char *argv[12] = {arg_copy(arena, AS_STR("git")), arg_copy(arena, AS_STR("-C")),
-                      arg_copy(arena, as_str_of(dir))};
+    const char *argv[12] = {"git", "-C", dir};
     size_t count = 3;
     as_str rest = as_str_of(words);
-    while (rest.ptr && count < 10) argv[count++] = arg_copy(arena, as_str_cut(&rest, ' '));
-    if (last.len) argv[count++] = arg_copy(arena, last);
+    while (rest.ptr && count < 10) argv[count++] = as_str_copy(arena, as_str_cut(&rest, ' ')).ptr;
+    if (last.len) argv[count++] = as_str_copy(arena, last).ptr;
     return ask(arena, argv, out);
 }
 
@@ -148,7 +123,8 @@ as_rc as_git_merge_base(as_arena *arena, const char *dir, as_str branch, as_str 
                        AS_STR_ARG(branch));
     as_str words = as_strf(arena, "rev-list --first-parent --max-count=%d", AS_GIT_ANCESTORS_MAX);
     if (!ask_git(arena, dir, words.ptr, base, &list)) list = base;
-    char *commits = arg_copy(arena, list);
+    char *commits = as_arena_take(arena, list.len + 1);
+    memcpy(commits, list.ptr, list.len);
     for (size_t i = 0; i < list.len; i++)
         if (commits[i] == '\n') commits[i] = ',';
     *out = (as_str){commits, list.len};

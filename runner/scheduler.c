@@ -217,6 +217,8 @@ size_t as_scheduler_under_way(const as_scheduler *s) {
 void as_scheduler_stop(as_scheduler *s) {
     atomic_store(&s->stop, true);
     if (s->ops->wake) s->ops->wake(s->workers[0].target_worker);
+    if (s->ops->begin || !s->ops->cancel) return; // the driving thread cancels
+    for (size_t i = 0; i < s->worker_count; i++) s->ops->cancel(s->workers[i].target_worker);
 }
 
 void as_scheduler_free(as_scheduler *s) {

@@ -1,78 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/net/auth.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "harness/base/child.h"
 #include "harness/base/clock.h"
 #include "harness/base/json.h"
 #include "harness/net/secret.h"
 
-enum { OUTPUT_MAX = 64 * 1024, LIMIT_MS = 60000, EARLY_MS = 30000 };
-
-extern char **environ;
-
-static int spawn_shell(const as_auth *auth, int out, pid_t *pid) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    posix_spawn_file_actions_addchdir_np(&actions, auth->dir);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    char *arguments[] = {"sh", "-c", (char *)(uintptr_t)auth->command, NULL};
-    int why = posix_spawn(pid, "/bin/sh", &actions, &attributes, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return why;
-}
-
-// False: the time is over.
-static bool read_all(int fd, as_buf *out) {
-    uint64_t until = as_clock_ns() + LIMIT_MS * UINT64_C(1000000);
-    char bytes[4096];
-    for (;;) {
-        uint64_t now = as_clock_ns();
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (now >= until || poll(&p, 1, (int)((until - now) / 1000000) + 1) == 0) return false;
-        ssize_t n = read(fd, bytes, sizeof bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return true;
-        if (out->len + (size_t)n <= OUTPUT_MAX) as_buf_add(out, bytes, (size_t)n);
-    }
-}
+enum { OUTPUT_MAX = 64 * 1024, LIMIT_S = 60, EARLY_MS = 30000 };
 
 static as_rc run_command(const as_auth *auth, as_buf *out, as_err *err) {
-    int fds[2], status = 0;
-    pid_t pid;
-    if (pipe2(fds, O_CLOEXEC))
-        return as_fail(err, AS_UNMEASURED, "cannot make a pipe: %s", strerror(errno));
-    int why = spawn_shell(auth, fds[1], &pid);
-    close(fds[1]);
-    if (why) {
-        close(fds[0]);
-        return as_fail(err, AS_UNMEASURED, "cannot start the token command '%s': %s", auth->command,
-                       strerror(why));
-    }
-    bool in_time = read_all(fds[0], out);
-    close(fds[0]);
-    if (!in_time) kill(-pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (!in_time)
+    const char *argv[] = {"/bin/sh", "-c", auth->command, NULL};
+    uint64_t until_ns = as_clock_ns() + LIMIT_S * UINT64_C(1000000000);
+    bool late = false;
+    as_child child;
+    as_err why;
+    if (as_child_new(&(as_child_start){.argv = argv, .dir = auth->dir}, &child, &why))
+        return as_fail(err, AS_UNMEASURED, "the token command '%s': %s", auth->command, why.text);
+    as_child_talk talk = as_child_exchange(&child, AS_STR(""), until_ns, OUTPUT_MAX, out);
+    int status = talk ? as_child_stop(&child, 0) : as_child_wait(&child, until_ns, &late);
+    if (talk == AS_CHILD_TOO_MUCH)
+        return as_fail(err, AS_UNMEASURED, "the token command '%s' printed more than %d KiB",
+                       auth->command, OUTPUT_MAX / 1024);
+    if (talk == AS_CHILD_LATE || late)
         return as_fail(err, AS_UNMEASURED, "the token command '%s' took longer than %d s",
-                       auth->command, LIMIT_MS / 1000);
+                       auth->command, LIMIT_S);
     if (!WIFEXITED(status) || WEXITSTATUS(status))
         return as_fail(err, AS_UNMEASURED, "the token command '%s' failed (%s %d)", auth->command,
                        WIFEXITED(status) ? "exit code" : "signal",

@@ -124,8 +124,9 @@ typedef struct as_target_ops {
     void (*prepare)(const as_target *target, as_arena *arena, as_request *request);
     // The tag of one that is answered; NULL after `wait_ns` without one, or when woken.
     void *(*next)(as_target_worker *worker, uint64_t wait_ns);
-    void (*wake)(as_target_worker *worker);   // from any thread
-    void (*cancel)(as_target_worker *worker); // all under way: AS_OUT_CANCELLED
+    void (*wake)(as_target_worker *worker); // from any thread
+    // All under way: AS_OUT_CANCELLED. From any thread where there is no `begin`, and for good.
+    void (*cancel)(as_target_worker *worker);
     // What became of its servers, once its worker has ended; *count 0 unless it has several. NULL:
     // it never has.
     const as_serving_replica *(*replicas)(const as_target *target, size_t *count);

@@ -13,22 +13,19 @@
 // A program that ends, hangs past `timeout`, or writes no such line fails its case and is started
 // anew for the next one. Its stderr is ours.
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "harness/base/child.h"
 #include "harness/base/clock.h"
 #include "harness/base/utf8.h"
 #include "harness/target/wire.h"
 
-enum { LINE_MAX_BYTES = 64 << 20, GRACE_MS = 500 };
+enum { LINE_MAX_BYTES = 64 << 20, GRACE_MS = 500, TURN_MS = 50 };
 
 struct as_target {
     as_arena arena;
@@ -39,9 +36,9 @@ struct as_target {
 
 struct as_target_worker {
     const as_target *target;
-    pid_t pid; // 0: not running
-    int in, out;
+    as_child child;
     as_buf pending; // read and not yet a line
+    atomic_bool cancelled;
 };
 
 static void cmd_close(as_target *t) {
@@ -88,72 +85,22 @@ static as_rc cmd_worker_new(as_target *t, as_target_worker **out, as_err *err) {
     return AS_OK;
 }
 
-extern char **environ;
-
-static int spawn(as_target_worker *w, int child_in, int child_out) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    sigaddset(&defaults, SIGXFSZ);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, child_in, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, child_out, STDOUT_FILENO);
-    posix_spawn_file_actions_addchdir_np(&actions, w->target->dir);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    char *arguments[] = {"sh", "-c", (char *)(uintptr_t)w->target->command, NULL};
-    int why = posix_spawn(&w->pid, "/bin/sh", &actions, &attributes, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return why;
-}
-
 static as_rc start(as_target_worker *w, as_err *err) {
-    int in[2], out[2];
-    if (pipe2(in, O_CLOEXEC))
-        return as_fail(err, AS_UNMEASURED, "cannot make a pipe: %s", strerror(errno));
-    if (pipe2(out, O_CLOEXEC)) {
-        close(in[0]), close(in[1]);
-        return as_fail(err, AS_UNMEASURED, "cannot make a pipe: %s", strerror(errno));
-    }
-    int why = spawn(w, in[0], out[1]);
-    close(in[0]), close(out[1]);
-    w->in = in[1], w->out = out[0];
-    fcntl(w->in, F_SETFL, O_NONBLOCK);
-    fcntl(w->out, F_SETFL, O_NONBLOCK);
+    const char *argv[] = {"/bin/sh", "-c", w->target->command, NULL};
+    as_child_start how = {.argv = argv, .dir = w->target->dir, .reads = true};
     as_buf_clear(&w->pending);
-    if (!why) return AS_OK;
-    close(w->in), close(w->out);
-    w->pid = 0;
-    return as_fail(err, AS_UNMEASURED, "cannot start '%s': %s", w->target->command, strerror(why));
+    return as_child_new(&how, &w->child, err);
 }
 
-// Ends the program: its input closes; one that does not go by itself is killed.
-static int stop(as_target_worker *w, bool now) {
-    int status = 0;
-    if (!w->pid) return 0;
-    close(w->in);
-    close(w->out);
-    if (now) kill(w->pid, SIGKILL);
-    for (int waited_ms = 0; waitpid(w->pid, &status, WNOHANG) == 0; waited_ms += 5) {
-        if (waited_ms == GRACE_MS) kill(w->pid, SIGTERM);
-        if (waited_ms == 2 * GRACE_MS) kill(w->pid, SIGKILL);
-        struct timespec pause = {0, 5000000};
-        nanosleep(&pause, NULL);
-    }
-    w->pid = 0;
-    return status;
-}
-
+// Its input closes; one that does not go by itself is killed.
 static void cmd_worker_free(as_target_worker *w) {
-    stop(w, false);
+    as_child_stop(&w->child, GRACE_MS);
     as_buf_free(&w->pending);
     free(w);
+}
+
+static void cmd_cancel(as_target_worker *w) {
+    atomic_store(&w->cancelled, true);
 }
 
 static as_str request_line(as_arena *arena, const as_request *request) {
@@ -185,7 +132,7 @@ static as_str request_line(as_arena *arena, const as_request *request) {
     return copy;
 }
 
-typedef enum talk { TALK_LINE, TALK_ENDED, TALK_TIMEOUT, TALK_TOO_LONG } talk;
+typedef enum talk { TALK_LINE, TALK_ENDED, TALK_TIMEOUT, TALK_TOO_LONG, TALK_CANCELLED } talk;
 
 // Writes the request while reading what comes, until a line is whole.
 static talk exchange(as_target_worker *w, as_str out, as_str *line) {
@@ -201,15 +148,18 @@ static talk exchange(as_target_worker *w, as_str out, as_str *line) {
         if (w->pending.len > LINE_MAX_BYTES) return TALK_TOO_LONG;
         uint64_t now = as_clock_ns();
         if (now >= until) return TALK_TIMEOUT;
-        struct pollfd fds[] = {{.fd = w->out, .events = POLLIN}, {.fd = w->in, .events = POLLOUT}};
-        poll(fds, out.len ? 2 : 1, (int)((until - now) / 1000000) + 1);
+        if (atomic_load(&w->cancelled)) return TALK_CANCELLED;
+        struct pollfd fds[] = {{.fd = w->child.out, .events = POLLIN},
+                               {.fd = w->child.in, .events = POLLOUT}};
+        uint64_t wait_ms = (until - now) / 1000000 + 1;
+        poll(fds, out.len ? 2 : 1, wait_ms < TURN_MS ? (int)wait_ms : TURN_MS);
         if (out.len && fds[1].revents) {
-            ssize_t n = write(w->in, out.ptr, out.len);
+            ssize_t n = write(w->child.in, out.ptr, out.len);
             if (n < 0 && errno != EAGAIN) return TALK_ENDED;
             if (n > 0) out = as_str_sub(out, (size_t)n, out.len);
         }
         if (!fds[0].revents) continue;
-        ssize_t n = read(w->out, bytes, sizeof bytes);
+        ssize_t n = read(w->child.out, bytes, sizeof bytes);
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) return TALK_ENDED;
         if (n > 0) as_buf_add(&w->pending, bytes, (size_t)n);
     }
@@ -253,10 +203,9 @@ static void take_line(as_arena *arena, const as_request *request, as_str line, a
 }
 
 static as_str how_it_ended(as_arena *arena, int status) {
-    if (WIFSIGNALED(status))
-        return as_strf(arena, "the command was killed by signal %d", WTERMSIG(status));
-    return as_strf(arena, "the command ended with exit code %d before it answered",
-                   WEXITSTATUS(status));
+    as_str said = as_child_status(arena, status);
+    if (!said.len) said = AS_STR("ended with exit code 0");
+    return as_strf(arena, "the command %.*s before it answered", AS_STR_ARG(said));
 }
 
 static void cmd_answer(as_target_worker *w, as_arena *arena, const as_request *request,
@@ -269,7 +218,7 @@ static void cmd_answer(as_target_worker *w, as_arena *arena, const as_request *r
                        .attempts = 1};
     as_wire_messages(arena, request, true, &out->prompt_sha256);
     as_err err = {0};
-    if (!w->pid && start(w, &err)) {
+    if (!w->child.pid && start(w, &err)) {
         out->outcome = AS_OUT_BAD_RESPONSE;
         out->error = as_str_copy(arena, as_str_of(err.text));
         return;
@@ -281,18 +230,23 @@ static void cmd_answer(as_target_worker *w, as_arena *arena, const as_request *r
         break;
     case TALK_ENDED:
         out->outcome = AS_OUT_BAD_RESPONSE;
-        out->error = how_it_ended(arena, stop(w, false));
+        out->error = how_it_ended(arena, as_child_stop(&w->child, GRACE_MS));
         break;
     case TALK_TIMEOUT:
         out->outcome = AS_OUT_TIMEOUT;
         out->error = as_strf(arena, "the command did not answer within %lld s",
                              (long long)w->target->timeout_s);
-        stop(w, true);
+        as_child_stop(&w->child, 0);
         break;
     case TALK_TOO_LONG:
         out->outcome = AS_OUT_BAD_RESPONSE;
         out->error = AS_STR("the command wrote more than 64 MiB without a line end");
-        stop(w, true);
+        as_child_stop(&w->child, 0);
+        break;
+    case TALK_CANCELLED:
+        out->outcome = AS_OUT_CANCELLED;
+        out->error = AS_STR("the run was stopped");
+        as_child_stop(&w->child, 0);
         break;
     }
     out->latency_ms = (double)(as_clock_ns() - start_ns) / 1e6;
@@ -306,5 +260,6 @@ const as_target_ops as_target_cmd = {
     .worker_new = cmd_worker_new,
     .answer = cmd_answer,
     .worker_free = cmd_worker_free,
+    .cancel = cmd_cancel,
     .close = cmd_close,
 };

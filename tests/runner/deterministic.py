@@ -275,7 +275,7 @@ class Code(Case):
         check = [row["checks"][0] for row in rows]
         self.assertEqual(check[4]["reason"], "r")
         self.assertIn("no JSON", check[6]["reason"])
-        self.assertIn("ended with 3", check[7]["reason"])
+        self.assertIn("ended with exit code 3", check[7]["reason"])
         # The journal has the verdicts: nothing runs again.
         (self.dir / "check.py").unlink()
         scored = json.loads(self.assay("compare", "out/results.jsonl", "out/results.jsonl", "--format",

@@ -652,11 +652,41 @@ class Interrupts(Remote):
         while not self.endpoint.count("hang"):
             time.sleep(0.01)
         start = time.time()
-        for _ in range(2):
+        while process.poll() is None: # signals that come together are one
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
-        self.assertEqual(process.wait(timeout=60), 130)
+        self.assertEqual(process.returncode, 130)
         self.assertLess(time.time() - start, 50)
+
+    def test_a_command_is_not_interrupted_by_the_terminal_and_not_waited_for_when_it_hangs(self):
+        # Ctrl-C goes to the whole group of the foreground: one drains, and the answer still counts.
+        self.write("program.py", "import pathlib, sys, time\n"
+                   "for line in sys.stdin:\n"
+                   "    pathlib.Path('asked').touch()\n"
+                   "    while not pathlib.Path('go').exists():\n"
+                   "        time.sleep(0.01)\n"
+                   "    print('{\"output\": \"x\"}', flush=True)\n")
+        suite = self.suite("x", 5)
+        for signals in (1, 2):
+            process = subprocess.Popen([e2e.BINARY, "run", str(suite), "--out", f"o{signals}",
+                                        "--no-store", "--target", f"cmd:{sys.executable} program.py"
+                                        "?timeout=3000"], cwd=self.dir, start_new_session=True,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while not (self.dir / "asked").exists():
+                time.sleep(0.01)
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.05)
+            if signals == 1:
+                (self.dir / "go").touch()
+            while signals == 2 and process.poll() is None: # those that come together are one
+                os.killpg(process.pid, signal.SIGINT)
+                time.sleep(0.05)
+            self.assertEqual(process.wait(timeout=300), 130)
+            outcomes = [row["outcome"] for row in self.lines(f"o{signals}")]
+            self.assertEqual(outcomes, ["ok"] * len(outcomes))
+            self.assertEqual(len(outcomes) in (1, 2), signals == 1) # one more is in stock
+            for name in ("asked", "go"):
+                (self.dir / name).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
