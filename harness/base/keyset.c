@@ -36,6 +36,12 @@ static uint64_t word_at(const unsigned char *bytes, size_t size) {
     return out;
 }
 
+static uint64_t whole_word_at(const unsigned char *b) { // compilers make a load of it
+    return (uint64_t)b[0] | (uint64_t)b[1] << 8 | (uint64_t)b[2] << 16 | (uint64_t)b[3] << 24 |
+           (uint64_t)b[4] << 32 | (uint64_t)b[5] << 40 | (uint64_t)b[6] << 48 |
+           (uint64_t)b[7] << 56;
+}
+
 static void absorb(uint64_t v[4], uint64_t word) {
     v[3] ^= word;
     rounds(v, 2);
@@ -47,7 +53,7 @@ void as_keyset_hash(const uint64_t secret[2], const void *bytes, size_t size, ui
                      secret[0] ^ 0x6c7967656e657261u, secret[1] ^ 0x7465646279746573u};
     const unsigned char *at = bytes;
     size_t left = size;
-    for (; left >= 8; at += 8, left -= 8) absorb(v, word_at(at, 8));
+    for (; left >= 8; at += 8, left -= 8) absorb(v, whole_word_at(at));
     absorb(v, word_at(at, left) | (uint64_t)size << 56);
     v[2] ^= 0xee;
     rounds(v, 4);
@@ -98,33 +104,31 @@ static size_t line_count(const as_keyset *set) {
     return set->run_size / LINE_KEYS;
 }
 
-static uint64_t *line_of(const as_keyset *set, uint64_t *filter, const as_keyset_entry *e) {
-    return filter + LINE_WORDS * (((e->hash[1] >> 32) * line_count(set)) >> 32);
-}
+// What a key sets in the filter of a run: BITS places of a line, from nine bits of the hash each.
+typedef struct line {
+    size_t at; // first word
+    uint64_t bits[LINE_WORDS];
+} line;
 
-// BITS places of the line from nine bits of the hash each.
-static void set_bits(uint64_t *line, const as_keyset_entry *e) {
+static line line_of(const as_keyset *set, const as_keyset_entry *e) {
+    line out = {.at = LINE_WORDS * (((e->hash[1] >> 32) * line_count(set)) >> 32)};
     uint64_t bits = e->hash[0] * 0x9e3779b97f4a7c15u ^ e->hash[1];
     for (int i = 0; i < BITS; i++, bits = turn(bits, 23))
-        line[bits & 7] |= (uint64_t)1 << (bits >> 3 & 63);
+        out.bits[bits & 7] |= (uint64_t)1 << (bits >> 3 & 63);
+    return out;
 }
 
-static bool has_bits(const uint64_t *line, const as_keyset_entry *e) {
-    uint64_t bits = e->hash[0] * 0x9e3779b97f4a7c15u ^ e->hash[1];
-    bool all = true;
-    for (int i = 0; i < BITS; i++, bits = turn(bits, 23))
-        all &= line[bits & 7] >> (bits >> 3 & 63) & 1;
-    return all;
+static bool has_bits(const uint64_t *filter, const line *l) {
+    uint64_t missing = 0;
+    for (size_t i = 0; i < LINE_WORDS; i++) missing |= l->bits[i] & ~filter[l->at + i];
+    return !missing;
 }
 
-static int order(const void *a, const void *b) {
-    const as_keyset_entry *x = a, *y = b;
-    if (x->hash[0] != y->hash[0]) return x->hash[0] < y->hash[0] ? -1 : 1;
-    return (x->hash[1] > y->hash[1]) - (x->hash[1] < y->hash[1]);
+static bool before(const as_keyset_entry *a, const as_keyset_entry *b) {
+    return a->hash[0] != b->hash[0] ? a->hash[0] < b->hash[0] : a->hash[1] < b->hash[1];
 }
 
 static bool in_run(const as_keyset *set, const as_keyset_run *run, as_keyset_entry *e) {
-    if (!has_bits(line_of(set, run->filter, e), e)) return false;
     size_t lo = 0, hi = set->run_size / FENCE_EVERY; // fences below lo are at most the hash
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
@@ -147,6 +151,29 @@ static bool in_run(const as_keyset *set, const as_keyset_run *run, as_keyset_ent
     return false;
 }
 
+// The entries of the table in order: hashes are spread evenly, so that with as many buckets as
+// entries hardly any has to move once it is in its own.
+static as_keyset_entry *sorted(const as_keyset *set) {
+    size_t n = set->table_count;
+    as_keyset_entry *out = as_mem_new(as_size_mul(n, sizeof *out));
+    uint32_t *ends = as_mem_new(as_size_mul(n, sizeof *ends)); // of the buckets
+    for (size_t i = 0; i < set->capacity; i++)
+        if (set->table[i].hash[0] || set->table[i].hash[1])
+            ends[((set->table[i].hash[0] >> 32) * n) >> 32]++;
+    for (size_t i = 1; i < n; i++) ends[i] += ends[i - 1];
+    for (size_t i = 0; i < set->capacity; i++)
+        if (set->table[i].hash[0] || set->table[i].hash[1])
+            out[--ends[((set->table[i].hash[0] >> 32) * n) >> 32]] = set->table[i];
+    free(ends);
+    for (size_t i = 1; i < n; i++) {
+        as_keyset_entry e = out[i];
+        size_t to = i;
+        for (; to && before(&e, &out[to - 1]); to--) out[to] = out[to - 1];
+        out[to] = e;
+    }
+    return out;
+}
+
 // The table is full: it becomes a run.
 static void spill(as_keyset *set) {
     if (set->run_count == set->run_capacity) {
@@ -157,15 +184,14 @@ static void spill(as_keyset *set) {
     *run = (as_keyset_run){
         .filter = as_mem_new(as_size_mul(line_count(set) * LINE_WORDS, sizeof(uint64_t))),
         .fences = as_mem_new(as_size_mul(set->run_size / FENCE_EVERY, sizeof(uint64_t)))};
-    size_t n = 0;
-    for (size_t i = 0; i < set->capacity; i++)
-        if (set->table[i].hash[0] || set->table[i].hash[1]) set->table[n++] = set->table[i];
-    qsort(set->table, n, sizeof *set->table, order);
-    for (size_t i = 0; i < n; i++) {
-        if (i % FENCE_EVERY == 0) run->fences[i / FENCE_EVERY] = set->table[i].hash[0];
-        set_bits(line_of(set, run->filter, &set->table[i]), &set->table[i]);
+    as_keyset_entry *entries = sorted(set);
+    for (size_t i = 0; i < set->table_count; i++) {
+        line l = line_of(set, &entries[i]);
+        if (i % FENCE_EVERY == 0) run->fences[i / FENCE_EVERY] = entries[i].hash[0];
+        for (size_t w = 0; w < LINE_WORDS; w++) run->filter[l.at + w] |= l.bits[w];
     }
-    as_spill_add(&run->entries, set->table, n * sizeof *set->table);
+    as_spill_add(&run->entries, entries, set->table_count * sizeof *entries);
+    free(entries);
     memset(set->table, 0, set->capacity * sizeof *set->table);
     set->table_count = 0;
 }
@@ -186,30 +212,37 @@ static size_t run_size(void) {
     return size;
 }
 
-static bool find(const as_keyset *set, as_keyset_entry *e) {
-    if (set->capacity) {
-        const as_keyset_entry *slot = slot_of(set, e);
-        if (same(slot, e)) {
-            e->value = slot->value;
-            return true;
-        }
+// *slot: where the entry is, or would go in the table; NULL while there is none.
+static bool find(const as_keyset *set, as_keyset_entry *e, as_keyset_entry **slot) {
+    *slot = set->capacity ? slot_of(set, e) : NULL;
+    if (*slot && same(*slot, e)) {
+        e->value = (*slot)->value;
+        return true;
     }
+    if (!set->run_count) return false;
+    line l = line_of(set, e);
     for (size_t i = 0; i < set->run_count; i++)
-        if (in_run(set, &set->runs[i], e)) return true;
+        if (has_bits(set->runs[i].filter, &l) && in_run(set, &set->runs[i], e)) return true;
     return false;
 }
 
 bool as_keyset_add(as_keyset *set, as_str key, uint64_t number, uint64_t value,
                    uint64_t *existing) {
-    as_keyset_entry e = entry_of(key, number, value);
-    if (find(set, &e)) {
+    as_keyset_entry e = entry_of(key, number, value), *slot;
+    if (find(set, &e, &slot)) {
         if (existing) *existing = e.value;
         return false;
     }
     if (!set->run_size) set->run_size = run_size();
-    if (set->table_count == set->run_size) spill(set);
-    if (4 * (set->table_count + 1) > 3 * set->capacity) grow(set);
-    *slot_of(set, &e) = e;
+    if (set->table_count == set->run_size) {
+        spill(set);
+        slot = slot_of(set, &e);
+    }
+    if (4 * (set->table_count + 1) > 3 * set->capacity) {
+        grow(set);
+        slot = slot_of(set, &e);
+    }
+    *slot = e;
     set->table_count++;
     set->count++;
     return true;
@@ -217,8 +250,8 @@ bool as_keyset_add(as_keyset *set, as_str key, uint64_t number, uint64_t value,
 
 bool as_keyset_has(const as_keyset *set, as_str key, uint64_t number) {
     if (!set->count) return false;
-    as_keyset_entry e = entry_of(key, number, 0);
-    return find(set, &e);
+    as_keyset_entry e = entry_of(key, number, 0), *slot;
+    return find(set, &e, &slot);
 }
 
 void as_keyset_free(as_keyset *set) {
