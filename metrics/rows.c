@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/keyset.h"
 #include "metrics/several.h"
 
 uint32_t as_rows_name(as_scorer *scorer, as_names *names, as_str name) {

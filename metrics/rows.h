@@ -14,7 +14,6 @@
 #ifndef AS_ROWS_H
 #define AS_ROWS_H
 
-#include "harness/base/keyset.h"
 #include "harness/base/map.h"
 #include "harness/base/sorter.h"
 #include "metrics/interval.h"
@@ -68,8 +67,7 @@ struct as_scorer {
     as_metric *metrics;
     size_t metric_count, stats_width;
     as_regex *articles;
-    as_sorter *packs; // rows of all answers; once sealed by id and number
-    as_keyset ids;
+    as_sorter *packs;               // rows of all answers; once sealed by id and number
     size_t answer_count, row_count; // row_count: cases, once sealed
     size_t most;                    // answers to a case, once sealed
     bool has_several, has_clusters;

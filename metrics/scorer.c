@@ -56,7 +56,6 @@ void as_scorer_free(as_scorer *scorer) {
     }
     if (scorer->articles) as_regex_free(scorer->articles);
     as_sorter_free(scorer->packs);
-    as_keyset_free(&scorer->ids);
     as_spill_free(&scorer->clusters);
     as_buf_free(&scorer->packed);
     as_arena_free(&scorer->arena);
@@ -253,8 +252,6 @@ as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_er
     as_arena_reset(&scorer->scratch);
     as_scoring scoring;
     as_row row = make_row(scorer, sample);
-    if (!as_keyset_add(&scorer->ids, row.id, sample->sample, 0, NULL))
-        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
     as_rc rc = score(scorer, sample, &scoring, &row, err);
     if (rc != AS_OK) return rc;
     if (!row.missing) keep_gold_count(scorer, scoring.gold_count);
@@ -264,6 +261,25 @@ as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_er
     as_rows_keep(scorer, &row, sample->cluster);
     set_scores(scorer, arena, &row, sample);
     return AS_OK;
+}
+
+bool as_scorer_twice(as_scorer *scorer, as_arena *arena, as_str *id, uint64_t *sample) {
+    as_rows_seal(scorer);
+    if (!as_sorter_has_twins(scorer->packs)) return false;
+    as_rows_cursor cursor = as_rows_answers(scorer);
+    as_buf before = {0};
+    bool found = false;
+    *sample = UINT64_MAX;
+    for (const as_row *row; !found && (row = as_rows_next(&cursor));) {
+        found = row->sample == *sample && as_str_eq(row->id, as_buf_view(&before));
+        *sample = row->sample;
+        as_buf_clear(&before);
+        as_buf_str(&before, row->id);
+    }
+    *id = as_str_copy(arena, as_buf_view(&before));
+    as_buf_free(&before);
+    as_rows_done(&cursor);
+    return found;
 }
 
 double as_scorer_case(as_scorer *scorer, as_str id) {

@@ -37,6 +37,10 @@ as_rc as_metric_check(const as_metric_spec *spec, as_err *err) AS_MUST_USE;
 // use.
 as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) AS_MUST_USE;
 
+// Whether some answer to some case was added twice, and which: a mistake of whoever recorded them.
+// Seals.
+bool as_scorer_twice(as_scorer *scorer, as_arena *arena, as_str *id, uint64_t *sample);
+
 // Scores one sample and keeps nothing: only to see whether it can be.
 as_rc as_scorer_try(as_scorer *scorer, const as_sample *sample, as_err *err) AS_MUST_USE;
 

@@ -258,6 +258,11 @@ static as_rc evaluate(run *r, as_err *err) {
     evaluation.sequential = r->sequential;
     if (!rc) rc = as_evaluate(&evaluation, r->arena, r->scorer, &r->summary, err);
     if (rc) return rc;
+    as_str twice;
+    uint64_t answer;
+    if (as_scorer_twice(r->scorer, r->arena, &twice, &answer))
+        return as_fail(err, AS_INVALID, "case '%.*s' came twice: the dataset changed meanwhile",
+                       AS_STR_ARG(twice));
     as_scorer_summarize(r->scorer, r->arena, &r->summary);
     return AS_OK;
 }

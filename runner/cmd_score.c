@@ -26,6 +26,9 @@ typedef struct reading {
     as_sample *held[AS_SIMILAR_BATCH];
     uint64_t held_lines[AS_SIMILAR_BATCH];
     size_t held_count;
+    as_str twice; // the lines of this answer are looked for, and nothing is scored; empty: none
+    uint64_t twice_sample;
+    bool met;
 } reading;
 
 // "accuracy,{name: bleu, tokenize: intl}" is the inside of a YAML list.
@@ -140,6 +143,14 @@ static void take_tags(as_arena *arena, const as_json *tags, as_sample *sample) {
     sample->slice_count = n;
 }
 
+static as_rc look_at(reading *r, const as_sample *sample, as_err *err) {
+    if (!as_str_eq(sample->id, r->twice) || sample->sample != r->twice_sample) return AS_OK;
+    if (r->met)
+        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
+    r->met = true;
+    return AS_OK;
+}
+
 static as_rc score_line(reading *r, as_str text, uint64_t number, as_err *err) {
     const as_json *line;
     as_sample sample;
@@ -160,6 +171,7 @@ static as_rc score_line(reading *r, as_str text, uint64_t number, as_err *err) {
     take_answer(&r->arena, line, &sample);
     take_tags(&r->arena, as_json_get(line, "tags"), &sample);
     r->cases++;
+    if (r->twice.len) return look_at(r, &sample, err);
     if (r->checks) rc = as_checks_fill(r->checks, &r->arena, &sample, line, AS_STR(""), err);
     if (rc) return rc;
     if (!r->similar) return as_scorer_add(r->scorer, &r->arena, &sample, err);
@@ -203,6 +215,19 @@ static as_rc score_file(reading *r, as_str name, as_err *err) {
     return rc;
 }
 
+// Which line stands for a case that another did before is known only once all were read: they are
+// read again, where that can be.
+static as_rc refuse_twice(const as_args *args, reading *r, as_arena *arena, as_err *err) {
+    reading again = {0};
+    if (!as_scorer_twice(r->scorer, arena, &again.twice, &again.twice_sample)) return AS_OK;
+    as_rc rc = AS_OK;
+    for (size_t i = 0; !rc && i < args->operands.count; i++)
+        rc = score_file(&again, args->operands.items[i], err);
+    as_arena_free(&again.arena);
+    if (rc) return rc;
+    return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(again.twice));
+}
+
 static as_rc print(const as_args *args, reading *r, as_arena *arena, as_err *err) {
     as_summary summary = {0};
     as_buf text = {0};
@@ -241,6 +266,7 @@ int as_cmd_score(const as_args *args) {
     for (size_t i = 0; !rc && i < args->operands.count; i++)
         rc = score_file(&r, args->operands.items[i], &err);
     if (!rc && !r.cases) rc = as_fail(&err, AS_UNMEASURED, "there are no cases to score");
+    if (!rc) rc = refuse_twice(args, &r, &arena, &err);
     if (!rc) rc = print(args, &r, &arena, &err);
     as_scorer_free(r.scorer);
     as_similar_free(r.similar);

@@ -100,6 +100,32 @@ static as_rc score_one(void *context, const as_sample *sample, as_err *err) {
     return rc;
 }
 
+// Looks for the second of two equal answers: whoever visits says where it stands.
+typedef struct twins {
+    as_str id;
+    uint64_t sample;
+    bool met;
+} twins;
+
+static as_rc look_at(void *context, const as_sample *sample, as_err *err) {
+    twins *t = context;
+    if (!as_str_eq(sample->id, t->id) || sample->sample != t->sample) return AS_OK;
+    if (t->met)
+        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
+    t->met = true;
+    return AS_OK;
+}
+
+static as_rc refuse_twice(const as_source *source, as_scorer *scorer, as_err *err) {
+    as_arena arena = {0};
+    twins t = {0};
+    as_rc rc = AS_OK;
+    if (as_scorer_twice(scorer, &arena, &t.id, &t.sample))
+        rc = as_source_visit(source, look_at, &t, err);
+    as_arena_free(&arena);
+    return rc;
+}
+
 // A hash in the place of a text keeps equality and nothing else: what is scored from it counts only
 // where it is what the whole text gave.
 static as_rc check_redacted(const as_source *source, as_scorer *scorer, as_err *err) {
@@ -135,6 +161,7 @@ as_rc as_source_score(const as_source *source, const as_metric_spec *specs, size
     as_rc rc = as_scorer_new(specs, count, &s.scorer, err);
     if (rc) return rc;
     rc = as_source_visit(source, score_one, &s, err);
+    if (!rc) rc = refuse_twice(source, s.scorer, err);
     if (!rc && source->store && !source->journal) rc = check_redacted(source, s.scorer, err);
     as_arena_free(&s.arena);
     if (rc)

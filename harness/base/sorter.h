@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sorter.h - records of any size, put in order in little memory however many they are: runs that
-// fit are sorted there, spilled (spill.h) and merged. Few records never leave memory.
+// fit are sorted there, spilled (spill.h) and merged. Few records never leave memory, and records
+// that come nearly in order (each at most some thousand places from its own) are one run.
 //
 // Records are copied and come back aligned to 8. The order must tell all records apart that it
 // matters to tell apart: it is not stable. One thread adds and sorts; several may read then.
@@ -20,6 +21,9 @@ void as_sorter_add(as_sorter *sorter, const void *record, size_t size);
 size_t as_sorter_count(const as_sorter *sorter);
 void as_sorter_sort(as_sorter *sorter); // before reading; more may be added, then it is due again
 void as_sorter_free(as_sorter *sorter);
+
+// Of a sorted one: whether it holds two records that the order does not tell apart.
+bool as_sorter_has_twins(const as_sorter *sorter);
 
 typedef struct as_sorter_reader {
     const as_sorter *sorter;

@@ -133,6 +133,19 @@ static void read_file(uint64_t at, unsigned char *out, size_t size) {
     }
 }
 
+static unsigned char *in_memory(uint64_t page) {
+    return page & 1 ? NULL : (unsigned char *)(uintptr_t)page;
+}
+
+static uint64_t in_file(uint64_t page) {
+    return page - 1;
+}
+
+static uint64_t page_at(const as_spill *spill, size_t index) {
+    if (index < spill->page_count) return spill->pages[index];
+    return spill->end ? spill->end : (uint64_t)(uintptr_t)spill->tail;
+}
+
 // The full tail becomes a page, in the file where the budget is used up.
 static void end_page(as_spill *spill) {
     if (spill->page_count == spill->page_capacity) {
@@ -140,12 +153,12 @@ static void end_page(as_spill *spill) {
         spill->pages =
             as_mem_grow(spill->pages, as_size_mul(spill->page_capacity, sizeof *spill->pages));
     }
-    as_spill_page *page = &spill->pages[spill->page_count++];
-    *page = (as_spill_page){0};
+    uint64_t *page = &spill->pages[spill->page_count++], at;
     bool fits = atomic_fetch_add(&held, AS_SPILL_BLOCK) + AS_SPILL_BLOCK <= limit;
-    if (!fits && take_block(&page->at)) {
-        if (write_block(page->at, spill->tail)) {
+    if (!fits && take_block(&at)) {
+        if (write_block(at, spill->tail)) {
             atomic_fetch_sub(&held, AS_SPILL_BLOCK);
+            *page = at + 1;
             spill->tail_size = 0;
             return;
         }
@@ -153,7 +166,7 @@ static void end_page(as_spill *spill) {
         give_up();
         give_lock();
     }
-    page->bytes = spill->tail;
+    *page = (uint64_t)(uintptr_t)spill->tail;
     spill->tail = NULL;
     spill->tail_size = spill->tail_capacity = 0;
 }
@@ -177,6 +190,22 @@ void as_spill_add(as_spill *spill, const void *bytes, size_t size) {
     }
 }
 
+// Only where its blocks are in the file already: little things stay in memory.
+void as_spill_end(as_spill *spill) {
+    uint64_t at;
+    size_t count = spill->page_count;
+    if (spill->end || !spill->tail_size || !count || in_memory(spill->pages[count - 1])) return;
+    if (!take_block(&at)) return;
+    if (!write_block(at, spill->tail)) { // what could not be written is still there
+        give_block(at);
+        return;
+    }
+    spill->end = at + 1;
+    free(spill->tail);
+    spill->tail = NULL;
+    spill->tail_capacity = 0;
+}
+
 uint64_t as_spill_size(const as_spill *spill) {
     return (uint64_t)spill->page_count * AS_SPILL_BLOCK + spill->tail_size;
 }
@@ -186,12 +215,11 @@ void as_spill_read(const as_spill *spill, uint64_t at, void *out, size_t size) {
     while (size) {
         size_t page = (size_t)(at / AS_SPILL_BLOCK), from = (size_t)(at % AS_SPILL_BLOCK);
         size_t part = AS_SPILL_BLOCK - from < size ? AS_SPILL_BLOCK - from : size;
-        const unsigned char *bytes =
-            page == spill->page_count ? spill->tail : spill->pages[page].bytes;
+        const unsigned char *bytes = in_memory(page_at(spill, page));
         if (bytes)
             memcpy(to, bytes + from, part);
         else
-            read_file(spill->pages[page].at + from, to, part);
+            read_file(in_file(page_at(spill, page)) + from, to, part);
         to += part;
         at += part;
         size -= part;
@@ -200,13 +228,15 @@ void as_spill_read(const as_spill *spill, uint64_t at, void *out, size_t size) {
 
 void as_spill_free(as_spill *spill) {
     for (size_t i = 0; i < spill->page_count; i++) {
-        if (!spill->pages[i].bytes) {
-            give_block(spill->pages[i].at);
+        unsigned char *bytes = in_memory(spill->pages[i]);
+        if (!bytes) {
+            give_block(in_file(spill->pages[i]));
             continue;
         }
-        free(spill->pages[i].bytes);
+        free(bytes);
         atomic_fetch_sub(&held, AS_SPILL_BLOCK);
     }
+    if (spill->end) give_block(in_file(spill->end));
     free(spill->pages);
     free(spill->tail);
     *spill = (as_spill){0};
@@ -215,18 +245,20 @@ void as_spill_free(as_spill *spill) {
 // The bytes of a page from `from` on.
 static const unsigned char *page_bytes(as_spill_reader *r, size_t page, size_t from) {
     const as_spill *s = r->spill;
-    if (page == s->page_count) return s->tail + from;
-    if (s->pages[page].bytes) return s->pages[page].bytes + from;
+    const unsigned char *bytes = in_memory(page_at(s, page));
+    if (bytes) return bytes + from;
     if (r->block_index != page + 1) {
         if (!r->block) r->block = as_mem_new(AS_SPILL_BLOCK);
-        read_file(s->pages[page].at, r->block, AS_SPILL_BLOCK);
+        read_file(in_file(page_at(s, page)), r->block, AS_SPILL_BLOCK);
         r->block_index = page + 1;
     }
     return r->block + from;
 }
 
 const void *as_spill_next(as_spill_reader *r, size_t size) {
+    static const uint64_t nothing;
     if (r->at + size > as_spill_size(r->spill)) return NULL;
+    if (!size) return &nothing;
     size_t page = (size_t)(r->at / AS_SPILL_BLOCK), from = (size_t)(r->at % AS_SPILL_BLOCK);
     r->at += size;
     if (from + size <= AS_SPILL_BLOCK) return page_bytes(r, page, from);

@@ -13,26 +13,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { AS_SPILL_BLOCK = 64 * 1024, AS_SPILL_BUDGET = 6 * 1024 * 1024 };
+enum { AS_SPILL_BLOCK = 16 * 1024, AS_SPILL_BUDGET = 512 * 1024 };
 
-// How many bytes stay in memory; for tests, which want files for small things.
+// How many bytes stay in memory; for tests, which want files for small things. What else sorts and
+// counts in runs makes them of a part of it.
 void as_spill_limit(size_t bytes);
 size_t as_spill_room(void); // the budget
-
-typedef struct as_spill_page {
-    unsigned char *bytes; // NULL: in the file
-    uint64_t at;          // there
-} as_spill_page;
 
 // A zeroed one is empty.
 typedef struct as_spill {
     unsigned char *tail; // what is not a whole block yet
     size_t tail_size, tail_capacity;
-    as_spill_page *pages; // [page_count] whole blocks
+    uint64_t end;    // where the tail went once it ended, as a page; 0: it did not
+    uint64_t *pages; // [page_count] whole blocks: where in memory, or, odd, where in the file
     size_t page_count, page_capacity;
 } as_spill;
 
 void as_spill_add(as_spill *spill, const void *bytes, size_t size);
+void as_spill_end(as_spill *spill); // nothing more is added: what is no whole block may go too
 uint64_t as_spill_size(const as_spill *spill);
 void as_spill_read(const as_spill *spill, uint64_t at, void *out, size_t size); // inside
 void as_spill_free(as_spill *spill);

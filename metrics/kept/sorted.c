@@ -15,12 +15,13 @@ static void spill_run(as_sorted *s) {
     as_spill *run = &s->runs[s->run_count++];
     *run = (as_spill){0};
     as_spill_add(run, s->run, s->run_size * sizeof *s->run);
+    as_spill_end(run);
     s->run_size = 0;
 }
 
 void as_sorted_add(as_sorted *s, double value) {
     if (!s->run_max) {
-        size_t room = as_spill_room() / 4 / sizeof value;
+        size_t room = as_spill_room() / 2 / sizeof value;
         s->run_max = room < RUN_MIN ? RUN_MIN : room < RUN_MAX ? room : RUN_MAX;
     }
     if (s->run_size == s->run_max) spill_run(s);
@@ -75,6 +76,7 @@ void as_sorted_seal(as_sorted *s) {
         advance(&heap[0]);
         sink(heap, s->run_count, 0);
     }
+    as_spill_end(&s->all);
     for (size_t i = 0; i < s->run_count; i++) {
         as_spill_done(&heap[i].reader);
         as_spill_free(&s->runs[i]);

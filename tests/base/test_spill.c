@@ -36,19 +36,22 @@ static void test_spill(void **state) {
             as_spill_add(&spill, all + size, sizes[i]);
             size += sizes[i];
         }
-        assert_int_equal(as_spill_size(&spill), size);
-        as_spill_reader reader = {.spill = &spill};
-        size_t at = 0;
-        for (size_t i = 0; i < PIECES; at += sizes[i++])
-            assert_memory_equal(as_spill_next(&reader, sizes[i]), all + at, sizes[i]);
-        assert_null(as_spill_next(&reader, 1));
-        as_spill_done(&reader);
-        for (size_t i = 0; i < 200; i++) {
-            static unsigned char some[200000];
-            size_t from = (size_t)as_rng_below(&rng, size), most = size - from;
-            size_t part = (size_t)as_rng_below(&rng, most < sizeof some ? most : sizeof some);
-            as_spill_read(&spill, from, some, part);
-            assert_memory_equal(some, all + from, part);
+        for (int ended = 0; ended < 2; ended++) {
+            assert_int_equal(as_spill_size(&spill), size);
+            as_spill_reader reader = {.spill = &spill};
+            size_t at = 0;
+            for (size_t i = 0; i < PIECES; at += sizes[i++])
+                assert_memory_equal(as_spill_next(&reader, sizes[i]), all + at, sizes[i]);
+            assert_null(as_spill_next(&reader, 1));
+            as_spill_done(&reader);
+            for (size_t i = 0; i < 200; i++) {
+                static unsigned char some[200000];
+                size_t from = (size_t)as_rng_below(&rng, size), most = size - from;
+                size_t part = (size_t)as_rng_below(&rng, most < sizeof some ? most : sizeof some);
+                as_spill_read(&spill, from, some, part);
+                assert_memory_equal(some, all + from, part);
+            }
+            as_spill_end(&spill);
         }
         as_spill_free(&spill);
     }
@@ -127,6 +130,53 @@ static void test_sorter(void **state) {
                 as_sorter_add(sorter, &all[count], offsetof(record, text) + all[count].len);
             }
             check_sorted(sorter, all, count);
+            as_sorter_free(sorter);
+        }
+    as_spill_limit(AS_SPILL_BUDGET);
+}
+
+static int order_keys(const void *a, const void *b) {
+    return order_to_key(a, b);
+}
+
+// Two with one key are seen wherever they come: near each other or far, early or late. And what
+// comes nearly in order comes back in order.
+static void test_twins(void **state) {
+    (void)state;
+    enum { COUNT = 5000 };
+    static const size_t displaced[] = {1, 40, COUNT};
+    for (size_t r = 0; r < sizeof rooms / sizeof *rooms; r++)
+        for (size_t round = 0; round < 60; round++) {
+            as_rng rng = as_rng_of(4, round);
+            static uint64_t keys[COUNT];
+            bool twins = round % 2;
+            size_t by = displaced[round % 3];
+            as_spill_limit(rooms[r]);
+            for (size_t i = 0; i < COUNT; i++) keys[i] = i + 1;
+            for (size_t i = 0; i + 1 < COUNT; i++) {
+                size_t most = COUNT - i < by ? COUNT - i : by;
+                size_t other = i + (size_t)as_rng_below(&rng, most);
+                uint64_t moved = keys[i];
+                keys[i] = keys[other];
+                keys[other] = moved;
+            }
+            size_t one = (size_t)as_rng_below(&rng, COUNT - 1);
+            if (twins) keys[one + 1 + (size_t)as_rng_below(&rng, COUNT - 1 - one)] = keys[one];
+            as_sorter *sorter = as_sorter_new(order_keys);
+            for (size_t i = 0; i < COUNT; i++) {
+                record rec = {.key = keys[i], .number = i};
+                as_sorter_add(sorter, &rec, sizeof rec);
+            }
+            as_sorter_sort(sorter);
+            assert_true(as_sorter_has_twins(sorter) == twins);
+            as_sorter_reader reader = as_sorter_read(sorter);
+            uint64_t before = 0, same = 0;
+            for (const record *rec; (rec = as_sorter_next(&reader)); before = rec->key) {
+                assert_true(rec->key >= before);
+                same += rec->key == before;
+            }
+            assert_int_equal(same, twins);
+            as_sorter_done(&reader);
             as_sorter_free(sorter);
         }
     as_spill_limit(AS_SPILL_BUDGET);
@@ -227,7 +277,8 @@ static void test_full_disk(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spill),     cmocka_unit_test(test_sorter),
-        cmocka_unit_test(test_keyset),    cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_twins),     cmocka_unit_test(test_keyset),
+        cmocka_unit_test(test_hash),
         cmocka_unit_test(test_full_disk), // last: no file afterwards
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

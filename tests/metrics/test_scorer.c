@@ -125,8 +125,16 @@ static void test_several_golds(void **state) {
     sample.id = AS_STR("5"); // an error: missing, neither right nor wrong
     assert_int_equal(as_scorer_add(scorer, &arena, &sample, &err), AS_OK);
     for (int i = 0; i < 4; i++) assert_true(isnan(sample.scores[i].value));
-    assert_int_equal(as_scorer_add(scorer, &arena, &sample, &err), AS_INVALID);
-    assert_string_equal(err.text, "case '5' was scored twice");
+    as_str twice = AS_STR("");
+    uint64_t answer = 0;
+    assert_false(as_scorer_twice(scorer, &arena, &twice, &answer));
+    sample.sample = 7;
+    for (int i = 0; i < 2; i++) {
+        sample.id = AS_STR("4"); // another answer to it, then that again
+        assert_int_equal(as_scorer_add(scorer, &arena, &sample, &err), AS_OK);
+        assert_true(as_scorer_twice(scorer, &arena, &twice, &answer) == (i == 1));
+    }
+    assert_true(as_str_is(twice, "4") && answer == 7);
     as_scorer_free(scorer);
     as_arena_free(&arena);
 }

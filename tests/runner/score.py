@@ -192,7 +192,8 @@ class Score(unittest.TestCase):
         self.refused([dict(good, weight=0)], "accuracy", "rows.jsonl:1: 'weight' must be above 0")
         self.refused([{"expected": 1, "probabilities": [0.2, 0.2]}], "accuracy", "add up to 1")
         self.refused([{"expected": 1, "probabilities": 1.5}], "accuracy", "from 0 to 1")
-        self.refused([dict(good, id="x"), dict(good, id="x")], "accuracy", "scored twice")
+        self.refused([dict(good, id="x"), good, dict(good, id="x")], "accuracy",
+                     "rows.jsonl:3: case 'x' was scored twice")
         self.assay("score", "nowhere.jsonl", "-m", "accuracy", code=2)
         self.assay("score", code=2)
         self.assay("score", self.write("rows.jsonl", [good]), code=2)

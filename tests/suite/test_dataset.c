@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "harness/base/spill.h"
 #include "harness/suite/dataset.h"
 #include "tests/suite/scratch.h"
 
@@ -134,6 +135,43 @@ static void test_many(void **state) {
     as_buf_free(&text);
     as_buf_free(&problems);
     as_arena_free(&arena);
+}
+
+// Ids that stand twice are found however far apart, on disk too, and told in the order of the
+// lines, among the other problems.
+static void test_twins(void **state) {
+    (void)state;
+    enum { LINES = 6000, TWINS_FROM = 5960, BROKEN = 5970 };
+    for (int disk = 0; disk < 2; disk++) {
+        as_spill_limit(disk ? 0 : AS_SPILL_BUDGET);
+        as_buf text = {0}, want = {0}, problems = {0};
+        as_arena arena = {0};
+        as_dataset_facts facts;
+        for (int line = 1; line <= LINES; line++) {
+            int twin = line < TWINS_FROM ? line : (LINES - line) * 100 + 7;
+            if (line == BROKEN)
+                as_buf_text(&text, "[]\n");
+            else
+                as_buff(&text, "{\"id\": %d, \"text\": \"t\", \"expected\": \"%d\"}\n", twin, line);
+        }
+        const char *path = scratch_bytes("d.jsonl", text.ptr, text.len);
+        for (int line = TWINS_FROM; line < TWINS_FROM + 20; line++) {
+            int first = (LINES - line) * 100 + 7;
+            if (line == BROKEN)
+                as_buff(&want, "%s:%d: a case must be an object, not a list\n", path, line);
+            else
+                as_buff(&want, "%s:%d: id '%d' stands already at %s:%d\n", path, line, first, path,
+                        first);
+        }
+        as_buf_text(&want, "there are more problems; these are the first 20\n");
+        assert_int_equal(check(&arena, path, &facts, &problems), AS_INVALID);
+        assert_string_equal(problems.ptr, want.ptr);
+        as_buf_free(&text);
+        as_buf_free(&want);
+        as_buf_free(&problems);
+        as_arena_free(&arena);
+    }
+    as_spill_limit(AS_SPILL_BUDGET);
 }
 
 // 50 MB without a line break are refused without being held.
@@ -320,6 +358,7 @@ int main(void) {
         cmocka_unit_test(test_many),           cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_formats),        cmocka_unit_test(test_csv_keeps_crlf),
         cmocka_unit_test(test_many_files),     cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, NULL, scratch_remove);
 }
