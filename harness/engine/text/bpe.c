@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/pieces/merge.h"
 #include "harness/base/utf8.h"
-#include "harness/engine/text/merge.h"
 #include "harness/engine/text/pretok.h"
 
 enum { RUNES = 256 + 68 }; // the alphabet's code points lie below

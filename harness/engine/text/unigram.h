@@ -8,7 +8,6 @@
 
 // Fills in what vocab.c left open: texts, pieces, the table, defaults.
 as_rc as_unigram_load(as_vocab *vocab, const as_gguf *file, as_err *err) AS_MUST_USE;
-void as_unigram_free(as_unigram *unigram);
 
 // Appends the tokens of a text (valid UTF-8).
 void as_unigram_encode(const as_vocab *vocab, as_str text, as_ids *ids);

@@ -75,14 +75,6 @@ static as_rc load_texts(as_vocab *vocab, const as_gguf *file, as_err *err) {
 
 static const char space_mark[] = "\xe2\x96\x81"; // U+2581
 
-// "<0x0A>" to 10; -1 for anything else.
-static int byte_of(as_str text) {
-    static const char digits[] = "0123456789ABCDEF";
-    if (text.len != 6 || memcmp(text.ptr, "<0x", 3) || text.ptr[5] != '>') return -1;
-    const char *high = memchr(digits, text.ptr[3], 16), *low = memchr(digits, text.ptr[4], 16);
-    return high && low ? (int)(high - digits) * 16 + (int)(low - digits) : -1;
-}
-
 as_str as_vocab_spoken(as_arena *arena, as_str piece) {
     as_str mark = {space_mark, sizeof space_mark - 1};
     char *out = as_arena_take(arena, piece.len + 1);
@@ -96,7 +88,7 @@ as_str as_vocab_spoken(as_arena *arena, as_str piece) {
 }
 
 as_rc as_vocab_load_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_err *err) {
-    int byte = byte_of(vocab->texts[id]);
+    int byte = as_pieces_byte(vocab->texts[id]);
     if (byte < 0)
         return as_gguf_fail(file, err, "token %zu is of the byte type but is not like '<0x0A>'",
                             id);
@@ -107,8 +99,9 @@ as_rc as_vocab_load_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_err
     return AS_OK;
 }
 
-as_rc as_vocab_numbers(const as_vocab *vocab, const as_gguf *file, const char *key,
-                       const as_gguf_value **out, as_err *err) {
+// An optional array of one number a token.
+static as_rc load_numbers(const as_vocab *vocab, const as_gguf *file, const char *key,
+                          const as_gguf_value **out, as_err *err) {
     as_rc rc = as_gguf_array(file, key, AS_GGUF_F64, out, err);
     if (!rc && *out && (*out)->count != vocab->count)
         rc = as_gguf_fail(file, err, "'%s' has %zu items for %zu tokens (offset %zu)", key,
@@ -120,7 +113,7 @@ static as_rc load_kinds(as_vocab *vocab, const as_gguf *file, as_err *err) {
     static const char key[] = "tokenizer.ggml.token_type";
     memset(vocab->kinds, AS_TOKEN_NORMAL, vocab->count);
     const as_gguf_value *types = NULL;
-    as_rc rc = as_vocab_numbers(vocab, file, key, &types, err);
+    as_rc rc = load_numbers(vocab, file, key, &types, err);
     if (rc || !types) return rc;
     for (size_t i = 0; i < vocab->count; i++) {
         double kind = as_gguf_number(types, i);
@@ -132,42 +125,23 @@ static as_rc load_kinds(as_vocab *vocab, const as_gguf *file, as_err *err) {
     return AS_OK;
 }
 
-typedef struct scored {
-    float score;
-    uint32_t id;
-} scored;
-
-static int by_score(const void *a_in, const void *b_in) {
-    const scored *a = a_in, *b = b_in;
-    if (a->score != b->score) return a->score > b->score ? -1 : 1;
-    return a->id < b->id ? -1 : a->id > b->id;
-}
-
-// Scores become orders: equal scores, equal order.
-static as_rc load_orders(as_vocab *vocab, const as_gguf *file, as_err *err) {
+as_rc as_vocab_scores(as_vocab *vocab, const as_gguf *file, as_err *err) {
     static const char key[] = "tokenizer.ggml.scores";
     const as_gguf_value *scores = NULL;
-    as_rc rc = as_vocab_numbers(vocab, file, key, &scores, err);
+    as_rc rc = load_numbers(vocab, file, key, &scores, err);
     if (rc) return rc;
     if (!scores) return as_gguf_missing(file, key, err);
-    scored *sorted = as_mem_new(as_size_mul(vocab->count, sizeof *sorted));
-    for (size_t i = 0; !rc && i < vocab->count; i++) {
-        sorted[i] = (scored){(float)as_gguf_number(scores, i), (uint32_t)i};
-        if (!isfinite(sorted[i].score))
-            rc = as_gguf_fail(file, err, "'%s' of token %zu is not a number (offset %zu)", key, i,
-                              scores->offset);
+    as_pieces *p = vocab->spm;
+    p->kinds = vocab->kinds;
+    p->count = vocab->count;
+    p->scores = as_mem_new(as_size_mul(vocab->count, sizeof *p->scores));
+    for (size_t i = 0; i < vocab->count; i++) {
+        p->scores[i] = (float)as_gguf_number(scores, i);
+        if (!isfinite(p->scores[i]))
+            return as_gguf_fail(file, err, "'%s' of token %zu is not a number (offset %zu)", key, i,
+                                scores->offset);
     }
-    if (!rc) {
-        qsort(sorted, vocab->count, sizeof *sorted, by_score);
-        vocab->orders = AS_NEW_ARRAY(&vocab->arena, uint32_t, vocab->count);
-        uint32_t order = 0;
-        for (size_t i = 0; i < vocab->count; i++) {
-            if (i && sorted[i].score != sorted[i - 1].score) order++;
-            vocab->orders[sorted[i].id] = order;
-        }
-    }
-    free(sorted);
-    return rc;
+    return AS_OK;
 }
 
 as_rc as_vocab_id(const as_vocab *vocab, const as_gguf *file, const char *key, uint32_t *out,
@@ -283,8 +257,7 @@ static as_rc load_model(as_vocab *vocab, const as_gguf *file, as_err *err) {
     if (rc) return rc;
     switch (vocab->kind) {
     case AS_VOCAB_SPM:
-        rc = load_orders(vocab, file, err);
-        return rc ? rc : as_spm_load(vocab, file, err);
+        return as_spm_load(vocab, file, err);
     case AS_VOCAB_UNIGRAM:
         return as_unigram_load(vocab, file, err);
     case AS_VOCAB_WORDPIECE:
@@ -310,6 +283,7 @@ as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) {
         as_vocab_free(&vocab);
         return rc;
     }
+    if (vocab.spm) vocab.spm->front = vocab.add_space;
     index_specials(&vocab);
     *out = vocab;
     return AS_OK;
@@ -317,7 +291,8 @@ as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) {
 
 void as_vocab_free(as_vocab *vocab) {
     as_bpe_free(vocab->bpe);
-    as_unigram_free(vocab->unigram);
+    if (vocab->spm) as_pieces_free(vocab->spm);
+    free(vocab->spm);
     as_map_free(&vocab->pieces);
     as_arena_free(&vocab->arena);
     *vocab = (as_vocab){0};

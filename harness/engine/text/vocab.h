@@ -8,13 +8,14 @@
 #ifndef AS_VOCAB_H
 #define AS_VOCAB_H
 
+#include "harness/base/pieces/pieces.h"
 #include "harness/engine/engine.h"
 #include "harness/engine/gguf.h"
 
 enum {
     AS_VOCAB_MAX = 1024 * 1024,            // tokens
     AS_VOCAB_MERGES_MAX = 2 * 1024 * 1024, // merges
-    AS_VOCAB_PIECE_MAX = 4096,             // bytes of a token
+    AS_VOCAB_PIECE_MAX = AS_PIECE_LEN_MAX, // bytes of a token
     AS_VOCAB_TEXT_MAX = 256 * 1024 * 1024, // bytes of a text to tokenize
 };
 
@@ -22,12 +23,12 @@ enum {
 
 // Numbered as in the file.
 typedef enum as_token_kind {
-    AS_TOKEN_NORMAL = 1,
-    AS_TOKEN_UNKNOWN,
-    AS_TOKEN_CONTROL, // text only where asked for
-    AS_TOKEN_USER,    // found in any text before anything else
-    AS_TOKEN_UNUSED,
-    AS_TOKEN_BYTE,
+    AS_TOKEN_NORMAL = AS_PIECE_NORMAL,
+    AS_TOKEN_UNKNOWN = AS_PIECE_UNKNOWN,
+    AS_TOKEN_CONTROL = AS_PIECE_CONTROL, // text only where asked for
+    AS_TOKEN_USER = AS_PIECE_USER,       // found in any text before anything else
+    AS_TOKEN_UNUSED = AS_PIECE_UNUSED,
+    AS_TOKEN_BYTE = AS_PIECE_BYTE,
 } as_token_kind;
 
 typedef enum as_vocab_kind {
@@ -38,7 +39,6 @@ typedef enum as_vocab_kind {
 } as_vocab_kind;
 
 typedef struct as_bpe as_bpe;
-typedef struct as_unigram as_unigram;
 
 typedef struct as_vocab {
     as_arena arena; // holds what the pointers below point to
@@ -48,21 +48,20 @@ typedef struct as_vocab {
     as_str *texts;          // [count] the bytes a token stands for
     unsigned char *kinds;   // [count] as_token_kind
     bool *ends;             // [count] ends an answer
-    as_map pieces;          // BPE: bytes -> token; else: piece as written (U+2581) -> token
+    as_map pieces;          // BPE: bytes -> token; WordPiece: piece as written -> token
     uint32_t byte_ids[256]; // the token of each single byte; AS_TOKEN_NONE where there is none
     uint32_t *specials;     // tokens searched for in a text: by first byte, then longest first
     size_t special_at[257]; // specials of first byte b: [special_at[b], special_at[b + 1])
     uint32_t bos, eos;      // AS_TOKEN_NONE when there is none
     bool add_bos;           // the model wants `bos` in front
     bool add_eos;           // and `eos` behind: encoders do (Unigram, WordPiece)
-    bool asks_eos;       // the file wants `eos` behind; of a decoder that is for embeddings alone
-    bool strips;         // special tokens swallow the white space after them (Phi-3)
-    bool add_space;      // SPM: a space in front of the text and after special tokens
-    uint32_t *orders;    // SPM: [count] merge order, 0 for the highest score
-    as_bpe *bpe;         // BPE; else NULL
-    as_unigram *unigram; // Unigram; else NULL
-    uint32_t unknown;    // WordPiece: for words that cannot be cut into pieces
-    size_t piece_max;    // WordPiece: bytes of the longest piece
+    bool asks_eos;    // the file wants `eos` behind; of a decoder that is for embeddings alone
+    bool strips;      // special tokens swallow the white space after them (Phi-3)
+    bool add_space;   // SPM: a space in front of the text and after special tokens
+    as_bpe *bpe;      // BPE; else NULL
+    as_pieces *spm;   // SPM, Unigram; else NULL
+    uint32_t unknown; // Unigram: for what is in no piece; WordPiece: for words that cannot be cut
+    size_t piece_max; // WordPiece: bytes of the longest piece
 } as_vocab;
 
 // Token ids under way; a zeroed one is ready. The caller frees `ids`.
@@ -73,11 +72,10 @@ typedef struct as_ids {
 
 void as_ids_add(as_ids *ids, uint32_t id);
 
-// For those that load a vocabulary of one kind: an optional array of one number a token; an
+// For those that load a vocabulary of one kind: the scores of all tokens, into vocab->spm; an
 // optional token id; the byte token `id`, written like '<0x0A>'; a piece with spaces for their
 // marks.
-as_rc as_vocab_numbers(const as_vocab *vocab, const as_gguf *file, const char *key,
-                       const as_gguf_value **out, as_err *err) AS_MUST_USE;
+as_rc as_vocab_scores(as_vocab *vocab, const as_gguf *file, as_err *err) AS_MUST_USE;
 as_rc as_vocab_id(const as_vocab *vocab, const as_gguf *file, const char *key, uint32_t *out,
                   as_err *err) AS_MUST_USE;
 as_rc as_vocab_load_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_err *err) AS_MUST_USE;

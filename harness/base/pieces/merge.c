@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/engine/text/merge.h"
+#include "harness/base/pieces/merge.h"
 
 #include <stdlib.h>
 

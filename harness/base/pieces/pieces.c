@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/base/pieces/pieces.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/pieces/merge.h"
+#include "harness/base/utf8.h"
+
+static const as_str space_mark = {"\xe2\x96\x81", 3}; // U+2581
+
+enum { PENALTY = 10 }; // an unknown character scores so much less than the worst piece
+
+int as_pieces_byte(as_str text) {
+    static const char digits[] = "0123456789ABCDEF";
+    if (text.len != 6 || memcmp(text.ptr, "<0x", 3) || text.ptr[5] != '>') return -1;
+    const char *high = memchr(digits, text.ptr[3], 16), *low = memchr(digits, text.ptr[4], 16);
+    return high && low ? (int)(high - digits) * 16 + (int)(low - digits) : -1;
+}
+
+// --- loading ------------------------------------------------------------------------------------
+
+typedef struct scored {
+    float score;
+    uint32_t id;
+} scored;
+
+static int by_score(const void *a_in, const void *b_in) {
+    const scored *a = a_in, *b = b_in;
+    if (a->score != b->score) return a->score > b->score ? -1 : 1;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static uint32_t *orders_of(const float *scores, size_t count) {
+    scored *sorted = as_mem_new(as_size_mul(count + 1, sizeof *sorted));
+    for (size_t i = 0; i < count; i++) sorted[i] = (scored){scores[i], (uint32_t)i};
+    qsort(sorted, count, sizeof *sorted, by_score);
+    uint32_t *orders = as_mem_new(as_size_mul(count + 1, sizeof *orders)), order = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i && sorted[i].score != sorted[i - 1].score) order++;
+        orders[sorted[i].id] = order;
+    }
+    free(sorted);
+    return orders;
+}
+
+void as_pieces_finish(as_pieces *p, bool merges) {
+    p->least = INFINITY;
+    p->most = FLT_MIN; // as the reference begins: scores are logarithms, so it mostly stays
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->kinds[i] != AS_PIECE_NORMAL) continue;
+        p->least = fmin(p->least, (double)p->scores[i]);
+        p->most = fmax(p->most, (double)p->scores[i]);
+    }
+    if (!isfinite(p->least)) p->least = 0;
+    for (size_t i = 0; i < p->ids.capacity; i++) {
+        const as_map_slot *slot = &p->ids.slots[i];
+        if (!slot->key.ptr || !slot->key.len) continue;
+        if (slot->key.len > p->longest) p->longest = slot->key.len;
+        if (p->kinds[slot->value] != AS_PIECE_USER) continue;
+        if (slot->key.len > p->longest_user) p->longest_user = slot->key.len;
+        p->user_first[(unsigned char)slot->key.ptr[0]] = true;
+    }
+    if (merges) p->orders = orders_of(p->scores, p->count);
+}
+
+void as_pieces_free(as_pieces *pieces) {
+    as_map_free(&pieces->ids);
+    as_charsmap_free(pieces->table);
+    free(pieces->scores);
+    free(pieces->orders);
+    *pieces = (as_pieces){0};
+}
+
+// The longest user-defined piece that `text` begins with: its bytes, 0 if there is none.
+static size_t user_at(const as_pieces *p, as_str text, uint32_t *id) {
+    size_t longest = 0, to = 0;
+    if (!p->user_first[(unsigned char)text.ptr[0]]) return 0;
+    while (to < text.len && to < p->longest_user) {
+        uint64_t found;
+        as_utf8_next(text, &to);
+        if (!as_map_get(&p->ids, as_str_sub(text, 0, to), &found) ||
+            p->kinds[found] != AS_PIECE_USER)
+            continue;
+        longest = to;
+        *id = (uint32_t)found;
+    }
+    return longest;
+}
+
+// --- normalisation ------------------------------------------------------------------------------
+
+// The next part of the normalised text; moves *at on.
+static as_str normal_next(const as_pieces *p, as_str text, size_t *at) {
+    as_str rest = as_str_sub(text, *at, text.len);
+    uint32_t id;
+    size_t taken = user_at(p, rest, &id);
+    as_str next = as_str_sub(rest, 0, taken);
+    if (!taken) next = as_charsmap_next(p->table, rest, &taken);
+    *at += taken;
+    return next;
+}
+
+static void put_spoken(const as_pieces *p, as_buf *out, as_str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == ' ' && !p->plain)
+            as_buf_str(out, space_mark);
+        else
+            as_buf_char(out, text.ptr[i]);
+    }
+}
+
+void as_pieces_normalize(const as_pieces *p, as_str text, as_buf *out) {
+    as_str space = p->plain ? AS_STR(" ") : space_mark;
+    size_t at = 0, begin = out->len;
+    while (p->strips && at < text.len) {
+        size_t next = at;
+        if (!as_str_is(normal_next(p, text, &next), " ")) break;
+        at = next;
+    }
+    if (at == text.len) return;
+    if (p->front) as_buf_str(out, space);
+    bool after_space = p->strips;
+    while (at < text.len) {
+        as_str next = normal_next(p, text, &at);
+        while (after_space && next.len && next.ptr[0] == ' ') next = as_str_sub(next, 1, next.len);
+        put_spoken(p, out, next);
+        if (next.len) after_space = p->strips && next.ptr[next.len - 1] == ' ';
+    }
+    while (p->strips && out->len >= begin + space.len && as_str_ends(as_buf_view(out), space))
+        out->len -= space.len;
+    if (p->back) as_buf_str(out, space);
+}
+
+// --- the best cut -------------------------------------------------------------------------------
+
+typedef struct node {
+    double score; // of the best cut of the text up to here
+    uint32_t id;  // its last piece
+    uint32_t from;
+    bool reached;
+} node;
+
+// Offers a piece that leads from `from` to `to`. The first of equally good ones stays.
+static void offer(const as_pieces *p, node *nodes, size_t from, size_t to, uint32_t id,
+                  double score) {
+    double sum = nodes[from].score + score;
+    if (nodes[to].reached && !(sum > nodes[to].score)) return;
+    nodes[to] = (node){p->rounds ? (double)(float)sum : sum, id, (uint32_t)from, true};
+}
+
+static double score_of(const as_pieces *p, uint64_t id, size_t len) {
+    // A user-defined piece beats whatever the same bytes could be cut into.
+    if (p->kinds[id] == AS_PIECE_USER) return (double)((float)len * (float)p->most) - 0.1;
+    return (double)p->scores[id];
+}
+
+static void fill(const as_pieces *p, as_str text, node *nodes) {
+    double unknown = p->least - PENALTY;
+    if (p->rounds) unknown = (double)(float)unknown;
+    for (size_t from = 0; from < text.len;) {
+        size_t next = from, to = from;
+        as_utf8_next(text, &next);
+        bool single = false;
+        while (to < text.len && to - from < p->longest) {
+            as_utf8_next(text, &to);
+            uint64_t id;
+            if (!as_map_get(&p->ids, as_str_sub(text, from, to), &id) ||
+                p->kinds[id] == AS_PIECE_UNUSED)
+                continue;
+            offer(p, nodes, from, to, (uint32_t)id, score_of(p, id, to - from));
+            single = single || to == next;
+        }
+        if (!single) offer(p, nodes, from, next, AS_PIECE_NONE, unknown);
+        from = next;
+    }
+}
+
+void as_pieces_cut(const as_pieces *p, as_str text, as_pieces_take *take, void *context) {
+    node *nodes = as_mem_new(as_size_mul(text.len + 1, sizeof *nodes));
+    uint32_t *ends = as_mem_new(as_size_mul(text.len + 1, sizeof *ends));
+    fill(p, text, nodes);
+    size_t count = 0;
+    for (size_t at = text.len; at; at = nodes[at].from) ends[count++] = (uint32_t)at;
+    while (count--) {
+        const node *end = &nodes[ends[count]];
+        take(context, as_str_sub(text, end->from, ends[count]), end->id);
+    }
+    free(nodes);
+    free(ends);
+}
+
+// --- merging ------------------------------------------------------------------------------------
+
+// Unused pieces that a text was merged into, so that they can be taken apart as they were made.
+typedef struct undoing {
+    as_map places; // text -> place in `lefts`
+    size_t *lefts; // bytes of the left half, when it was last looked at
+    size_t count, capacity;
+} undoing;
+
+typedef struct merging {
+    const as_pieces *pieces;
+    undoing *undoing;
+} merging;
+
+static void remember(undoing *u, as_str text, size_t left) {
+    uint64_t at;
+    if (as_map_add(&u->places, text, u->count, &at)) {
+        if (u->count == u->capacity) {
+            u->capacity = u->capacity ? 2 * u->capacity : 64;
+            u->lefts = as_mem_grow(u->lefts, as_size_mul(u->capacity, sizeof *u->lefts));
+        }
+        at = u->count++;
+    }
+    u->lefts[at] = left;
+}
+
+static bool is_user(const as_pieces *p, const as_symbol *symbol) {
+    return symbol->id != AS_SYMBOL_NONE && p->kinds[symbol->id] == AS_PIECE_USER;
+}
+
+static bool pair(const void *context, as_str text, const as_symbol *left, const as_symbol *right,
+                 uint32_t *order, uint32_t *id) {
+    const merging *m = context;
+    const as_pieces *p = m->pieces;
+    as_str both = {text.ptr + left->start, left->len + right->len};
+    uint64_t found;
+    if (both.len > p->longest || is_user(p, left) || is_user(p, right) ||
+        !as_map_get(&p->ids, both, &found))
+        return false;
+    *id = (uint32_t)found;
+    *order = p->orders[found];
+    if (p->undoes && p->kinds[found] == AS_PIECE_UNUSED) remember(m->undoing, both, left->len);
+    return true;
+}
+
+static void give(const merging *m, as_str text, as_pieces_take *take, void *context) {
+    const as_pieces *p = m->pieces;
+    uint64_t id, at;
+    bool known = as_map_get(&p->ids, text, &id);
+    if (known && p->undoes && p->kinds[id] == AS_PIECE_UNUSED &&
+        as_map_get(&m->undoing->places, text, &at)) {
+        size_t left = m->undoing->lefts[at];
+        give(m, as_str_sub(text, 0, left), take, context);
+        give(m, as_str_sub(text, left, text.len), take, context);
+        return;
+    }
+    take(context, text, known ? (uint32_t)id : AS_PIECE_NONE);
+}
+
+void as_pieces_merge(const as_pieces *p, as_str text, as_pieces_take *take, void *context) {
+    as_merger merger = {0};
+    undoing undone = {0};
+    merging m = {p, &undone};
+    for (size_t at = 0; at < text.len;) {
+        uint32_t id = AS_SYMBOL_NONE;
+        size_t len = user_at(p, as_str_sub(text, at, text.len), &id), next = at;
+        as_utf8_next(text, &next);
+        if (!len) len = next - at;
+        as_merger_add(&merger, (uint32_t)len, id);
+        at += len;
+    }
+    as_merger_run(&merger, text, pair, &m);
+    for (uint32_t at = merger.symbol_count ? 0 : AS_SYMBOL_NONE; at != AS_SYMBOL_NONE;
+         at = merger.symbols[at].next) {
+        const as_symbol *symbol = &merger.symbols[at];
+        give(&m, (as_str){text.ptr + symbol->start, symbol->len}, take, context);
+    }
+    as_merger_free(&merger);
+    as_map_free(&undone.places);
+    free(undone.lefts);
+}
