@@ -103,7 +103,7 @@ as_rc as_metric_resolve(as_arena *arena, const as_metric_spec *spec, as_metric *
     if (rc != AS_OK) return rc;
     find(spec->name, &metric);
     const as_metric_ops *ops = metric.ops;
-    rc = as_option_read(arena, ops->name, ops->settings, spec->options, metric.settings,
+    rc = as_option_read(arena, ops->name, ops->settings, spec->options, spec->dir, metric.settings,
                         &metric.name, err);
     if (rc == AS_OK) rc = check_label(&metric, err);
     if (rc == AS_OK) rc = read_normal(spec, &metric, err);
@@ -116,7 +116,7 @@ as_rc as_metric_resolve(as_arena *arena, const as_metric_spec *spec, as_metric *
     metric.signature = ops->signature ? with_normal(arena, &metric, ops->signature(arena, &metric))
                                       : metric.identity;
     if (spec->options && spec->options->kind == AS_YAML_MAP)
-        metric.spec = as_yaml_json(arena, spec->options);
+        metric.spec = as_option_json(arena, ops->settings, metric.settings, spec->options);
     *out = metric;
     return AS_OK;
 }

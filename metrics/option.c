@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "harness/base/file.h"
+
 enum { TEXTS_MAX = 1000, WANTED_MAX = 256 };
 
 // What a refusal says was expected: "exact, partial or label".
@@ -30,6 +32,9 @@ static void wanted_text(const as_setting_spec *spec, char out[WANTED_MAX]) {
         return;
     case AS_SETTING_LIST:
         snprintf(out, WANTED_MAX, "a list of maps");
+        return;
+    case AS_SETTING_PATH:
+        snprintf(out, WANTED_MAX, "the path of a file or a folder");
         return;
     case AS_SETTING_CHOICE:
         for (const char *const *c = spec->choices; *c && at < WANTED_MAX; c++)
@@ -91,7 +96,7 @@ static bool read_number(const as_setting_spec *spec, const as_yaml *option, as_s
 }
 
 static bool read_one(as_arena *arena, const as_setting_spec *spec, const as_yaml *option,
-                     as_setting *out) {
+                     as_str dir, as_setting *out) {
     *out = (as_setting){.given = true};
     switch (spec->kind) {
     case AS_SETTING_BOOL:
@@ -106,6 +111,10 @@ static bool read_one(as_arena *arena, const as_setting_spec *spec, const as_yaml
         return is_scalar(option) && read_texts(arena, option, out);
     case AS_SETTING_TEXTS:
         return read_texts(arena, option, out);
+    case AS_SETTING_PATH:
+        out->text =
+            dir.len ? as_path_join(arena, dir, option->text) : as_str_copy(arena, option->text);
+        return option->kind == AS_YAML_STRING && option->text.len;
     case AS_SETTING_TREE:
         out->tree = option;
         return option->kind == AS_YAML_MAP;
@@ -149,7 +158,7 @@ static as_rc read_label(const char *metric, const as_yaml *option, as_str *label
 }
 
 as_rc as_option_read(as_arena *arena, const char *metric, const as_setting_spec *specs,
-                     const as_yaml *map, as_setting *out, as_str *label, as_err *err) {
+                     const as_yaml *map, as_str dir, as_setting *out, as_str *label, as_err *err) {
     size_t count = 0;
     for (; specs && specs[count].name; count++)
         out[count] =
@@ -165,7 +174,7 @@ as_rc as_option_read(as_arena *arena, const char *metric, const as_setting_spec 
         size_t at = 0;
         while (at < count && !as_str_is(option->key, specs[at].name)) at++;
         if (at == count) return unknown(metric, specs, option->key, err);
-        if (!read_one(arena, &specs[at], option, &out[at]))
+        if (!read_one(arena, &specs[at], option, dir, &out[at]))
             return refuse(metric, &specs[at], option, err);
         out[at].on = out[at].number != 0;
     }
@@ -198,16 +207,34 @@ static void put_value(as_arena *arena, as_buf *buf, const as_setting_spec *spec,
     case AS_SETTING_LIST:
         if (value->given) as_buf_str(buf, as_yaml_json(arena, value->tree));
         return;
+    case AS_SETTING_PATH:
+        as_buff(buf, "'%.*s'", AS_STR_ARG(value->digest));
+        return;
     }
 }
 
 as_str as_option_text(as_arena *arena, const as_setting_spec *specs, const as_setting *settings) {
     as_buf buf = {0};
     for (size_t i = 0; specs && specs[i].name; i++) {
-        as_buff(&buf, "%s%s:", i ? "|" : "", specs[i].name);
+        if (specs[i].kind == AS_SETTING_PATH && !settings[i].given) continue;
+        as_buff(&buf, "%s%s:", buf.len ? "|" : "", specs[i].name);
         put_value(arena, &buf, &specs[i], &settings[i]);
     }
     as_str out = as_str_copy(arena, as_buf_view(&buf));
     as_buf_free(&buf);
     return out;
+}
+
+as_str as_option_json(as_arena *arena, const as_setting_spec *specs, const as_setting *settings,
+                      const as_yaml *map) {
+    as_yaml copy = *map, **end = &copy.child;
+    for (const as_yaml *option = map->child; option; option = option->next) {
+        *end = AS_NEW(arena, as_yaml);
+        **end = *option;
+        for (size_t i = 0; specs && specs[i].name; i++)
+            if (specs[i].kind == AS_SETTING_PATH && as_str_is(option->key, specs[i].name))
+                (*end)->text = settings[i].text;
+        end = &(*end)->next;
+    }
+    return as_yaml_json(arena, &copy);
 }

@@ -17,6 +17,7 @@
 typedef struct as_metric_spec {
     as_str name;            // "f1_macro"
     const as_yaml *options; // also says file position for errors; may be NULL
+    as_str dir;             // that paths in the options start from; empty: the working directory
 } as_metric_spec;
 
 typedef struct as_scorer as_scorer;

@@ -53,7 +53,8 @@ static as_rc read_metrics(const as_args *args, as_arena *arena, const as_metric_
                            "intl}, found %s",
                            item->kind == AS_YAML_MAP ? "a map without 'name'"
                                                      : as_yaml_kind_name(item->kind));
-        specs[(*count)++] = (as_metric_spec){name->text, name == item ? NULL : item};
+        specs[(*count)++] =
+            (as_metric_spec){.name = name->text, .options = name == item ? NULL : item};
     }
     *out = specs;
     return AS_OK;

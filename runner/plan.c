@@ -13,7 +13,7 @@ static void check_metrics(as_arena *arena, as_plan *plan, as_buf *problems) {
     as_metric_spec *specs = AS_NEW_ARRAY(arena, as_metric_spec, suite->metric_count);
     for (size_t i = 0; i < suite->metric_count; i++) {
         const as_suite_metric *m = &suite->metrics[i];
-        specs[i] = (as_metric_spec){m->name, m->options};
+        specs[i] = (as_metric_spec){m->name, m->options, suite->dir};
         as_err err = {0};
         if (as_metric_check(&specs[i], &err))
             as_suite_problem(problems, suite, m->line, m->column, "%s", err.text);

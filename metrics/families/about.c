@@ -63,7 +63,13 @@ const as_metric_family as_metric_families[] = {
      "Source: sacreBLEU 2.6 (Papineni et al. 2002). 0-100 over all cases; the signature of each "
      "value\n"
      "stands in summary.json. Tokenizers as sacreBLEU's; smoothing exp, floor, add-k or none; a\n"
-     "case's own score is over the orders that its answer is long enough for.\n"},
+     "case's own score is over the orders that its answer is long enough for.\n"
+     "spm: any SentencePiece model (unigram, bpe), the file `vocabulary`; its hash stands in the\n"
+     "signature. flores101 (sacreBLEU's spm), flores200 and spBLEU-1K say which one it is; none "
+     "is\n"
+     "fetched, sacreBLEU keeps its own in ~/.sacrebleu/models. ja-mecab: libmecab with the IPA\n"
+     "dictionary, or that in the folder `vocabulary`. Debian's (mecab-ipadic-utf8) has one word\n"
+     "more than sacreBLEU's: IPA+reiwa. ko-mecab: mecab-ko's libmecab and its dictionary.\n"},
     {as_chrf_metrics, "chrF",
      "Source: sacreBLEU 2.6 (Popovic 2015, 2017). 0-100. F with recall counted beta^2 times, of\n"
      "precision and recall averaged over the n-gram lengths that both texts have.\n"},
@@ -227,6 +233,9 @@ static void put_setting(as_buf *out, const as_setting_spec *s) {
         break;
     case AS_SETTING_LIST:
         as_buf_text(out, "list of maps");
+        break;
+    case AS_SETTING_PATH:
+        as_buf_text(out, "path, seen from the suite's folder");
         break;
     }
     as_buff(out, "%s\n", s->needed ? "; needed" : "");

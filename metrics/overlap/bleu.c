@@ -15,7 +15,15 @@
 #include "metrics/num.h"
 #include "metrics/overlap/mt_tokens.h"
 
-enum { SET_TOKENIZE, SET_SMOOTH, SET_SMOOTH_VALUE, SET_ORDER, SET_EFFECTIVE, SET_LOWERCASE };
+enum {
+    SET_TOKENIZE,
+    SET_SMOOTH,
+    SET_SMOOTH_VALUE,
+    SET_ORDER,
+    SET_EFFECTIVE,
+    SET_LOWERCASE,
+    SET_VOCABULARY
+};
 enum { SMOOTH_EXP, SMOOTH_FLOOR, SMOOTH_ADD_K, SMOOTH_NONE };
 enum { STAT_CASES, STAT_ANSWER, STAT_REFERENCE, STAT_ORDERS, ORDER_MAX = 8 };
 
@@ -89,10 +97,11 @@ static as_rc score_bleu(const as_metric *metric, const as_scoring *scoring, doub
     size_t count = scoring->gold_count, order = (size_t)metric->settings[SET_ORDER].number;
     as_tokens *lists = AS_NEW_ARRAY(arena, as_tokens, count + 1);
     as_symbols *numbers = AS_NEW_ARRAY(arena, as_symbols, count + 1);
-    for (size_t i = 0; i <= count; i++) {
+    for (size_t i = 0; !rc && i <= count; i++) {
         as_str text = i ? scoring->golds[i - 1] : scoring->prediction;
-        lists[i] = as_mt_cut(metric->own, arena, prepared(metric, arena, text));
+        rc = as_mt_cut(metric->own, arena, prepared(metric, arena, text), &lists[i], err);
     }
+    if (rc) return rc;
     as_ngram_number(arena, lists, count + 1, numbers);
     as_ngrams grams[ORDER_MAX];
     as_ngram_count(arena, numbers[0], numbers + 1, count, order, grams);
@@ -122,10 +131,24 @@ static as_rc prepare_bleu(as_arena *arena, as_metric *metric, as_err *err) {
                        "option 'smooth_value' of metric 'bleu' goes with smooth_method floor or "
                        "add-k");
     metric->width = STAT_ORDERS + 2 * (size_t)metric->settings[SET_ORDER].number;
+    as_mt_kind kind = (as_mt_kind)metric->settings[SET_TOKENIZE].number;
+    as_setting *vocabulary = &metric->settings[SET_VOCABULARY];
+    if (vocabulary->given && kind <= AS_MT_NONE)
+        return as_fail(err, AS_INVALID,
+                       "option 'vocabulary' of metric 'bleu' goes with the tokenizers spm, "
+                       "flores101, flores200, spBLEU-1K, ja-mecab and ko-mecab");
     as_mt_tokenizer *tokenizer = NULL;
-    as_rc rc = as_mt_new((as_mt_kind)metric->settings[SET_TOKENIZE].number, &tokenizer, err);
+    as_rc rc = as_mt_new(kind, vocabulary->text, &tokenizer, err);
+    if (rc) {
+        as_err_prefix(err, "metric 'bleu'");
+        return rc;
+    }
+    // What decides the scores: a dictionary is told by the tokenizer's name.
+    as_str digest = as_mt_digest(tokenizer);
+    vocabulary->digest = digest.len ? digest : as_mt_name(tokenizer);
+    vocabulary->given = kind > AS_MT_NONE;
     metric->own = tokenizer;
-    return rc;
+    return AS_OK;
 }
 
 static void release_bleu(as_metric *metric) {
@@ -137,15 +160,16 @@ static const char *const smooths[] = {"exp", "floor", "add-k", "none", NULL};
 static as_str signature_of_bleu(as_arena *arena, const as_metric *metric) {
     int smooth = (int)metric->settings[SET_SMOOTH].number;
     double order = metric->settings[SET_ORDER].number;
-    as_str value = AS_STR(""), orders = AS_STR("");
+    as_str value = AS_STR(""), orders = AS_STR(""), vocabulary = AS_STR("");
+    as_str tokens = as_mt_name(metric->own), digest = as_mt_digest(metric->own);
     if (smooth == SMOOTH_FLOOR || smooth == SMOOTH_ADD_K)
         value = as_strf(arena, "[%.2f]", smooth_value(metric));
+    if (digest.len) vocabulary = as_strf(arena, "|vocabulary:%.*s", AS_STR_ARG(digest));
     if (order != 4) orders = as_strf(arena, "|order:%g", order);
-    return as_strf(arena, "case:%s|eff:%s|tok:%s|smooth:%s%.*s%.*s|like:sacrebleu-2.6",
+    return as_strf(arena, "case:%s|eff:%s|tok:%.*s|smooth:%s%.*s%.*s%.*s|like:sacrebleu-2.6",
                    metric->settings[SET_LOWERCASE].on ? "lc" : "mixed",
-                   metric->settings[SET_EFFECTIVE].on ? "yes" : "no",
-                   as_mt_kinds[(size_t)metric->settings[SET_TOKENIZE].number], smooths[smooth],
-                   AS_STR_ARG(value), AS_STR_ARG(orders));
+                   metric->settings[SET_EFFECTIVE].on ? "yes" : "no", AS_STR_ARG(tokens),
+                   smooths[smooth], AS_STR_ARG(value), AS_STR_ARG(orders), AS_STR_ARG(vocabulary));
 }
 
 static const as_setting_spec bleu_settings[] = {
@@ -159,6 +183,7 @@ static const as_setting_spec bleu_settings[] = {
      .otherwise = 4},
     {.name = "effective_order", .kind = AS_SETTING_BOOL},
     {.name = "lowercase", .kind = AS_SETTING_BOOL},
+    {.name = "vocabulary", .kind = AS_SETTING_PATH},
     {.name = NULL},
 };
 

@@ -3,11 +3,19 @@
 
 #include <stdlib.h>
 
+#include "harness/base/file.h"
 #include "harness/base/letter.h"
+#include "harness/base/pieces/sentencepiece.h"
+#include "harness/base/sha256.h"
 #include "harness/base/utf8.h"
 #include "metrics/families/text.h"
+#include "metrics/overlap/mecab.h"
 
-const char *const as_mt_kinds[] = {"13a", "intl", "zh", "char", "none", NULL};
+const char *const as_mt_kinds[] = {"13a",       "intl",      "zh",        "char",
+                                   "none",      "ja-mecab",  "ko-mecab",  "spm",
+                                   "flores101", "flores200", "spBLEU-1K", NULL};
+
+enum { DIGEST = 12 }; // digits
 
 enum {
     CLASS_COUNT = 0x110000,
@@ -21,16 +29,60 @@ struct as_mt_tokenizer {
     as_mt_kind kind;
     as_regex *classes[3]; // numbers, punctuation, symbols
     unsigned char *known; // [CLASS_COUNT] classes of the code points met so far
+    as_sentencepiece *model;
+    as_mecab *mecab;
+    as_str name, digest;
+    as_arena arena; // of these two
 };
 
-as_rc as_mt_new(as_mt_kind kind, as_mt_tokenizer **out, as_err *err) {
+static as_rc new_intl(as_mt_tokenizer *t, as_err *err) {
     static const char *const patterns[] = {"\\A\\p{N}", "\\A\\p{P}", "\\A\\p{S}"};
+    as_rc rc = AS_OK;
+    for (int i = 0; !rc && i < 3; i++)
+        rc = as_regex_new(as_str_of(patterns[i]), 0, &t->classes[i], err);
+    t->known = as_mem_new(CLASS_COUNT);
+    return rc;
+}
+
+// What sacreBLEU calls the file that it fetched, in its folder models.
+static const char *model_file(as_mt_kind kind) {
+    if (kind == AS_MT_FLORES200) return "flores200sacrebleuspm";
+    return kind == AS_MT_SPBLEU_1K ? "spbleu-1k_tokenizer_spm.model"
+                                   : "sacrebleu_tokenizer_spm.model";
+}
+
+static as_rc new_spm(as_mt_tokenizer *t, as_str path, as_err *err) {
+    as_arena arena = {0};
+    as_str bytes;
+    if (!path.len)
+        return as_fail(err, AS_INVALID,
+                       "tokenizer '%s' needs option 'vocabulary', the path of a SentencePiece model"
+                       "; sacreBLEU keeps %s in ~/.sacrebleu/models/%s once it has fetched it",
+                       as_mt_kinds[t->kind], t->kind == AS_MT_SPM ? "its own" : "this one",
+                       model_file(t->kind));
+    as_rc rc = as_file_read(&arena, path.ptr, AS_SENTENCEPIECE_SIZE_MAX, &bytes, err);
+    if (!rc) rc = as_sentencepiece_read(bytes, path.ptr, &t->model, err);
+    if (!rc) t->digest = as_str_sub(as_sha256_of(&t->arena, bytes), 0, DIGEST);
+    as_arena_free(&arena);
+    return rc;
+}
+
+static as_rc new_mecab(as_mt_tokenizer *t, as_str folder, as_err *err) {
+    as_mecab_kind kind = t->kind == AS_MT_JA_MECAB ? AS_MECAB_JA : AS_MECAB_KO;
+    as_rc rc = as_mecab_new(kind, folder, &t->mecab, err);
+    if (rc) return rc;
+    t->name = as_strf(&t->arena, "%s-%s", as_mt_kinds[t->kind], as_mecab_version(t->mecab));
+    return AS_OK;
+}
+
+as_rc as_mt_new(as_mt_kind kind, as_str vocabulary, as_mt_tokenizer **out, as_err *err) {
     as_mt_tokenizer *t = as_mem_new(sizeof *t);
     t->kind = kind;
+    t->name = as_str_of(as_mt_kinds[kind]);
     as_rc rc = AS_OK;
-    for (int i = 0; !rc && kind == AS_MT_INTL && i < 3; i++)
-        rc = as_regex_new(as_str_of(patterns[i]), 0, &t->classes[i], err);
-    if (kind == AS_MT_INTL) t->known = as_mem_new(CLASS_COUNT);
+    if (kind == AS_MT_INTL) rc = new_intl(t, err);
+    if (kind == AS_MT_JA_MECAB || kind == AS_MT_KO_MECAB) rc = new_mecab(t, vocabulary, err);
+    if (kind >= AS_MT_SPM) rc = new_spm(t, vocabulary, err);
     if (rc)
         as_mt_free(t);
     else
@@ -42,7 +94,18 @@ void as_mt_free(as_mt_tokenizer *tokenizer) {
     if (!tokenizer) return;
     for (int i = 0; i < 3; i++) as_regex_free(tokenizer->classes[i]);
     free(tokenizer->known);
+    as_sentencepiece_free(tokenizer->model);
+    as_mecab_free(tokenizer->mecab);
+    as_arena_free(&tokenizer->arena);
     free(tokenizer);
+}
+
+as_str as_mt_name(const as_mt_tokenizer *tokenizer) {
+    return tokenizer->name;
+}
+
+as_str as_mt_digest(const as_mt_tokenizer *tokenizer) {
+    return tokenizer->digest;
 }
 
 // ---- the ASCII rules of mteval-v13a ----
@@ -255,18 +318,48 @@ static as_tokens cut_characters(as_arena *arena, as_str text) {
     return out;
 }
 
-as_tokens as_mt_cut(as_mt_tokenizer *tokenizer, as_arena *arena, as_str text) {
+// ---- vocabularies ----
+
+// sacreBLEU joins the pieces by blanks and splits what it gets: a piece that holds white space is
+// more than one.
+static as_tokens cut_spm(const as_sentencepiece *model, as_arena *arena, as_str text) {
+    size_t count;
+    as_str *pieces = as_sentencepiece_cut(model, arena, text, &count);
+    as_buf out = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (i) as_buf_char(&out, ' ');
+        as_buf_str(&out, pieces[i]);
+    }
+    return as_ngram_split(arena, finish(arena, &out));
+}
+
+as_rc as_mt_cut(as_mt_tokenizer *tokenizer, as_arena *arena, as_str text, as_tokens *out,
+                as_err *err) {
     switch (tokenizer->kind) {
     case AS_MT_13A:
-        return cut_13a(arena, text);
+        *out = cut_13a(arena, text);
+        return AS_OK;
     case AS_MT_INTL:
-        return cut_intl(tokenizer, arena, text);
+        *out = cut_intl(tokenizer, arena, text);
+        return AS_OK;
     case AS_MT_ZH:
-        return cut_zh(arena, text);
+        *out = cut_zh(arena, text);
+        return AS_OK;
     case AS_MT_CHAR:
-        return cut_characters(arena, text);
+        *out = cut_characters(arena, text);
+        return AS_OK;
     case AS_MT_NONE:
-        break;
+        *out = as_ngram_split(arena, text);
+        return AS_OK;
+    case AS_MT_JA_MECAB:
+    case AS_MT_KO_MECAB:
+        return as_mecab_cut(tokenizer->mecab, arena, as_text_strip(text), out, err);
+    case AS_MT_SPM:
+    case AS_MT_FLORES101:
+    case AS_MT_FLORES200:
+    case AS_MT_SPBLEU_1K:
+        *out = cut_spm(tokenizer->model, arena, text);
+        return AS_OK;
     }
-    return as_ngram_split(arena, text);
+    return AS_OK;
 }

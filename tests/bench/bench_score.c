@@ -28,7 +28,7 @@ int main(int argc, char **argv) {
     as_arena arena = {0}, scratch = {0};
     as_err err = {0};
     as_metric_spec specs[METRICS];
-    for (size_t i = 0; i < METRICS; i++) specs[i] = (as_metric_spec){as_str_of(names[i]), NULL};
+    for (size_t i = 0; i < METRICS; i++) specs[i] = (as_metric_spec){.name = as_str_of(names[i])};
     as_json **golds = AS_NEW_ARRAY(&arena, as_json *, labels);
     for (size_t i = 0; i < labels; i++)
         golds[i] = as_json_new_str(&arena, as_strf(&arena, "intent_%02zu", i));

@@ -386,7 +386,8 @@ static void test_refusals(void **state) {
         {"{name: bleu, tokenise: intl}",
          "metric 'bleu' has no option 'tokenise'; did you mean 'tokenize'?"},
         {"{name: bleu, tokenize: v13}",
-         "option 'tokenize' of metric 'bleu' must be 13a, intl, zh, char or none, not 'v13'"},
+         "option 'tokenize' of metric 'bleu' must be 13a, intl, zh, char, none, ja-mecab, "
+         "ko-mecab, spm, flores101, flores200 or spBLEU-1K, not 'v13'"},
         {"{name: bleu, smooth_value: 1}", "option 'smooth_value' of metric 'bleu' goes with "
                                           "smooth_method floor or add-k"},
         {"not-levenshtein", "metric 'not-levenshtein' needs option 'threshold': {name: "
