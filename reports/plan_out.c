@@ -106,9 +106,7 @@ void as_report_outlook_terminal(as_buf *out, const as_outlook *o, bool color, si
 // ---- JSON ----
 
 static void put_json_row(as_json_out *jo, const as_outlook_row *row) {
-    unsigned indent = jo->indent;
-    as_jo_open(jo, '{');
-    jo->indent = 0; // a line each
+    unsigned indent = as_jo_open_flat(jo, NULL);
     if (row->gate.len) as_jo_put_str(jo, "gate", row->gate);
     as_jo_put_str(jo, "metric", row->metric);
     if (row->slice.len) as_jo_put_str(jo, "slice", row->slice);
@@ -120,8 +118,7 @@ static void put_json_row(as_json_out *jo, const as_outlook_row *row) {
     as_jo_put_bool(jo, "drop", row->drop);
     if (row->relative) as_jo_put_bool(jo, "relative", true);
     as_jo_put_bool(jo, "measured", row->measured);
-    as_jo_close(jo, '}');
-    jo->indent = indent;
+    as_jo_close_flat(jo, indent);
 }
 
 static void put_json_rows(as_json_out *jo, const as_outlook *o, const char *key, bool gates) {

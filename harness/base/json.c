@@ -549,3 +549,28 @@ void as_jo_put_bool(as_json_out *out, const char *key, bool value) {
     as_jo_key(out, key);
     as_jo_bool(out, value);
 }
+
+void as_jo_put_range(as_json_out *out, const char *key, double lo, double hi) {
+    as_jo_key(out, key);
+    if (isnan(lo) && isnan(hi)) {
+        as_jo_null(out);
+        return;
+    }
+    as_jo_open(out, '[');
+    as_jo_f64(out, lo);
+    as_jo_f64(out, hi);
+    as_jo_close(out, ']');
+}
+
+unsigned as_jo_open_flat(as_json_out *out, const char *key) {
+    unsigned indent = out->indent;
+    if (key) as_jo_key(out, key);
+    as_jo_open(out, '{');
+    out->indent = 0;
+    return indent;
+}
+
+void as_jo_close_flat(as_json_out *out, unsigned indent) {
+    as_jo_close(out, '}');
+    out->indent = indent;
+}

@@ -85,5 +85,11 @@ void as_jo_put_str(as_json_out *out, const char *key, as_str value);
 void as_jo_put_f64(as_json_out *out, const char *key, double value); // null when not finite
 void as_jo_put_u64(as_json_out *out, const char *key, uint64_t value);
 void as_jo_put_bool(as_json_out *out, const char *key, bool value);
+void as_jo_put_range(as_json_out *out, const char *key, double lo, double hi); // null: both NaN
+
+// A short object on one line, whatever stands around it: people read these files too. What
+// as_jo_open_flat returns is as_jo_close_flat's. `key` NULL: none, or it is written already.
+unsigned as_jo_open_flat(as_json_out *out, const char *key);
+void as_jo_close_flat(as_json_out *out, unsigned indent);
 
 #endif

@@ -42,9 +42,7 @@ void as_serving_write(as_json_out *out, const as_serving *s) {
         as_jo_null(out);
         return;
     }
-    unsigned indent = out->indent;
-    out->indent = 0;
-    as_jo_open(out, '{');
+    unsigned indent = as_jo_open_flat(out, NULL);
     as_jo_put_u64(out, "concurrency", s->concurrency);
     as_jo_put_bool(out, "adaptive", s->adaptive);
     as_jo_put_f64(out, "rate", s->rate);
@@ -61,8 +59,7 @@ void as_serving_write(as_json_out *out, const as_serving *s) {
         }
         as_jo_close(out, '}');
     }
-    as_jo_close(out, '}');
-    out->indent = indent;
+    as_jo_close_flat(out, indent);
 }
 
 static uint64_t get_u64(const as_json *object, const char *key) {

@@ -23,30 +23,6 @@ static void open_object(as_json_out *out, const char *key) {
     as_jo_open(out, '{');
 }
 
-// Short objects stay on one line: a summary is read by people too.
-static void open_flat(as_json_out *out, const char *key, unsigned *indent) {
-    open_object(out, key);
-    *indent = out->indent;
-    out->indent = 0;
-}
-
-static void close_flat(as_json_out *out, unsigned indent) {
-    as_jo_close(out, '}');
-    out->indent = indent;
-}
-
-static void put_interval(as_json_out *out, as_interval ci) {
-    as_jo_key(out, "ci");
-    if (isnan(ci.lo) && isnan(ci.hi)) {
-        as_jo_null(out);
-        return;
-    }
-    as_jo_open(out, '[');
-    as_jo_f64(out, ci.lo);
-    as_jo_f64(out, ci.hi);
-    as_jo_close(out, ']');
-}
-
 static void put_bins(as_json_out *out, const as_value *v) {
     as_jo_key(out, "bins");
     as_jo_open(out, '[');
@@ -80,7 +56,7 @@ static void put_judge(as_json_out *out, const as_judge_sum *j) {
         as_jo_put_f64(out, "kappa", j->kappa);
         as_jo_put_f64(out, "alpha", j->alpha);
         as_jo_put_f64(out, "value", j->corrected);
-        put_interval(out, j->corrected_ci);
+        as_jo_put_range(out, "ci", j->corrected_ci.lo, j->corrected_ci.hi);
         as_jo_close(out, '}');
     }
     as_jo_close(out, '}');
@@ -89,12 +65,10 @@ static void put_judge(as_json_out *out, const as_judge_sum *j) {
 static void put_values(as_json_out *out, const as_value *values, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const as_value *v = &values[i];
-        unsigned indent = out->indent;
         as_jo_keys(out, v->name);
-        out->indent = 0;
-        as_jo_open(out, '{');
+        unsigned indent = as_jo_open_flat(out, NULL);
         as_jo_put_f64(out, "value", v->value);
-        put_interval(out, v->ci);
+        as_jo_put_range(out, "ci", v->ci.lo, v->ci.hi);
         as_jo_put_u64(out, "n", v->n);
         as_jo_put_f64(out, "stderr", v->stderr_);
         as_jo_put_str(out, "method", v->method);
@@ -108,7 +82,7 @@ static void put_values(as_json_out *out, const as_value *values, size_t count) {
             as_jo_put_f64(out, "between", v->between);
             as_jo_put_u64(out, "flaky", v->flaky);
         }
-        close_flat(out, indent);
+        as_jo_close_flat(out, indent);
     }
 }
 
@@ -119,15 +93,14 @@ void as_values_write(as_json_out *out, const as_value *values, size_t count) {
 }
 
 static void put_latency(as_json_out *out, const char *key, const as_latency *l) {
-    unsigned indent;
-    open_flat(out, key, &indent);
+    unsigned indent = as_jo_open_flat(out, key);
     as_jo_put_f64(out, "p50", l->p50);
     as_jo_put_f64(out, "p90", l->p90);
     as_jo_put_f64(out, "p95", l->p95);
     as_jo_put_f64(out, "p99", l->p99);
     as_jo_put_f64(out, "max", l->max);
     as_jo_put_f64(out, "mean", l->mean);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
 }
 
 static void put_check(as_json_out *out, const as_check *c) {
@@ -139,14 +112,13 @@ static void put_check(as_json_out *out, const as_check *c) {
     as_jo_put_f64(out, "limit", c->limit);
     as_jo_put_f64(out, "baseline", c->baseline);
     as_jo_put_f64(out, "delta", c->delta);
-    put_interval(out, c->ci);
+    as_jo_put_range(out, "ci", c->ci.lo, c->ci.hi);
     as_jo_put_f64(out, "p", c->p);
     as_jo_put_f64(out, "mde", c->mde);
-    unsigned indent;
-    open_flat(out, "flips", &indent);
+    unsigned indent = as_jo_open_flat(out, "flips");
     as_jo_put_u64(out, "broke", c->broke);
     as_jo_put_u64(out, "fixed", c->fixed);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
     as_jo_put_u64(out, "n", c->n);
     as_jo_put_u64(out, "needed", c->needed);
     as_jo_key(out, "prove");
@@ -177,7 +149,6 @@ void as_gate_write(as_json_out *out, const as_gate *gate) {
 }
 
 static void put_identity(as_json_out *out, const as_summary *s) {
-    unsigned indent;
     as_jo_key(out, "schema");
     as_jo_i64(out, AS_SUMMARY_SCHEMA);
     as_jo_put_str(out, "run", s->run);
@@ -185,10 +156,10 @@ static void put_identity(as_json_out *out, const as_summary *s) {
     as_jo_put_str(out, "suite_sha256", s->suite_sha256);
     as_jo_put_str(out, "suite_path", s->suite_path);
     as_jo_put_str(out, "description", s->description);
-    open_flat(out, "dataset", &indent);
+    unsigned indent = as_jo_open_flat(out, "dataset");
     as_jo_put_str(out, "sha256", s->dataset_sha256);
     as_jo_put_u64(out, "cases", s->dataset_cases);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
     open_object(out, "target");
     as_jo_put_str(out, "uri", s->target_uri);
     as_jo_put_str(out, "model_sha256", s->model_sha256);
@@ -197,62 +168,59 @@ static void put_identity(as_json_out *out, const as_summary *s) {
     as_jo_put_str(out, "engine", s->engine);
     if (s->memory_bytes) as_jo_put_u64(out, "memory_bytes", s->memory_bytes);
     as_jo_close(out, '}');
-    open_flat(out, "git", &indent);
+    indent = as_jo_open_flat(out, "git");
     as_jo_put_str(out, "commit", s->git_commit);
     as_jo_put_str(out, "branch", s->git_branch);
     as_jo_key(out, "dirty");
     as_jo_bool(out, s->git_dirty);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
     as_jo_put_str(out, "started", s->started);
     as_jo_put_f64(out, "wall_s", s->wall_s);
 }
 
 static void put_cases(as_json_out *out, const as_summary *s) {
-    unsigned indent;
-    open_flat(out, "cases", &indent);
+    unsigned indent = as_jo_open_flat(out, "cases");
     as_jo_put_u64(out, "total", s->total);
     as_jo_put_u64(out, "ok", s->ok);
     as_jo_put_u64(out, "errors", s->errors);
     as_jo_put_u64(out, "skipped", s->skipped);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
     if (s->answers) {
-        open_flat(out, "answers", &indent);
+        indent = as_jo_open_flat(out, "answers");
         as_jo_put_u64(out, "total", s->answers);
         as_jo_put_u64(out, "errors", s->answer_errors);
-        close_flat(out, indent);
+        as_jo_close_flat(out, indent);
     }
-    open_flat(out, "outcomes", &indent);
+    indent = as_jo_open_flat(out, "outcomes");
     for (int i = 0; i < AS_OUT_COUNT; i++)
         if (s->outcomes[i]) as_jo_put_u64(out, as_outcome_name((as_outcome)i), s->outcomes[i]);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
 }
 
 static void put_cost(as_json_out *out, const as_summary *s) {
-    unsigned indent;
-    open_flat(out, "throughput", &indent);
+    unsigned indent = as_jo_open_flat(out, "throughput");
     as_jo_put_f64(out, "cases_per_s", s->cases_per_s);
     as_jo_put_f64(out, "tokens_in_per_s", s->tokens_in_per_s);
     as_jo_put_f64(out, "tokens_out_per_s", s->tokens_out_per_s);
     as_jo_put_u64(out, "tokens_in", s->tokens_in);
     as_jo_put_u64(out, "tokens_out", s->tokens_out);
-    close_flat(out, indent);
-    open_flat(out, "cost", &indent);
+    as_jo_close_flat(out, indent);
+    indent = as_jo_open_flat(out, "cost");
     as_jo_put_f64(out, "total", s->cost_total);
     as_jo_put_f64(out, "per_case", s->cost_per_case);
     as_jo_put_str(out, "currency", s->currency);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
 }
 
 // The seed as text: JSON's numbers are too short for it.
 static void put_sequential(as_json_out *out, const as_summary *s) {
     as_arena arena = {0};
-    unsigned indent;
-    open_flat(out, "sequential", &indent);
+    unsigned indent = as_jo_open_flat(out, "sequential");
     as_jo_put_str(out, "seed", as_strf(&arena, "%llu", (unsigned long long)s->order_seed));
     as_jo_put_u64(out, "planned", s->planned);
     as_jo_key(out, "stopped");
     as_jo_bool(out, s->stopped);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
     as_arena_free(&arena);
 }
 

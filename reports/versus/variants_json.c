@@ -1,49 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // `assay compare --format json`: the object of two runs, and of many.
-#include <math.h>
-
 #include "reports/report.h"
 
-static void put_interval(as_json_out *out, const char *key, as_interval ci) {
-    as_jo_key(out, key);
-    if (!isfinite(ci.lo) || !isfinite(ci.hi)) {
-        as_jo_null(out);
-        return;
-    }
-    as_jo_open(out, '[');
-    as_jo_f64(out, ci.lo);
-    as_jo_f64(out, ci.hi);
-    as_jo_close(out, ']');
-}
-
-static void open_flat(as_json_out *out, const char *key, unsigned *indent) {
-    as_jo_key(out, key);
-    *indent = out->indent;
-    out->indent = 0; // a line each
-    as_jo_open(out, '{');
-}
-
-static void close_flat(as_json_out *out, unsigned indent) {
-    as_jo_close(out, '}');
-    out->indent = indent;
-}
-
 static void put_delta(as_json_out *out, const as_delta *d, bool ranked) {
-    unsigned indent = out->indent;
+    if (!ranked) as_jo_keys(out, d->name);
+    unsigned indent = as_jo_open_flat(out, NULL);
     if (ranked) {
-        out->indent = 0;
-        as_jo_open(out, '{');
         as_jo_put_str(out, "metric", d->name);
         as_jo_put_str(out, "slice", d->slice);
-    } else {
-        as_jo_keys(out, d->name);
-        out->indent = 0;
-        as_jo_open(out, '{');
     }
     as_jo_put_f64(out, "a", d->a);
     as_jo_put_f64(out, "b", d->b);
     as_jo_put_f64(out, "delta", d->delta);
-    put_interval(out, "ci", d->ci);
+    as_jo_put_range(out, "ci", d->ci.lo, d->ci.hi);
     as_jo_put_f64(out, "p", d->p);
     if (d->slice.len) as_jo_put_f64(out, "q", d->q);
     as_jo_put_f64(out, "mde", d->mde);
@@ -54,7 +23,7 @@ static void put_delta(as_json_out *out, const as_delta *d, bool ranked) {
     as_jo_put_u64(out, "fixed", d->fixed);
     as_jo_close(out, '}');
     as_jo_put_str(out, "method", d->method);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
 }
 
 static void put_metrics(as_json_out *out, const as_findings *f) {
@@ -85,30 +54,28 @@ static void put_slices(as_json_out *out, const as_findings *f) {
 }
 
 static void put_agreement(as_json_out *out, const as_agreement *g) {
-    unsigned indent;
-    open_flat(out, "agreement", &indent);
+    unsigned indent = as_jo_open_flat(out, "agreement");
     as_jo_put_u64(out, "cases", g->cases);
     as_jo_put_u64(out, "same", g->same);
-    put_interval(out, "same_ci", g->same_ci);
+    as_jo_put_range(out, "same_ci", g->same_ci.lo, g->same_ci.hi);
     as_jo_put_u64(out, "kl_cases", g->kl_cases);
     as_jo_put_f64(out, "kl_mean", g->kl_mean);
-    put_interval(out, "kl_ci", g->kl_ci);
+    as_jo_put_range(out, "kl_ci", g->kl_ci.lo, g->kl_ci.hi);
     as_jo_put_f64(out, "kl_max", g->kl_max);
     if (g->kl_worst.len) as_jo_put_str(out, "kl_worst", g->kl_worst);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
 }
 
 // delta and ci are shares of a.
 static void put_ratio(as_json_out *out, const char *key, const as_delta *d) {
-    unsigned indent;
-    open_flat(out, key, &indent);
+    unsigned indent = as_jo_open_flat(out, key);
     as_jo_put_f64(out, "a", d->a);
     as_jo_put_f64(out, "b", d->b);
     as_jo_put_f64(out, "relative", d->delta);
-    put_interval(out, "ci", d->ci);
+    as_jo_put_range(out, "ci", d->ci.lo, d->ci.hi);
     as_jo_put_f64(out, "p", d->p);
     as_jo_put_u64(out, "n", d->n);
-    close_flat(out, indent);
+    as_jo_close_flat(out, indent);
 }
 
 // The keys of one run against the baseline; the object is the caller's.
@@ -133,16 +100,14 @@ static void put_runs(as_json_out *out, const as_versus *vs) {
     as_jo_open(out, '[');
     for (size_t i = 0; i < vs->count; i++) {
         const as_summary *run = vs->variants[i].run;
-        unsigned indent = out->indent;
-        out->indent = 0;
-        as_jo_open(out, '{');
+        unsigned indent = as_jo_open_flat(out, NULL);
         as_jo_put_str(out, "run", run->run);
         as_jo_put_str(out, "target", run->target_uri);
         if (run->memory_bytes) as_jo_put_u64(out, "memory_bytes", run->memory_bytes);
         as_jo_put_str(out, "model", run->model_name);
         as_jo_key(out, "front");
         as_jo_bool(out, vs->variants[i].on_front);
-        close_flat(out, indent);
+        as_jo_close_flat(out, indent);
     }
     as_jo_close(out, ']');
 }
