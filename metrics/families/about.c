@@ -83,12 +83,17 @@ const as_metric_family as_metric_families[] = {
      "the mean over cases. rougeLsum works line by line.\n"},
     {as_sentence_metrics, "overlap of single answers",
      "Source: promptfoo 0.12x; Wu et al. 2016 (gleu, as NLTK), Papineni et al. 2002, Lin 2004,\n"
-     "Banerjee and Lavie 2005 (meteor, as NLTK without WordNet: no synonyms). Lower case; words\n"
+     "Banerjee and Lavie 2005 (meteor, as NLTK). Lower case; words\n"
      "between blanks, for gleu and meteor without full stops at their end, for rouge-n Penn\n"
      "Treebank tokens. The value is the mean over cases of the best reference, 0-1; not-NAME is 1 "
      "-\n"
      "NAME. In lists of assertions `bleu` is sentence_bleu and passes from threshold 0.5, as gleu\n"
-     "and meteor; rouge-n from 0.75.\n"},
+     "and meteor; rouge-n from 0.75. meteor pairs synonyms only with `wordnet`, the folder of a\n"
+     "WordNet 3 (Debian: wordnet-base, /usr/share/wordnet), as promptfoo does: stems that are "
+     "left\n"
+     "and share a synset. NLTK also tries base forms of the stem; promptfoo's stemmer lacks "
+     "NLTK's\n"
+     "extensions, which are here. A dataset cannot name the folder: `assert` has no synonyms.\n"},
     {as_retrieval_metrics, "retrieval",
      "Source: trec_eval 9. Expected: relevant ids, or grades by id; the answer: `ranking` of a\n"
      "recorded line, else the prediction as JSON: ids, best first, or scores by id (ties: larger "

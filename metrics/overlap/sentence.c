@@ -12,11 +12,14 @@
 //                  the reference with most matches. Words between blanks. No kin of corpus `bleu`.
 //   rouge-n        F of the shared n-grams, each as often as both have it, of Treebank tokens
 //                  (treebank.h); n: 1 unless set
-//   meteor         Banerjee and Lavie 2005 as NLTK computes it, without its WordNet stage: words
-//                  are paired from the back, equal ones, then those of one stem (porter.h);
+//   meteor         Banerjee and Lavie 2005 as NLTK computes it: words are paired from the back,
+//                  equal ones, then those of one stem (porter.h);
 //                  P R / (alpha P + (1 - alpha) R) * (1 - gamma (chunks / pairs)^beta). Synonyms
-//                  are not there, so that a score does not depend on what is installed; promptfoo
-//                  adds them, and its stemmer lacks NLTK's extensions.
+//                  come only with `wordnet`, the folder of a WordNet, so that a score does not
+//                  depend on what is installed; then stems that are left are paired too where a
+//                  synset of the answer's has the reference's, as promptfoo does it. (NLTK looks
+//                  for the word under a stem's base forms too, and at adjectives without their
+//                  place. Its stemmer is ours; promptfoo's lacks its extensions.)
 // Of several references the best counts. not-NAME is 1 - NAME.
 #include <math.h>
 
@@ -25,10 +28,11 @@
 #include "metrics/num.h"
 #include "metrics/overlap/porter.h"
 #include "metrics/overlap/treebank.h"
+#include "metrics/overlap/wordnet.h"
 
 enum { GLEU, BLEU, ROUGE_N, METEOR };
 enum { ORDER_MAX = 8, ORDER = 4 };
-enum { SET_ALPHA, SET_BETA, SET_GAMMA };
+enum { SET_ALPHA, SET_BETA, SET_GAMMA, SET_WORDNET };
 
 // Words between blanks; `dots`: without full stops at their end.
 static as_tokens words_of(as_arena *arena, as_str text, bool dots) {
@@ -129,6 +133,25 @@ static as_tokens stems_of(as_arena *arena, as_tokens words) {
     return out;
 }
 
+// Pairs what is left by its synsets, from the back.
+static as_rc pair_synonyms(const as_wordnet *wordnet, as_arena *arena, as_tokens answer,
+                           as_tokens gold, pairing *p, as_err *err) {
+    as_rc rc = AS_OK;
+    for (size_t i = answer.count; !rc && i-- > 0;) {
+        as_tokens same;
+        if (p->partner[i] != SIZE_MAX) continue;
+        rc = as_wordnet_synonyms(wordnet, arena, answer.items[i], &same, err);
+        for (size_t j = gold.count; !rc && p->partner[i] == SIZE_MAX && j-- > 0;)
+            for (size_t k = 0; !p->taken[j] && k < same.count; k++) {
+                if (!as_str_eq(same.items[k], gold.items[j])) continue;
+                p->partner[i] = j;
+                p->taken[j] = true;
+                p->pairs++;
+            }
+    }
+    return rc;
+}
+
 static size_t chunks_of(const pairing *p, size_t count) {
     size_t chunks = 0, last = SIZE_MAX - 1, last_at = SIZE_MAX - 1;
     for (size_t i = 0; i < count; i++) {
@@ -140,8 +163,8 @@ static size_t chunks_of(const pairing *p, size_t count) {
     return chunks;
 }
 
-static double meteor_of(const as_metric *metric, as_arena *arena, as_tokens answer,
-                        as_tokens gold) {
+static as_rc meteor_of(const as_metric *metric, as_arena *arena, as_tokens answer, as_tokens gold,
+                       double *out, as_err *err) {
     const as_setting *set = metric->settings;
     double alpha = set[SET_ALPHA].number, beta = set[SET_BETA].number;
     as_tokens words[2] = {answer, gold};
@@ -154,33 +177,41 @@ static double meteor_of(const as_metric *metric, as_arena *arena, as_tokens answ
     pair_up(arena, numbers[0], numbers[1], &p);
     as_ngram_number(arena, stems, 2, numbers);
     pair_up(arena, numbers[0], numbers[1], &p);
-    if (!p.pairs) return 0;
+    if (metric->own) {
+        as_rc rc = pair_synonyms(metric->own, arena, stems[0], stems[1], &p, err);
+        if (rc) return rc;
+    }
+    *out = 0;
+    if (!p.pairs) return AS_OK;
     double pairs = (double)p.pairs, precision = pairs / (double)answer.count;
     double recall = pairs / (double)gold.count;
     double mean = precision * recall / (alpha * precision + (1 - alpha) * recall);
     double broken = (double)chunks_of(&p, answer.count) / pairs;
     double penalty = broken < 1 ? as_num_exp(beta * as_num_log(broken)) : 1;
-    return (1 - set[SET_GAMMA].number * penalty) * mean;
+    *out = (1 - set[SET_GAMMA].number * penalty) * mean;
+    return AS_OK;
 }
 
 // ---- scores ----
 
-static double best_of(const as_metric *metric, const as_scoring *scoring, const as_tokens *lists,
-                      size_t count) {
+static as_rc best_of(const as_metric *metric, const as_scoring *scoring, const as_tokens *lists,
+                     size_t count, double *best, as_err *err) {
     as_arena *arena = scoring->arena;
     as_symbols *numbers = AS_NEW_ARRAY(arena, as_symbols, count + 1);
-    double best = 0;
+    int variant = metric->ops->variant;
+    as_rc rc = AS_OK;
+    *best = 0;
     as_ngram_number(arena, lists, count + 1, numbers);
-    if (metric->ops->variant == BLEU) return bleu_of(arena, numbers[0], numbers + 1, count);
-    for (size_t i = 1; i <= count; i++) {
-        double one =
-            metric->ops->variant == GLEU ? gleu_of(arena, numbers[0], numbers[i])
-            : metric->ops->variant == ROUGE_N
-                ? rouge_of(arena, (size_t)metric->settings[0].number, numbers[0], numbers[i])
-                : meteor_of(metric, arena, lists[0], lists[i]);
-        best = fmax(best, one);
+    if (variant == BLEU) *best = bleu_of(arena, numbers[0], numbers + 1, count);
+    for (size_t i = 1; !rc && variant != BLEU && i <= count; i++) {
+        double one = 0;
+        if (variant == GLEU) one = gleu_of(arena, numbers[0], numbers[i]);
+        if (variant == ROUGE_N)
+            one = rouge_of(arena, (size_t)metric->settings[0].number, numbers[0], numbers[i]);
+        if (variant == METEOR) rc = meteor_of(metric, arena, lists[0], lists[i], &one, err);
+        *best = fmax(*best, one);
     }
-    return best;
+    return rc;
 }
 
 static as_rc score_sentence(const as_metric *metric, const as_scoring *scoring, double *score,
@@ -193,11 +224,13 @@ static as_rc score_sentence(const as_metric *metric, const as_scoring *scoring, 
     bool dots = metric->ops->variant == GLEU || metric->ops->variant == METEOR;
     for (size_t i = 0; i <= scoring->gold_count; i++) {
         as_str text = i ? scoring->golds[i - 1] : scoring->prediction;
-        lists[i] = metric->own
+        lists[i] = metric->ops->variant == ROUGE_N
                        ? as_treebank_cut(metric->own, arena, as_letter_lower_str(arena, text))
                        : words_of(arena, text, dots);
     }
-    double value = best_of(metric, scoring, lists, scoring->gold_count);
+    double value;
+    rc = best_of(metric, scoring, lists, scoring->gold_count, &value, err);
+    if (rc) return rc;
     *score = metric->negate ? 1 - value : value;
     if (metric->negate && !scoring->sample->has_prediction) *score = 0;
     return AS_OK;
@@ -215,6 +248,25 @@ static void release_rouge(as_metric *metric) {
     as_treebank_free(metric->own);
 }
 
+static as_rc prepare_meteor(as_arena *arena, as_metric *metric, as_err *err) {
+    (void)arena;
+    as_setting *set = &metric->settings[SET_WORDNET];
+    as_wordnet *wordnet = NULL;
+    if (!set->given) return AS_OK;
+    as_rc rc = as_wordnet_open(set->text, &wordnet, err);
+    if (rc) {
+        as_err_prefix(err, "option 'wordnet' of metric 'meteor'");
+        return rc;
+    }
+    set->digest = as_wordnet_digest(wordnet);
+    metric->own = wordnet;
+    return AS_OK;
+}
+
+static void release_meteor(as_metric *metric) {
+    as_wordnet_free(metric->own);
+}
+
 static const as_setting_spec rouge_settings[] = {
     {.name = "n", .kind = AS_SETTING_COUNT, .low = 1, .high = ORDER_MAX, .otherwise = 1},
     {.name = NULL},
@@ -223,6 +275,7 @@ static const as_setting_spec meteor_settings[] = {
     {.name = "alpha", .kind = AS_SETTING_NUMBER, .low = 0, .high = 1, .otherwise = 0.9},
     {.name = "beta", .kind = AS_SETTING_NUMBER, .low = 0, .high = 100, .otherwise = 3},
     {.name = "gamma", .kind = AS_SETTING_NUMBER, .low = 0, .high = 1, .otherwise = 0.5},
+    {.name = "wordnet", .kind = AS_SETTING_PATH},
     {.name = NULL},
 };
 
@@ -245,6 +298,14 @@ const as_metric_ops as_sentence_metrics[] = {
      .release = release_rouge,
      .score = score_sentence,
      .variant = ROUGE_N},
-    SENTENCE("meteor", METEOR, meteor_settings, "mean METEOR by words and stems (no synonyms)"),
+    {.name = "meteor",
+     .text = "mean METEOR by words and stems, with `wordnet` by synonyms too",
+     .kind = AS_METRIC_MEAN,
+     .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | AS_METRIC_NOT | AS_METRIC_TURNS,
+     .settings = meteor_settings,
+     .prepare = prepare_meteor,
+     .release = release_meteor,
+     .score = score_sentence,
+     .variant = METEOR},
     {.name = NULL},
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics that take files of the suite's: models that cut texts into pieces.
+"""Metrics that take files of the suite's: models that cut texts into pieces, a WordNet.
 
     vocabulary.py BINARY [CLASS...]      Standard library only; the helpers are those of e2e.py.
 """
@@ -56,6 +56,19 @@ class Files(Case):
         self.refused("run", "suite/suite.yaml", says=["suite/suite.yaml:6:", "cannot read 'suite/x.model'", "offset"])
         (self.dir / "suite/x.model").unlink()
         self.refused("plan", "suite/suite.yaml", says=["suite/suite.yaml:6:", "suite/x.model"])
+
+    def test_a_dataset_cannot_name_a_folder(self):
+        for part in ("noun", "verb", "adj", "adv"):
+            self.write(f"net/index.{part}", "car n 1 0 1 0 00000000  \n" if part == "noun" else "")
+            self.write(f"net/data.{part}", "00000000 06 n 02 car 0 auto 0 000 | m  \n" if part == "noun" else "")
+        self.write("cases.jsonl", [{"id": "1", "x": "q", "assert": [{"type": "meteor", "value": "auto", "wordnet": "net"}]}])
+        self.write("answers.jsonl", [{"id": "1", "output": "car"}])
+        self.write("suite.yaml", SUITE.replace("metrics: ", "expected: assert\nmetrics: [assert_score] # "))
+        self.refused("run", "suite.yaml", "--no-store", says=["assertion key 'wordnet' is not there"])
+        self.write("a.jsonl", [{"output": "car", "expected": "auto"}])
+        for metric, value in (("meteor", 0), ("{name: meteor, wordnet: net}", 0.5)):
+            found = json.loads(self.assay("score", "a.jsonl", "--metrics", metric, "--format", "json").stdout)
+            self.assertEqual(found["meteor"]["value"], value)
 
 
 if __name__ == "__main__":
