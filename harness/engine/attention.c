@@ -7,6 +7,11 @@
 
 #include "harness/engine/forward_state.h"
 
+enum {
+    TILE_SCORES = 1 << 17, // at most, in a tile of more than AS_TILE_MIN rows: half a MiB
+    TILES_EACH = 3,        // at least, of a member of the team
+};
+
 // A tile: rows first..first+rows-1 of the batch times heads `head`.. of one key head.
 typedef struct tile {
     size_t layer, kv_head, first, rows, head, heads;
@@ -147,10 +152,24 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
     }
 }
 
+// Query rows of a tile. Many share what is read of the cache, and whole eights of tokens suit the
+// kernels; but their scores are to stay in a processor's own cache, and members want tiles to
+// share.
+static size_t tile_room(const as_forward *f, size_t heads, size_t members) {
+    size_t room = AS_TILE, longest = 0;
+    for (size_t m = 0; m < f->count; m++)
+        if (f->rows[m].position >= longest) longest = f->rows[m].position + 1u;
+    while (room > AS_TILE_MIN &&
+           (room * longest > TILE_SCORES || f->count * heads < room * TILES_EACH * members))
+        room /= 2;
+    return room;
+}
+
 void as_attention_run(as_forward *f, size_t layer, size_t index, size_t members) {
     const as_hparams *p = &f->model->hparams;
-    size_t group = p->heads / p->kv_heads;
-    size_t heads = group < AS_TILE ? group : AS_TILE, rows = AS_TILE / heads;
+    size_t group = p->heads / p->kv_heads, room = tile_room(f, p->heads, members);
+    size_t heads = group < room ? group : room, rows = room / heads;
+    if (rows > 8) rows -= rows % 8;
     size_t tile_rows = (f->count + rows - 1) / rows, tile_heads = (group + heads - 1) / heads;
     size_t count = tile_rows * tile_heads * p->kv_heads;
     // In turn, not in blocks: later rows see more.

@@ -16,8 +16,8 @@ typedef struct as_barrier {
     atomic_uint arrived, phase;
 } as_barrier;
 
-// Rows of attention work taken together: query heads that share keys, times tokens.
-enum { AS_TILE = 16 };
+// Rows of attention work taken together, at most: query heads that share keys, times tokens.
+enum { AS_TILE = 64, AS_TILE_MIN = 16 };
 
 // Scratch of one member of the team.
 typedef struct as_tile {

@@ -151,33 +151,37 @@ INLINE __m512i and_512(__m512i a, int mask) {
     return _mm512_and_si512(a, _mm512_set1_epi8((char)mask));
 }
 
-// The codes of 32 weights in 16 rows as unsigned bytes w[j]; values of a table get 128 on top.
-INLINE void load_codes(as_wtype type, const uint8_t *planes, __m512i w[FOURS]) {
+// The codes of four j of 32 weights in 16 rows, as unsigned bytes; values of a table get 128 on
+// top.
+INLINE __m512i load_four(as_wtype type, const uint8_t *planes, int j) {
     const wfacts facts = wfacts_of(type);
     const __m512i *p = (const __m512i *)(const void *)planes;
-    UNROLL
-    for (int j = 0; j < FOURS; j++) {
-        if (facts.low == 8) {
-            w[j] = _mm512_loadu_si512(p + j);
-        } else if (facts.low == 4) {
-            __m512i both = _mm512_loadu_si512(p + j % 4);
-            w[j] = and_512(j < 4 ? both : _mm512_srli_epi16(both, 4), 15);
-        } else {
-            __m512i all = _mm512_loadu_si512(p + j / 4);
-            w[j] = and_512(_mm512_srli_epi16(all, (shift_count)(j % 4 * 2)), 3);
-        }
-        if (facts.table) {
-            __m128i table = _mm_loadu_si128((const __m128i *)(const void *)table_of(type));
-            table = _mm_xor_si128(table, _mm_set1_epi8(-128));
-            w[j] = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), w[j]);
-        }
-        if (!facts.high) continue;
-        const int from = facts.high == 1 ? j : j % 4 * 2; // the bit where the upper part begins
-        __m512i upper = _mm512_loadu_si512(p + facts.low + (facts.high == 1 ? 0 : j / 4));
-        if (from > facts.low) upper = _mm512_srli_epi16(upper, (shift_count)(from - facts.low));
-        if (from < facts.low) upper = _mm512_slli_epi16(upper, (shift_count)(facts.low - from));
-        w[j] = _mm512_or_si512(w[j], and_512(upper, ((1 << facts.high) - 1) << facts.low));
+    __m512i w;
+    if (facts.low == 8) {
+        w = _mm512_loadu_si512(p + j);
+    } else if (facts.low == 4) {
+        __m512i both = _mm512_loadu_si512(p + j % 4);
+        w = and_512(j < 4 ? both : _mm512_srli_epi16(both, 4), 15);
+    } else {
+        __m512i all = _mm512_loadu_si512(p + j / 4);
+        w = and_512(_mm512_srli_epi16(all, (shift_count)(j % 4 * 2)), 3);
     }
+    if (facts.table) {
+        __m128i table = _mm_loadu_si128((const __m128i *)(const void *)table_of(type));
+        table = _mm_xor_si128(table, _mm_set1_epi8(-128));
+        w = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), w);
+    }
+    if (!facts.high) return w;
+    const int from = facts.high == 1 ? j : j % 4 * 2; // the bit where the upper part begins
+    __m512i upper = _mm512_loadu_si512(p + facts.low + (facts.high == 1 ? 0 : j / 4));
+    if (from > facts.low) upper = _mm512_srli_epi16(upper, (shift_count)(from - facts.low));
+    if (from < facts.low) upper = _mm512_slli_epi16(upper, (shift_count)(facts.low - from));
+    return _mm512_or_si512(w, and_512(upper, ((1 << facts.high) - 1) << facts.low));
+}
+
+INLINE void load_codes(as_wtype type, const uint8_t *planes, __m512i w[FOURS]) {
+    UNROLL
+    for (int j = 0; j < FOURS; j++) w[j] = load_four(type, planes, j);
 }
 
 // -zero * the sum of the activations, from -128 * that sum.

@@ -524,6 +524,9 @@ static void products_are_the_same_in_all_tables(void **state) {
                           i % MODES);
         }
         check_product((as_wtype)type, 70, 512, 13, 0);
+        // Longer than what is unpacked at once.
+        check_product((as_wtype)type, 40, 1792, 19, 0);
+        check_product((as_wtype)type, 25, 1536, 22, 3);
     }
 }
 
