@@ -29,7 +29,7 @@ static void grow(as_map *map) {
 }
 
 bool as_map_add(as_map *map, as_str key, uint64_t value, uint64_t *existing) {
-    if (2 * (map->count + 1) > map->capacity) grow(map);
+    if (4 * (map->count + 1) > 3 * map->capacity) grow(map);
     if (!key.ptr) key.ptr = "";
     uint64_t hash = as_str_hash(key);
     as_map_slot *slot = find(map->slots, map->capacity, key, hash);

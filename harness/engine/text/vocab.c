@@ -196,7 +196,9 @@ static int by_first_then_longest(const void *a_in, const void *b_in) {
 
 static void index_specials(as_vocab *vocab) {
     size_t count = 0;
-    special *found = as_mem_new(as_size_mul(vocab->count, sizeof *found));
+    for (size_t i = 0; i < vocab->count; i++) count += is_special(vocab, i);
+    special *found = as_mem_new(as_size_mul(count + 1, sizeof *found));
+    count = 0;
     for (size_t i = 0; i < vocab->count; i++)
         if (is_special(vocab, i)) found[count++] = (special){vocab->texts[i], (uint32_t)i};
     qsort(found, count, sizeof *found, by_first_then_longest);
