@@ -15,12 +15,33 @@
 #include <unistd.h>
 
 #include "harness/base/clock.h"
+#include "harness/base/load/library.h"
 #include "harness/net/allow.h"
 #include "harness/net/url.h"
 
 enum { HOPS_MAX = 5, EVENTS = 64, BODY_KEPT = 256 * 1024, HEADERS_MAX = 64 * 1024 };
 static const size_t BODY_MAX = 8 * 1024 * 1024;
 static const uint64_t NEVER = UINT64_MAX, SWEEP_NS = 20000000, MS = 1000000;
+
+// What is used of libcurl, which is taken in when it is first needed.
+// clang-format off
+#define USED(F) \
+    F(easy_cleanup) F(easy_getinfo) F(easy_init) F(easy_reset) F(easy_setopt) F(easy_strerror) \
+    F(global_init) F(multi_add_handle) F(multi_cleanup) F(multi_info_read) F(multi_init) \
+    F(multi_remove_handle) F(multi_setopt) F(multi_socket_action) F(multi_strerror) \
+    F(slist_append) F(slist_free_all)
+// clang-format on
+
+static struct {
+#define MEMBER(name) __typeof__(curl_##name) *name;
+    USED(MEMBER)
+} curl;
+
+static const as_library_name curl_names[] = {
+#define NAME(name) {"curl_" #name, &curl.name},
+    USED(NAME)};
+
+static as_library libcurl = AS_LIBRARY("libcurl.so.4", curl_names);
 
 static atomic_bool offline;
 
@@ -124,11 +145,13 @@ static int on_timer(CURLM *multi, long timeout_ms, void *http_in) {
 }
 
 as_rc as_http_new(const as_http_options *options, as_http **out, as_err *err) {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+    as_rc rc = as_library_take(&libcurl, err);
+    if (rc) return rc;
+    if (curl.global_init(CURL_GLOBAL_DEFAULT))
         return as_fail(err, AS_UNMEASURED, "cannot start libcurl");
     as_http *http = as_mem_new(sizeof *http);
     http->timer_ns = http->sweep_ns = NEVER;
-    http->multi = curl_multi_init();
+    http->multi = curl.multi_init();
     http->epoll = epoll_create1(EPOLL_CLOEXEC);
     http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = http->wake};
@@ -139,11 +162,11 @@ as_rc as_http_new(const as_http_options *options, as_http **out, as_err *err) {
         return AS_UNMEASURED;
     }
     if (options->ca_file) http->ca_file = as_str_copy(&http->arena, as_str_of(options->ca_file));
-    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS,
+    curl.multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl.multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    curl.multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl.multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    curl.multi_setopt(http->multi, CURLMOPT_MAXCONNECTS,
                       (long)(options->connections_max ? options->connections_max : 1024));
     *out = http;
     return AS_OK;
@@ -186,7 +209,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *exchange_i
     // A status line begins a response: what came before was another's (100 Continue).
     if (as_str_starts(value, AS_STR("HTTP/"))) {
         long status = 0;
-        curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+        curl.easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
         x->reply.status = (int)status;
         as_buf_clear(&x->reply.headers);
     }
@@ -206,7 +229,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *exchange_i
 }
 
 static void put_headers(exchange *x, bool with_secrets) {
-    curl_slist_free_all(x->headers);
+    curl.slist_free_all(x->headers);
     x->headers = NULL;
     as_buf line = {0};
     for (size_t i = 0; i < x->request.header_count; i++) {
@@ -214,18 +237,18 @@ static void put_headers(exchange *x, bool with_secrets) {
         if (h->secret && !with_secrets) continue;
         as_buf_clear(&line);
         as_buff(&line, "%.*s: %.*s", AS_STR_ARG(h->name), AS_STR_ARG(h->value));
-        x->headers = curl_slist_append(x->headers, line.ptr);
+        x->headers = curl.slist_append(x->headers, line.ptr);
     }
     for (as_str lines = as_buf_view(&x->auth); with_secrets && lines.len;) {
         as_buf_clear(&line);
         as_buf_str(&line, as_str_cut(&lines, '\n'));
-        x->headers = curl_slist_append(x->headers, line.ptr);
+        x->headers = curl.slist_append(x->headers, line.ptr);
     }
     // Without it libcurl would ask before it sends a large body, and wait for an answer that few
     // servers give.
-    x->headers = curl_slist_append(x->headers, "Expect:");
+    x->headers = curl.slist_append(x->headers, "Expect:");
     as_buf_free(&line);
-    curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
+    curl.easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
 }
 
 static bool is_head(const exchange *x) {
@@ -238,51 +261,51 @@ static bool is_bare_get(const exchange *x) {
 
 static void put_method(exchange *x) {
     if (is_head(x)) {
-        curl_easy_setopt(x->easy, CURLOPT_NOBODY, 1L);
+        curl.easy_setopt(x->easy, CURLOPT_NOBODY, 1L);
         return;
     }
     if (is_bare_get(x)) {
-        curl_easy_setopt(x->easy, CURLOPT_HTTPGET, 1L);
+        curl.easy_setopt(x->easy, CURLOPT_HTTPGET, 1L);
         return;
     }
-    curl_easy_setopt(x->easy, CURLOPT_POST, 1L);
+    curl.easy_setopt(x->easy, CURLOPT_POST, 1L);
     if (as_str_is(x->request.method, "POST")) return;
     char name[16];
     snprintf(name, sizeof name, "%.*s", AS_STR_ARG(x->request.method));
-    curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, name);
+    curl.easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, name);
 }
 
 static void put_options(exchange *x) {
     CURL *easy = x->easy;
     const as_http_limits *limits = &x->request.limits;
-    curl_easy_reset(easy);
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
-    curl_easy_setopt(easy, CURLOPT_URL, x->url.ptr);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "assay");
-    if (!x->request.streamed) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    curl.easy_reset(easy);
+    curl.easy_setopt(easy, CURLOPT_PRIVATE, x);
+    curl.easy_setopt(easy, CURLOPT_URL, x->url.ptr);
+    curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl.easy_setopt(easy, CURLOPT_USERAGENT, "assay");
+    if (!x->request.streamed) curl.easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+    curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+    curl.easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     // Until the first connection to a host has said whether it can carry several requests at once.
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
+    curl.easy_setopt(easy, CURLOPT_PIPEWAIT,
                      (long)as_str_starts(as_buf_view(&x->url), AS_STR("https:")));
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_error);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x->http);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, x->http);
-    if (x->http->ca_file.len) curl_easy_setopt(easy, CURLOPT_CAINFO, x->http->ca_file.ptr);
+    curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_error);
+    curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl.easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl.easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    curl.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl.easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x->http);
+    curl.easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl.easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, x->http);
+    if (x->http->ca_file.len) curl.easy_setopt(easy, CURLOPT_CAINFO, x->http->ca_file.ptr);
     if (limits->connect_ms)
-        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)limits->connect_ms);
-    if (limits->total_ms) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)limits->total_ms);
+        curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)limits->connect_ms);
+    if (limits->total_ms) curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)limits->total_ms);
     if (limits->stall_ms) {
-        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(limits->stall_ms / 1000));
+        curl.easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl.easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(limits->stall_ms / 1000));
     }
     put_method(x);
 }
@@ -294,7 +317,7 @@ static exchange *take_exchange(as_http *http) {
     } else {
         x = as_mem_new(sizeof *x);
         x->http = http;
-        x->easy = curl_easy_init();
+        x->easy = curl.easy_init();
     }
     x->next = x->before = NULL;
     x->hops = 0;
@@ -333,7 +356,7 @@ static void activate(exchange *x) {
 
 static void deactivate(exchange *x) {
     as_http *http = x->http;
-    curl_multi_remove_handle(http->multi, x->easy);
+    curl.multi_remove_handle(http->multi, x->easy);
     *(x->before ? &x->before->next : &http->active) = x->next;
     if (x->next) x->next->before = x->before;
     http->active_count--;
@@ -396,8 +419,8 @@ static void set_up(exchange *x, bool with_secrets) {
     }
     if (is_bare_get(x) || is_head(x)) return; // a body would make it a POST
     as_str body = x->request.body;
-    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, body.ptr ? body.ptr : "");
+    curl.easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+    curl.easy_setopt(x->easy, CURLOPT_POSTFIELDS, body.ptr ? body.ptr : "");
 }
 
 static void launch(exchange *x, bool with_secrets) {
@@ -407,9 +430,9 @@ static void launch(exchange *x, bool with_secrets) {
     }
     set_up(x, with_secrets);
     activate(x);
-    CURLMcode code = curl_multi_add_handle(x->http->multi, x->easy);
+    CURLMcode code = curl.multi_add_handle(x->http->multi, x->easy);
     if (!code) return;
-    fail(x, AS_HTTP_INVALID, curl_multi_strerror(code));
+    fail(x, AS_HTTP_INVALID, curl.multi_strerror(code));
     deactivate(x);
     push_done(x);
 }
@@ -472,7 +495,7 @@ static bool follow(exchange *x) {
     char *to_text = NULL;
     if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
         return false;
-    curl_easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &to_text);
+    curl.easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &to_text);
     if (!to_text) return false;
     as_url from, to;
     as_err err = {0};
@@ -506,9 +529,9 @@ static bool follow(exchange *x) {
 
 static void finish(exchange *x, CURLcode code) {
     long status = 0, version = 0, connects = 0;
-    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(x->easy, CURLINFO_HTTP_VERSION, &version);
-    curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connects);
+    curl.easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl.easy_getinfo(x->easy, CURLINFO_HTTP_VERSION, &version);
+    curl.easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connects);
     x->reply.status = status >= 100 ? (int)status : 0;
     x->reply.reused = connects == 0;
     x->reply.http_version = version == CURL_HTTP_VERSION_1_0   ? 10
@@ -523,7 +546,7 @@ static void finish(exchange *x, CURLcode code) {
         snprintf(text, sizeof text, "the response is larger than %zu bytes", most);
         fail(x, AS_HTTP_TOO_LARGE, text);
     } else if (code) {
-        fail(x, end_of(code), x->curl_error[0] ? x->curl_error : curl_easy_strerror(code));
+        fail(x, end_of(code), x->curl_error[0] ? x->curl_error : curl.easy_strerror(code));
     } else if (follow(x)) {
         return;
     }
@@ -533,10 +556,10 @@ static void finish(exchange *x, CURLcode code) {
 static void collect(as_http *http) {
     int left;
     CURLMsg *message;
-    while ((message = curl_multi_info_read(http->multi, &left))) {
+    while ((message = curl.multi_info_read(http->multi, &left))) {
         if (message->msg != CURLMSG_DONE) continue;
         exchange *x;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&x);
+        curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&x);
         finish(x, message->data.result);
     }
 }
@@ -592,12 +615,12 @@ static bool turn(as_http *http, uint64_t until_ns) {
         if (events[i].events & (EPOLLIN | EPOLLHUP)) what |= CURL_CSELECT_IN;
         if (events[i].events & EPOLLOUT) what |= CURL_CSELECT_OUT;
         if (events[i].events & EPOLLERR) what |= CURL_CSELECT_ERR;
-        curl_multi_socket_action(http->multi, fd, what, &running);
+        curl.multi_socket_action(http->multi, fd, what, &running);
     }
     now = as_clock_ns();
     if (now >= http->timer_ns) {
         http->timer_ns = NEVER;
-        curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        curl.multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
     collect(http);
     sweep(http, now);
@@ -642,8 +665,8 @@ void as_http_cancel(as_http *http) {
 static void free_list(exchange *x) {
     while (x) {
         exchange *next = x->next;
-        curl_easy_cleanup(x->easy);
-        curl_slist_free_all(x->headers);
+        curl.easy_cleanup(x->easy);
+        curl.slist_free_all(x->headers);
         as_buf *const buffers[] = {
             &x->reply.body,     &x->reply.retry_after, &x->reply.date, &x->reply.content_type,
             &x->reply.location, &x->reply.headers,     &x->url,        &x->auth,
@@ -659,7 +682,7 @@ void as_http_free(as_http *http) {
     as_http_cancel(http);
     free_list(http->done_first);
     free_list(http->idle);
-    if (http->multi) curl_multi_cleanup(http->multi);
+    if (http->multi) curl.multi_cleanup(http->multi);
     if (http->epoll >= 0) close(http->epoll);
     if (http->wake >= 0) close(http->wake);
     as_buf_free(&http->setup);

@@ -9,6 +9,7 @@
 
 #include <libpq-fe.h>
 
+#include "harness/base/load/library.h"
 #include "harness/base/log.h"
 #include "harness/base/thread.h"
 #include "harness/store/store_ops.h"
@@ -27,6 +28,27 @@ enum {
     CONNECT_PAUSE_FIRST_MS = 40,
     CONNECT_PAUSE_MAX_MS = 2500,
 };
+
+// What is used of libpq, which is taken in when it is first needed.
+// clang-format off
+#define USED(F) \
+    F(clear) F(cmdTuples) F(connectdbParams) F(conninfoFree) F(conninfoParse) F(db) \
+    F(errorMessage) F(exec) F(finish) F(freemem) F(ftype) F(getResult) F(getisnull) \
+    F(getlength) F(getvalue) F(host) F(nfields) F(pingParams) F(port) F(putCopyData) \
+    F(putCopyEnd) F(reset) F(resultErrorField) F(resultStatus) F(sendQueryParams) \
+    F(setNoticeProcessor) F(setSingleRowMode) F(status) F(user)
+// clang-format on
+
+static struct {
+#define MEMBER(name) __typeof__(PQ##name) *name;
+    USED(MEMBER)
+} pq;
+
+static const as_library_name pq_names[] = {
+#define NAME(name) {"PQ" #name, &pq.name},
+    USED(NAME)};
+
+static as_library libpq = AS_LIBRARY("libpq.so.5", pq_names);
 
 // The advisory lock that writers share and migration and pruning hold alone: "assay" in ASCII.
 #define LOCK_KEY "418565087609"
@@ -61,12 +83,12 @@ static bool is_transient(const char *sqlstate) {
 
 // Says what is wrong with `result` (NULL: with the connection), and whether it may work again.
 static as_rc db_fail(pg_state *s, const PGresult *result, as_err *err) {
-    const char *primary = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-    const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    const char *primary = result ? pq.resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    const char *state = result ? pq.resultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     // An error without a state is libpq's own: it lost the connection, whether it says so or not.
-    s->again = PQstatus(s->conn) == CONNECTION_BAD || !state || is_transient(state);
+    s->again = pq.status(s->conn) == CONNECTION_BAD || !state || is_transient(state);
     as_arena arena = {0};
-    as_str text = one_line(&arena, primary ? primary : PQerrorMessage(s->conn));
+    as_str text = one_line(&arena, primary ? primary : pq.errorMessage(s->conn));
     as_fail(err, AS_UNMEASURED, "history '%s': %.*s", s->name, AS_STR_ARG(text));
     as_arena_free(&arena);
     return AS_UNMEASURED;
@@ -87,8 +109,8 @@ static as_rc reconnect(pg_state *s, as_err *err) {
     s->in_transaction = false;
     as_log_debug("history '%s': connecting again", s->name);
     for (int i = 1;; i++) {
-        PQreset(s->conn);
-        if (PQstatus(s->conn) == CONNECTION_OK) return AS_OK;
+        pq.reset(s->conn);
+        if (pq.status(s->conn) == CONNECTION_OK) return AS_OK;
         if (i == CONNECT_TRIES) return db_fail(s, NULL, err);
         pause_ms(ms);
         ms = ms * 2 < CONNECT_PAUSE_MAX_MS ? ms * 2 : CONNECT_PAUSE_MAX_MS;
@@ -128,11 +150,11 @@ static void fill_params(pg_params *p, const as_db_value *values, size_t count) {
 }
 
 static as_db_value cell(const PGresult *result, int at) {
-    if (PQgetisnull(result, 0, at)) return (as_db_value){.kind = AS_DB_NULL, .text = AS_STR("")};
-    as_str text = {PQgetvalue(result, 0, at), (size_t)PQgetlength(result, 0, at)};
+    if (pq.getisnull(result, 0, at)) return (as_db_value){.kind = AS_DB_NULL, .text = AS_STR("")};
+    as_str text = {pq.getvalue(result, 0, at), (size_t)pq.getlength(result, 0, at)};
     int64_t i64 = 0;
     double f64 = 0;
-    switch (PQftype(result, at)) {
+    switch (pq.ftype(result, at)) {
     case OID_INT2:
     case OID_INT4:
     case OID_INT8:
@@ -147,7 +169,7 @@ static as_db_value cell(const PGresult *result, int at) {
 
 static as_rc give_row(const PGresult *result, as_db_row *each, void *context, as_err *err) {
     as_db_value cells[AS_DB_COLUMNS_MAX];
-    int columns = PQnfields(result);
+    int columns = pq.nfields(result);
     for (int i = 0; i < columns; i++) cells[i] = cell(result, i);
     return each(context, cells, err);
 }
@@ -157,8 +179,8 @@ static as_rc take_results(pg_state *s, as_db_row *each, void *context, uint64_t 
                           bool *given, as_err *err) {
     as_rc rc = AS_OK;
     PGresult *result;
-    while ((result = PQgetResult(s->conn))) {
-        ExecStatusType status = PQresultStatus(result);
+    while ((result = pq.getResult(s->conn))) {
+        ExecStatusType status = pq.resultStatus(result);
         if (!rc && status == PGRES_SINGLE_TUPLE && each) {
             *given = true;
             rc = give_row(result, each, context, err);
@@ -166,17 +188,17 @@ static as_rc take_results(pg_state *s, as_db_row *each, void *context, uint64_t 
                    status != PGRES_COMMAND_OK) {
             rc = db_fail(s, result, err);
         } else if (!rc && changed) {
-            *changed = strtoull(PQcmdTuples(result), NULL, 10);
+            *changed = strtoull(pq.cmdTuples(result), NULL, 10);
         }
-        PQclear(result);
+        pq.clear(result);
     }
-    if (!rc && PQstatus(s->conn) == CONNECTION_BAD) rc = db_fail(s, NULL, err);
+    if (!rc && pq.status(s->conn) == CONNECTION_BAD) rc = db_fail(s, NULL, err);
     return rc;
 }
 
 // A chunk that cannot be sent shows when the COPY ends.
 static void send_chunk(pg_state *s, as_buf *chunk) {
-    if (PQputCopyData(s->conn, chunk->ptr, (int)chunk->len) != 1)
+    if (pq.putCopyData(s->conn, chunk->ptr, (int)chunk->len) != 1)
         as_log_debug("history '%s': rows cannot be sent", s->name);
     as_buf_free(chunk);
 }
@@ -218,7 +240,7 @@ static as_rc end_copy(pg_state *s, as_err *err) {
     stop_sender(s);
     as_buf_add(&s->copy, "\377\377", 2); // instead of a number of fields
     send_chunk(s, &s->copy);
-    if (PQputCopyEnd(s->conn, NULL) != 1) return db_fail(s, NULL, err);
+    if (pq.putCopyEnd(s->conn, NULL) != 1) return db_fail(s, NULL, err);
     bool given = false;
     return take_results(s, NULL, NULL, NULL, &given, err);
 }
@@ -233,10 +255,10 @@ static as_rc pg_query(void *state, const char *sql, const as_db_value *params, s
     for (int i = 1;; i++) {
         bool given = false;
         s->again = false;
-        if (!PQsendQueryParams(s->conn, sql, (int)count, p.types, p.texts, NULL, NULL, 0)) {
+        if (!pq.sendQueryParams(s->conn, sql, (int)count, p.types, p.texts, NULL, NULL, 0)) {
             rc = db_fail(s, NULL, err);
         } else {
-            PQsetSingleRowMode(s->conn);
+            pq.setSingleRowMode(s->conn);
             rc = take_results(s, each, context, changed, &given, err);
         }
         if (!rc || !s->again || s->in_transaction || given || i == QUERY_TRIES) break;
@@ -248,11 +270,11 @@ static as_rc pg_query(void *state, const char *sql, const as_db_value *params, s
 
 static as_rc simple(pg_state *s, const char *sql, as_err *err) {
     if (end_copy(s, err)) return AS_UNMEASURED;
-    PGresult *result = PQexec(s->conn, sql);
-    ExecStatusType status = PQresultStatus(result);
+    PGresult *result = pq.exec(s->conn, sql);
+    ExecStatusType status = pq.resultStatus(result);
     as_rc rc =
         status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? AS_OK : db_fail(s, result, err);
-    PQclear(result);
+    pq.clear(result);
     return rc;
 }
 
@@ -330,9 +352,9 @@ static as_rc begin_copy(pg_state *s, const as_db_table *table, as_err *err) {
     as_buf sql = {0};
     as_buff(&sql, "COPY %s%s (%s) FROM STDIN (FORMAT binary)", table->once ? "staged_" : "",
             table->name, table->columns);
-    PGresult *result = PQexec(s->conn, sql.ptr);
-    as_rc rc = PQresultStatus(result) == PGRES_COPY_IN ? AS_OK : db_fail(s, result, err);
-    PQclear(result);
+    PGresult *result = pq.exec(s->conn, sql.ptr);
+    as_rc rc = pq.resultStatus(result) == PGRES_COPY_IN ? AS_OK : db_fail(s, result, err);
+    pq.clear(result);
     as_buf_free(&sql);
     if (rc) return rc;
     s->copying = table;
@@ -355,7 +377,7 @@ static void pg_rollback(void *state) {
     pg_state *s = state;
     as_err unused = {0};
     if (end_copy(s, &unused)) as_log_debug("%s", unused.text);
-    if (PQstatus(s->conn) == CONNECTION_OK) PQclear(PQexec(s->conn, "ROLLBACK"));
+    if (pq.status(s->conn) == CONNECTION_OK) pq.clear(pq.exec(s->conn, "ROLLBACK"));
     s->in_transaction = false;
     as_buf_clear(&s->staged);
 }
@@ -499,7 +521,7 @@ static const char *pg_name(const void *state) {
 static void pg_close(void *state) {
     pg_state *s = state;
     stop_sender(s);
-    PQfinish(s->conn);
+    pq.finish(s->conn);
     as_buf_free(&s->copy);
     as_buf_free(&s->staged);
     free(s->name);
@@ -509,8 +531,8 @@ static void pg_close(void *state) {
 // A URL that libpq understands; its own message would repeat the URL, password and all.
 static as_rc check_url(const char *url, as_err *err) {
     char *message = NULL;
-    PQconninfoOption *options = PQconninfoParse(url, &message);
-    PQfreemem(message);
+    PQconninfoOption *options = pq.conninfoParse(url, &message);
+    pq.freemem(message);
     if (!options)
         return as_fail(err, AS_INVALID,
                        "store 'postgres:...' is no URL that libpq understands: "
@@ -518,12 +540,13 @@ static as_rc check_url(const char *url, as_err *err) {
                        "as %%XX");
     for (const PQconninfoOption *o = options; o->keyword; o++)
         if (o->val && strstr(o->keyword, "password")) as_log_secret(as_str_of(o->val));
-    PQconninfoFree(options);
+    pq.conninfoFree(options);
     return AS_OK;
 }
 
 static char *name_of(PGconn *conn) {
-    const char *user = PQuser(conn), *host = PQhost(conn), *port = PQport(conn), *db = PQdb(conn);
+    const char *user = pq.user(conn), *host = pq.host(conn), *port = pq.port(conn),
+               *db = pq.db(conn);
     as_buf name = {0};
     bool local = !host || !host[0] || host[0] == '/';
     if (local)
@@ -537,15 +560,16 @@ static char *name_of(PGconn *conn) {
 
 // A server that is starting or full is worth waiting for; a wrong name or password is not.
 static bool worth_waiting(const PGconn *conn, const char *const *keys, const char *const *values) {
-    const char *text = PQerrorMessage(conn);
+    const char *text = pq.errorMessage(conn);
     return strstr(text, "too many clients") || strstr(text, "remaining connection slots") ||
-           PQpingParams(keys, values, 1) == PQPING_REJECT;
+           pq.pingParams(keys, values, 1) == PQPING_REJECT;
 }
 
 static as_rc pg_open(as_str url, void **state, as_err *err) {
     as_arena arena = {0};
     const char *text = as_str_copy(&arena, url).ptr;
-    as_rc rc = check_url(text, err);
+    as_rc rc = as_library_take(&libpq, err);
+    if (!rc) rc = check_url(text, err);
     if (rc) {
         as_arena_free(&arena);
         return rc;
@@ -557,17 +581,17 @@ static as_rc pg_open(as_str url, void **state, as_err *err) {
     pg_state *s = as_mem_new(sizeof *s);
     long ms = CONNECT_PAUSE_FIRST_MS;
     for (int i = 1;; i++) {
-        s->conn = PQconnectdbParams(keys, values, 1);
-        if (PQstatus(s->conn) == CONNECTION_OK || i == CONNECT_TRIES ||
+        s->conn = pq.connectdbParams(keys, values, 1);
+        if (pq.status(s->conn) == CONNECTION_OK || i == CONNECT_TRIES ||
             !worth_waiting(s->conn, keys, values))
             break;
-        PQfinish(s->conn);
+        pq.finish(s->conn);
         pause_ms(ms);
         ms = ms * 2 < CONNECT_PAUSE_MAX_MS ? ms * 2 : CONNECT_PAUSE_MAX_MS;
     }
     s->name = name_of(s->conn);
-    PQsetNoticeProcessor(s->conn, be_quiet, NULL);
-    rc = PQstatus(s->conn) == CONNECTION_OK ? AS_OK : db_fail(s, NULL, err);
+    pq.setNoticeProcessor(s->conn, be_quiet, NULL);
+    rc = pq.status(s->conn) == CONNECTION_OK ? AS_OK : db_fail(s, NULL, err);
     if (rc)
         pg_close(s);
     else

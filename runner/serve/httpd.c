@@ -13,9 +13,29 @@
 #include <microhttpd.h>
 
 #include "harness/base/clock.h"
+#include "harness/base/load/library.h"
 #include "harness/base/log.h"
 
 enum { CONNECTION_MEMORY = 64 * 1024, ADDRESS_MAX = 64 };
+
+// What is used of libmicrohttpd, which is taken in when it is first needed.
+// clang-format off
+#define USED(F) \
+    F(add_response_header) F(create_response_from_buffer) F(destroy_response) \
+    F(lookup_connection_value) F(queue_response) F(quiesce_daemon) F(start_daemon) \
+    F(stop_daemon)
+// clang-format on
+
+static struct {
+#define MEMBER(name) __typeof__(MHD_##name) *name;
+    USED(MEMBER)
+} mhd;
+
+static const as_library_name mhd_names[] = {
+#define NAME(name) {"MHD_" #name, &mhd.name},
+    USED(NAME)};
+
+static as_library libmicrohttpd = AS_LIBRARY("libmicrohttpd.so.12", mhd_names);
 
 struct as_httpd {
     struct MHD_Daemon *daemon;
@@ -54,7 +74,7 @@ as_str as_http_decode(as_arena *arena, as_str text) {
 
 as_str as_http_query(const as_http_request *request, as_arena *arena, const char *name) {
     const char *value =
-        MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+        mhd.lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
     return as_http_decode(arena, as_str_of(value));
 }
 
@@ -66,7 +86,7 @@ static size_t leave_escaped(void *context, struct MHD_Connection *connection, ch
 }
 
 static as_str header_of(struct MHD_Connection *connection, const char *name) {
-    return as_str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name));
+    return as_str_of(mhd.lookup_connection_value(connection, MHD_HEADER_KIND, name));
 }
 
 static enum MHD_Result send_answer(struct MHD_Connection *connection, const as_http_answer *a) {
@@ -80,17 +100,17 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, const as_h
         {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Cache-Control", "no-store"},
     };
-    struct MHD_Response *response = MHD_create_response_from_buffer(
+    struct MHD_Response *response = mhd.create_response_from_buffer(
         a->body.len, a->body.ptr ? a->body.ptr : "", MHD_RESPMEM_MUST_COPY);
     if (!response) return MHD_NO;
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-        if (headers[i][1]) MHD_add_response_header(response, headers[i][0], headers[i][1]);
+        if (headers[i][1]) mhd.add_response_header(response, headers[i][0], headers[i][1]);
     if (a->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, "Allow", "GET, HEAD, POST");
+        mhd.add_response_header(response, "Allow", "GET, HEAD, POST");
     if (a->status == MHD_HTTP_UNAUTHORIZED)
-        MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
-    enum MHD_Result result = MHD_queue_response(connection, a->status, response);
-    MHD_destroy_response(response);
+        mhd.add_response_header(response, "WWW-Authenticate", "Bearer");
+    enum MHD_Result result = mhd.queue_response(connection, a->status, response);
+    mhd.destroy_response(response);
     return result;
 }
 
@@ -232,6 +252,7 @@ as_rc as_httpd_start(as_str where, as_http_handler *handler, void *context, as_h
     endpoint e;
     int fd;
     as_rc rc = parse_listen(where, &e, err);
+    if (!rc) rc = as_library_take(&libmicrohttpd, err);
     if (!rc) rc = open_socket(&e, where, &fd, err);
     if (rc) return rc;
     as_httpd *h = as_mem_new(sizeof *h);
@@ -244,7 +265,7 @@ as_rc as_httpd_start(as_str where, as_http_handler *handler, void *context, as_h
     unsigned port = ntohs(e.v6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
                                : ((struct sockaddr_in *)&bound)->sin_port);
     snprintf(h->url, sizeof h->url, e.v6 ? "http://[%s]:%u/" : "http://%s:%u/", e.text, port);
-    h->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO |
+    h->daemon = mhd.start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO |
                                      MHD_USE_ERROR_LOG | (e.v6 ? MHD_USE_IPv6 : 0),
                                  0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log,
                                  NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
@@ -272,10 +293,10 @@ bool as_httpd_is_loopback(const as_httpd *httpd) {
 }
 
 void as_httpd_stop(as_httpd *h) {
-    int listening = MHD_quiesce_daemon(h->daemon);
+    int listening = mhd.quiesce_daemon(h->daemon);
     int64_t until = as_clock_wall_ms() + AS_HTTPD_DRAIN_S * 1000;
     while (atomic_load(&h->under_way) && as_clock_wall_ms() < until) usleep(20000);
-    MHD_stop_daemon(h->daemon);
+    mhd.stop_daemon(h->daemon);
     if (listening >= 0) close(listening);
     free(h);
 }

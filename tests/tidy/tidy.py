@@ -39,8 +39,9 @@ HOMES = {
     "cuda_runtime.h": ["kernels/cuda/"],
     "threads.h": ["harness/base/json.c"],
     "cuda_fp16.h": ["kernels/cuda/"],
-    "dlfcn.h": ["harness/engine/gpu/driver.c", "metrics/overlap/mecab.c"],
-    "pthread.h": ["harness/base/thread.c", "harness/base/log.c"],
+    "dlfcn.h": ["harness/base/load/library.c", "harness/engine/gpu/driver.c",
+                "metrics/overlap/mecab.c"],
+    "pthread.h": ["harness/base/load/library.c", "harness/base/thread.c", "harness/base/log.c"],
     "utf8proc.h": ["harness/engine/text/wordpiece.c", "harness/base/normal.c"],
     "math.h": ["*"],
 }
