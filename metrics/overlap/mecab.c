@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/overlap/mecab.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "harness/base/load/library.h"
 
 static const char library_name[] = "libmecab.so.2";
 
@@ -20,17 +21,23 @@ typedef struct dictionary {
     struct dictionary *next;
 } dictionary;
 
-typedef struct library {
-    void *(*make)(int argc, char **argv);
+// What is used of the library, which is taken in when it is first needed.
+static struct {
+    void *(*new)(int argc, char **argv);
     void (*destroy)(void *tagger);
-    const char *(*parse)(void *tagger, const char *text, size_t len);
+    const char *(*sparse_tostr2)(void *tagger, const char *text, size_t len);
     const char *(*strerror)(void *tagger);
     const char *(*version)(void);
-    const dictionary *(*dictionaries)(void *tagger);
-} library;
+    const dictionary *(*dictionary_info)(void *tagger);
+} mecab;
+
+static const as_library_name mecab_names[] = {
+#define NAME(name) {"mecab_" #name, &mecab.name},
+    NAME(new) NAME(destroy) NAME(sparse_tostr2) NAME(strerror) NAME(version) NAME(dictionary_info)};
+
+static as_library libmecab = AS_LIBRARY("libmecab.so.2", mecab_names);
 
 struct as_mecab {
-    library library;
     void *tagger;
     char version[VERSION_MAX];
 };
@@ -53,29 +60,11 @@ static const char *const packages[] = {
     "mecab-ko and mecab-ko-dic, which Debian does not have, in the loader's path",
 };
 
-static as_rc load(as_mecab_kind kind, library *out, as_err *err) {
-    void *handle = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        return as_fail(err, AS_INVALID,
-                       "tokenizer '%s' needs %s, which cannot be loaded: install %s", names[kind],
-                       library_name, packages[kind]);
-    struct {
-        const char *symbol;
-        void *to;
-    } wanted[] = {{"mecab_new", &out->make},
-                  {"mecab_destroy", &out->destroy},
-                  {"mecab_sparse_tostr2", &out->parse},
-                  {"mecab_strerror", &out->strerror},
-                  {"mecab_version", &out->version},
-                  {"mecab_dictionary_info", &out->dictionaries}};
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        void *found = dlsym(handle, wanted[i].symbol);
-        if (!found)
-            return as_fail(err, AS_INVALID, "tokenizer '%s': %s has no %s", names[kind],
-                           library_name, wanted[i].symbol);
-        memcpy(wanted[i].to, &found, sizeof found);
-    }
-    return AS_OK;
+static as_rc load(as_mecab_kind kind, as_err *err) {
+    as_err why;
+    if (!as_library_take(&libmecab, &why)) return AS_OK;
+    return as_fail(err, AS_INVALID, "tokenizer '%s': %s: install %s", names[kind], why.text,
+                   packages[kind]);
 }
 
 static as_rc open_tagger(as_mecab *m, as_mecab_kind kind, as_str folder, as_err *err) {
@@ -83,10 +72,10 @@ static as_rc open_tagger(as_mecab *m, as_mecab_kind kind, as_str folder, as_err 
     if (folder.len) memcpy(path, folder.ptr, folder.len);
     // Beside a folder that is named, no file of settings is read: it could add words.
     char *argv[] = {"mecab", "-Owakati", "-r", "/dev/null", "-d", path, NULL};
-    m->tagger = m->library.make(folder.len ? 6 : 2, argv);
+    m->tagger = mecab.new(folder.len ? 6 : 2, argv);
     free(path);
     if (m->tagger) return AS_OK;
-    const char *why = m->library.strerror(NULL);
+    const char *why = mecab.strerror(NULL);
     return as_fail(
         err, AS_INVALID, "tokenizer '%s': %s finds no dictionary%s%.*s%s: install %s%s%s",
         names[kind], library_name, folder.len ? " in '" : "", AS_STR_ARG(folder),
@@ -94,8 +83,8 @@ static as_rc open_tagger(as_mecab *m, as_mecab_kind kind, as_str folder, as_err 
 }
 
 static as_rc check_dictionary(as_mecab *m, as_mecab_kind kind, as_err *err) {
-    const dictionary *d = m->library.dictionaries(m->tagger);
-    const char *version = m->library.version();
+    const dictionary *d = mecab.dictionary_info(m->tagger);
+    const char *version = mecab.version();
     if (kind == AS_MECAB_KO && !strstr(version, "/ko-"))
         return as_fail(
             err, AS_INVALID,
@@ -120,7 +109,7 @@ static as_rc check_dictionary(as_mecab *m, as_mecab_kind kind, as_err *err) {
 
 as_rc as_mecab_new(as_mecab_kind kind, as_str folder, as_mecab **out, as_err *err) {
     as_mecab *m = as_mem_new(sizeof *m);
-    as_rc rc = load(kind, &m->library, err);
+    as_rc rc = load(kind, err);
     if (!rc) rc = open_tagger(m, kind, folder, err);
     if (!rc) rc = check_dictionary(m, kind, err);
     if (rc)
@@ -130,23 +119,23 @@ as_rc as_mecab_new(as_mecab_kind kind, as_str folder, as_mecab **out, as_err *er
     return rc;
 }
 
-void as_mecab_free(as_mecab *mecab) {
-    if (!mecab) return;
-    if (mecab->tagger) mecab->library.destroy(mecab->tagger);
-    free(mecab);
+void as_mecab_free(as_mecab *m) {
+    if (!m) return;
+    if (m->tagger) mecab.destroy(m->tagger);
+    free(m);
 }
 
-const char *as_mecab_version(const as_mecab *mecab) {
-    return mecab->version;
+const char *as_mecab_version(const as_mecab *m) {
+    return m->version;
 }
 
-as_rc as_mecab_cut(as_mecab *mecab, as_arena *arena, as_str text, as_tokens *out, as_err *err) {
+as_rc as_mecab_cut(as_mecab *m, as_arena *arena, as_str text, as_tokens *out, as_err *err) {
     *out = (as_tokens){0};
     if (!text.len) return AS_OK;
-    const char *words = mecab->library.parse(mecab->tagger, text.ptr, text.len);
+    const char *words = mecab.sparse_tostr2(m->tagger, text.ptr, text.len);
     if (!words)
         return as_fail(err, AS_UNMEASURED, "MeCab cannot cut a text of %zu bytes: %s", text.len,
-                       mecab->library.strerror(mecab->tagger));
+                       mecab.strerror(m->tagger));
     // The library's memory holds the words only until the next text.
     *out = as_ngram_split(arena, as_str_copy(arena, as_str_of(words)));
     return AS_OK;
