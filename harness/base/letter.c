@@ -172,9 +172,12 @@ bool as_letter_is_space(uint32_t c) {
            c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
+// Bytes for one of the text in the other case: a byte that is not UTF-8 becomes the three of
+// U+FFFD, and no letter grows by as much.
+enum { GROWTH = 3 };
+
 as_str as_letter_lower_str(as_arena *arena, as_str s) {
-    // No letter grows by more than one byte (two become three), none stands in less than one.
-    char *out = as_arena_take(arena, as_size_mul(s.len, 2) + 4);
+    char *out = as_arena_take(arena, as_size_mul(s.len, GROWTH) + 4);
     size_t len = 0;
     for (size_t at = 0; at < s.len;)
         len += as_utf8_put(as_letter_lower(as_utf8_next(s, &at)), out + len);
@@ -183,7 +186,7 @@ as_str as_letter_lower_str(as_arena *arena, as_str s) {
 }
 
 as_str as_letter_upper_str(as_arena *arena, as_str s) {
-    char *out = as_arena_take(arena, as_size_mul(s.len, 2) + 4);
+    char *out = as_arena_take(arena, as_size_mul(s.len, GROWTH) + 4);
     size_t len = 0;
     for (size_t at = 0; at < s.len;) {
         uint32_t c = as_utf8_next(s, &at);

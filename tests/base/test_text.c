@@ -179,6 +179,16 @@ static void test_letters(void **state) {
     (void)state;
     as_arena arena = {0};
     assert_true(as_str_is(as_letter_upper_str(&arena, AS_STR("aé ß жω1")), "AÉ SS ЖΩ1"));
+    char broken[512]; // what is no UTF-8 grows most
+    as_str (*const cases[])(as_arena *, as_str) = {as_letter_lower_str, as_letter_upper_str};
+    memset(broken, 0xff, sizeof broken);
+    for (size_t i = 0; i < 2; i++) {
+        as_arena one = {0};
+        as_str changed = cases[i](&one, (as_str){broken, sizeof broken});
+        assert_int_equal(changed.len, 3 * sizeof broken);
+        for (size_t at = 0; at < changed.len;) assert_int_equal(as_utf8_next(changed, &at), 0xfffd);
+        as_arena_free(&one);
+    }
     assert_true(as_str_is(as_letter_lower_str(&arena, AS_STR("AÉ ŸЖΩ1")), "aé ÿжω1"));
     assert_int_equal(as_letter_lower(0x130), 0x130); // becomes two in Python; stays here
     assert_true(as_letter_is_cased('a') && !as_letter_is_cased('1'));
