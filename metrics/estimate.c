@@ -24,12 +24,14 @@ enum { REPLICATES = 2000, BLOCKS = 4096 };
 
 // What a metric's interval is made from.
 typedef struct subject {
-    as_column column; // of a CORPUS metric empty
+    const struct subject *like; // another CORPUS metric of the same score; NULL: none
+    as_column column;           // of a CORPUS metric empty
     as_groups groups;
     size_t count; // cases that have a score
 } subject;
 
 static void take_row(subject *s, const as_metric *metric, const as_row *row) {
+    if (s->like) return;
     double score = as_rows_score(metric, row);
     if (isnan(score)) return;
     s->count++;
@@ -42,7 +44,12 @@ static void take_row(subject *s, const as_metric *metric, const as_row *row) {
 static subject *subjects_of(as_arena *arena, const as_scorer *scorer,
                             const as_metric *const *metrics, size_t count, uint32_t slice) {
     subject *out = AS_NEW_ARRAY(arena, subject, count + 1);
-    for (size_t m = 0; m < count; m++) out[m].groups = as_rows_groups(arena, scorer);
+    for (size_t m = 0; m < count; m++) {
+        bool corpus = metrics[m]->ops->kind == AS_METRIC_CORPUS;
+        if (!corpus) out[m].groups = as_rows_groups(arena, scorer);
+        for (size_t k = 0; corpus && !out[m].like && k < m; k++)
+            if (metrics[k]->index == metrics[m]->index) out[m].like = &out[k];
+    }
     for (int answers = 0; answers <= scorer->has_several; answers++) {
         as_rows_cursor cursor = answers ? as_rows_answers(scorer) : as_rows_cases(scorer);
         const as_row *row;
@@ -53,6 +60,8 @@ static subject *subjects_of(as_arena *arena, const as_scorer *scorer,
                     take_row(&out[m], metrics[m], row);
         }
     }
+    for (size_t m = 0; m < count; m++)
+        if (out[m].like) out[m].count = out[m].like->count;
     return out;
 }
 
@@ -241,19 +250,41 @@ static void estimate_corpus(as_arena *kept, as_arena *arena, const as_scorer *sc
     }
 }
 
-static void estimate_ranked(const as_scorer *scorer, const as_metric *metric, uint32_t slice,
-                            size_t groups, const level *how, as_value *out) {
-    as_arena scratch = {0};
-    double *replicates = AS_NEW_ARRAY(&scratch, double, REPLICATES);
-    size_t drawn =
-        as_ranked_estimate(&scratch, scorer, metric, slice, REPLICATES, &out->value, replicates);
-    size_t kept = as_estimate_sort(replicates, drawn);
+static void value_of_ranked(const as_metric *metric, const level *how, size_t groups,
+                            double *replicates, size_t drawn, as_value *out) {
+    size_t kept = isnan(out->value) ? 0 : as_estimate_sort(replicates, drawn);
     out->method = AS_STR("bootstrap percentile");
     // Undefined in most resamples: there is no interval to speak of.
     if (kept >= 2 && kept >= drawn / 2) {
         out->stderr_ = deviation(replicates, kept);
         out->ci = clamp(metric, as_interval_percentile(replicates, kept, how->alpha));
         widen(metric, how, groups, out);
+    }
+}
+
+// The ranked metrics from `first` on that share what they rank with it; none where it shares that
+// with one before.
+static void estimate_ranked(const as_scorer *scorer, const as_metric *const *metrics, size_t count,
+                            size_t first, uint32_t slice, size_t groups, const level *how,
+                            as_value *out) {
+    as_arena scratch = {0};
+    const as_metric **alike = AS_NEW_ARRAY(&scratch, const as_metric *, count);
+    size_t *places = AS_NEW_ARRAY(&scratch, size_t, count), n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (metrics[i]->index != metrics[first]->index) continue;
+        places[n] = i;
+        alike[n++] = metrics[i];
+    }
+    if (places[0] == first) {
+        double *values = AS_NEW_ARRAY(&scratch, double, n);
+        double *replicates = AS_NEW_ARRAY(&scratch, double, n *REPLICATES);
+        size_t drawn =
+            as_ranked_estimate(&scratch, scorer, alike, n, slice, REPLICATES, values, replicates);
+        for (size_t i = 0; i < n; i++) {
+            out[places[i]].value = values[i];
+            value_of_ranked(alike[i], how, groups, replicates + i * REPLICATES, drawn,
+                            &out[places[i]]);
+        }
     }
     as_arena_free(&scratch);
 }
@@ -282,12 +313,12 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
     as_arena scratch = {0};
     const as_metric **corpus = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
     as_value **values = AS_NEW_ARRAY(&scratch, as_value *, count + 1);
-    size_t corpus_count = 0;
+    size_t *group_counts = AS_NEW_ARRAY(&scratch, size_t, count + 1), corpus_count = 0;
     subject *subjects = subjects_of(&scratch, scorer, metrics, count, slice);
     for (size_t i = 0; i < count; i++) {
         as_column *column = &subjects[i].column;
         out[i] = value_of_column(metrics[i], &subjects[i], how);
-        size_t groups = column->cluster_count;
+        group_counts[i] = column->cluster_count;
         as_column_free(column);
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);
@@ -295,8 +326,6 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         if (metrics[i]->ops->flags & AS_METRIC_JUDGED)
             out[i].judge = as_judged_sum(arena, scorer, metrics[i], slice);
         note_spread(&scratch, scorer, metrics[i], slice, &out[i]);
-        if (metrics[i]->ops->kind == AS_METRIC_RANKED)
-            estimate_ranked(scorer, metrics[i], slice, groups, how, &out[i]);
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
         if (metrics[i]->ops->flags & AS_METRIC_ERRORS) { // over other cases: on its own
             as_value *value = &out[i];
@@ -306,6 +335,9 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         corpus[corpus_count] = metrics[i];
         values[corpus_count++] = &out[i];
     }
+    for (size_t i = 0; i < count; i++)
+        if (metrics[i]->ops->kind == AS_METRIC_RANKED)
+            estimate_ranked(scorer, metrics, count, i, slice, group_counts[i], how, out);
     estimate_corpus(arena, &scratch, scorer, corpus, corpus_count, slice, how, values);
     as_arena_free(&scratch);
 }

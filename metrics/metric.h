@@ -38,6 +38,8 @@ enum {
     AS_METRIC_TURNS = 8192,  // as AS_METRIC_NOT, but not-NAME is 1 - NAME
     AS_METRIC_ALONE = 16384, // needs log-probabilities of the choices after an empty prompt
     AS_METRIC_REFS = 512,    // the signature says how many references the cases have
+    AS_METRIC_HIT = 32768,   // the score is 1 where the answer is an expected label, else 0
+    AS_METRIC_CURVE = 65536, // score and statistics hang on the first setting alone
 };
 
 // One case while it is scored; views, valid during the call.
@@ -113,8 +115,9 @@ struct as_metric {
     as_str spec;                          // JSON of the suite's map; empty for a bare name
     as_str signature;                     // for the summary; empty when nothing can be set
     as_str identity;                      // of everything that decides a score
-    size_t index;                         // of its score in a row
+    size_t index;                         // of its score in a row, which metrics may share
     size_t at, width;                     // of its statistics in a row's tally
+    bool shares;                          // score and statistics with a metric before it
     size_t k;                             // of NAME@K
     bool negate;                          // not-NAME
     as_normal_form normal;                // of expected texts and answer, before they are scored

@@ -10,6 +10,7 @@
 
 double as_num_exp(double x) {
     if (isnan(x)) return x;
+    if (x == 0) return 1;
     if (x > 709.7) return INFINITY;
     if (x < -745.0) return 0;
     double k = floor(x / (LN2_HI + LN2_LO) + 0.5);

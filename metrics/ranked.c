@@ -3,16 +3,14 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/base/rng.h"
+#include "metrics/kept/segments.h"
 
-enum { SEED = 0xa55a, STREAM_ONE = 5, STREAM_PAIRED = 6, REPLICATES_LEAST = 200 };
+enum { STREAM_PAIRED = 6, REPLICATES_LEAST = 200 };
 
 #define WORK_MAX 4e8 // case visits of a bootstrap
-
-double as_ranked_stat(const as_ranked *r, size_t at, size_t stat) {
-    return r->stats[at * (r->columns + 1) + stat];
-}
 
 // A statistic of a case.
 typedef struct entry {
@@ -56,15 +54,43 @@ static void add(gather *g, const as_metric *metric, const as_row *row, uint32_t 
     g->clusters[g->count++] = cluster;
 }
 
+// A case's score, turned into a number that falls as the score rises.
 typedef struct place {
-    double score;
+    uint64_t key;
     uint32_t number;
 } place;
 
-static int by_falling_score(const void *a, const void *b) {
-    const place *x = a, *y = b;
-    if (x->score != y->score) return x->score < y->score ? 1 : -1;
-    return (x->number > y->number) - (x->number < y->number);
+static uint64_t key_of(double score) {
+    uint64_t bits;
+    score += 0; // one zero
+    memcpy(&bits, &score, sizeof bits);
+    return bits >> 63 ? bits : ~bits & INT64_MAX;
+}
+
+enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
+
+static size_t digit(uint64_t key, unsigned shift) {
+    return key >> shift & (DIGITS - 1);
+}
+
+// By falling score, equal ones by number: from the last digit to the first, each in a stable pass.
+static const place *sort_places(place *places, place *spare, size_t count) {
+    size_t starts[DIGITS];
+    for (unsigned shift = 0; shift < 64 && count; shift += DIGIT_BITS) {
+        memset(starts, 0, sizeof starts);
+        for (size_t i = 0; i < count; i++) starts[digit(places[i].key, shift)]++;
+        if (starts[digit(places[0].key, shift)] == count) continue; // all alike
+        for (size_t d = 0, at = 0; d < DIGITS; d++) {
+            size_t here = starts[d];
+            starts[d] = at;
+            at += here;
+        }
+        for (size_t i = 0; i < count; i++) spare[starts[digit(places[i].key, shift)]++] = places[i];
+        place *sorted = spare;
+        spare = places;
+        places = sorted;
+    }
+    return places;
 }
 
 static as_ranked rank(gather *g) {
@@ -72,6 +98,7 @@ static as_ranked rank(gather *g) {
     double *stats = AS_NEW_ARRAY(g->arena, double, as_size_mul(g->count, r.columns + 1) + 1);
     uint32_t *order = AS_NEW_ARRAY(g->arena, uint32_t, as_size_mul(g->count, r.columns) + 1);
     place *places = AS_NEW_ARRAY(g->arena, place, g->count + 1);
+    place *spare = AS_NEW_ARRAY(g->arena, place, g->count + 1);
     for (size_t i = 0; i < g->entry_count; i++)
         stats[g->entries[i].number * (r.columns + 1) + g->entries[i].at] = g->entries[i].value;
     free(g->entries);
@@ -79,9 +106,9 @@ static as_ranked rank(gather *g) {
     r.stats = stats;
     for (size_t c = 0; c < r.columns; c++) {
         for (size_t i = 0; i < g->count; i++)
-            places[i] = (place){as_ranked_stat(&r, i, c + 1), (uint32_t)i};
-        if (g->count) qsort(places, g->count, sizeof *places, by_falling_score);
-        for (size_t i = 0; i < g->count; i++) order[c * g->count + i] = places[i].number;
+            places[i] = (place){key_of(as_ranked_stat(&r, i, c + 1)), (uint32_t)i};
+        const place *sorted = sort_places(places, spare, g->count);
+        for (size_t i = 0; i < g->count; i++) order[c * g->count + i] = sorted[i].number;
     }
     r.order = order;
     return r;
@@ -92,31 +119,43 @@ static void draw(as_rng *rng, uint32_t *times, size_t groups) {
     for (size_t c = 0; c < groups; c++) times[((as_rng_u64(rng) >> 32) * groups) >> 32]++;
 }
 
-size_t as_ranked_estimate(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
-                          uint32_t slice, size_t most, double *value, double *replicates) {
+size_t as_ranked_estimate(as_arena *arena, const as_scorer *scorer, const as_metric *const *metrics,
+                          size_t metric_count, uint32_t slice, size_t most, double *values,
+                          double *replicates) {
+    const as_metric *first = metrics[0];
     gather g = make_gather(arena, scorer->row_count);
     as_groups groups = as_rows_groups(arena, scorer);
     as_rows_cursor cursor = as_rows_cases(scorer);
     const as_row *row;
     while ((row = as_rows_next(&cursor)))
-        if (as_rows_in_slice(row, slice) && !isnan(as_rows_score(metric, row)))
-            add(&g, metric, row, as_rows_group(&groups, row));
+        if (as_rows_in_slice(row, slice) && !isnan(as_rows_score(first, row)))
+            add(&g, first, row, as_rows_group(&groups, row));
     g.groups = groups.count;
     as_ranked r = rank(&g);
     r.weights = g.own;
-    *value = g.count ? metric->ops->ranked(metric, &r) : NAN;
-    if (g.groups < 2 || isnan(*value)) return 0;
+    bool defined = false;
+    for (size_t m = 0; m < metric_count; m++) {
+        values[m] = g.count ? metrics[m]->ops->ranked(metrics[m], &r) : NAN;
+        defined |= !isnan(values[m]);
+    }
+    if (g.groups < 2 || !defined) return 0;
     double room = WORK_MAX / ((double)g.count * (double)r.columns);
     size_t count = room < REPLICATES_LEAST ? REPLICATES_LEAST : (size_t)fmin(room, 1e9);
     if (count > most) count = most;
+    if (g.groups > AS_SEGMENTS_FEW && r.columns == 1) {
+        as_segments cases = {&r, g.clusters, g.groups};
+        as_segments_resample(&cases, metrics, metric_count, values, count, most, replicates);
+        return count;
+    }
     uint32_t *times = AS_NEW_ARRAY(arena, uint32_t, g.groups + 1);
     double *weights = AS_NEW_ARRAY(arena, double, g.count + 1);
-    as_rng rng = as_rng_of(SEED, STREAM_ONE);
+    as_rng rng = as_rng_of(AS_RANKED_SEED, AS_RANKED_STREAM);
     r.weights = weights;
     for (size_t k = 0; k < count; k++) {
         draw(&rng, times, g.groups);
         for (size_t i = 0; i < g.count; i++) weights[i] = g.own[i] * times[g.clusters[i]];
-        replicates[k] = metric->ops->ranked(metric, &r);
+        for (size_t m = 0; m < metric_count; m++)
+            replicates[m * most + k] = metrics[m]->ops->ranked(metrics[m], &r);
     }
     return count;
 }
@@ -174,7 +213,7 @@ void as_ranked_change(as_arena *arena, const as_pairs *pairs, const as_metric *a
     size_t groups = s.gather.groups;
     uint32_t *times = AS_NEW_ARRAY(arena, uint32_t, groups + 1);
     uint32_t *swap = AS_NEW_ARRAY(arena, uint32_t, groups + 1);
-    as_rng rng = as_rng_of(SEED, STREAM_PAIRED);
+    as_rng rng = as_rng_of(AS_RANKED_SEED, STREAM_PAIRED);
     for (size_t c = 0; c < groups; c++) times[c] = 1;
     for (uint32_t side = 0; side < 2; side++)
         values[side] = value_of_side(&s, b, side, times, swap);

@@ -19,12 +19,18 @@ struct as_ranked {
 };
 typedef struct as_ranked as_ranked;
 
-double as_ranked_stat(const as_ranked *r, size_t at, size_t stat);
+static inline double as_ranked_stat(const as_ranked *r, size_t at, size_t stat) {
+    return r->stats[at * (r->columns + 1) + stat];
+}
 
-// The value over a slice and replicates of it (fewer than `most` where there are many cases);
-// returns how many.
-size_t as_ranked_estimate(as_arena *arena, const as_scorer *scorer, const as_metric *metric,
-                          uint32_t slice, size_t most, double *value, double *replicates);
+enum { AS_RANKED_SEED = 0xa55a, AS_RANKED_STREAM = 5 }; // what draws of one run come from
+
+// Values over a slice of metrics that share what they rank, and replicates of them (fewer than
+// `most` where there are many cases): [metric][most]; returns how many. With one column and very
+// many clusters they are blocks' (kept/segments.h).
+size_t as_ranked_estimate(as_arena *arena, const as_scorer *scorer, const as_metric *const *metrics,
+                          size_t metric_count, uint32_t slice, size_t most, double *values,
+                          double *replicates);
 
 // Values of both runs over the pairs that both answered; replicates of the difference, drawn anew
 // and swapped.

@@ -32,50 +32,93 @@ static void draw(as_rng *rng, uint32_t *times, size_t count) {
     }
 }
 
-enum { STEP = 8 };
+// Units that have most places of the tally, such as blocks of many cases, are a matrix: columns of
+// STEP places that lie together, [columns][count][STEP]. Sums of TOGETHER replicates stay in
+// registers while a column is read; they are those of sparse units, in the same order.
+enum { STEP = 8, PAIRS = STEP / 2, TOGETHER = 2 };
 
-static size_t padded(size_t width) {
-    return (width + STEP - 1) / STEP * STEP;
-}
+typedef double couple __attribute__((vector_size(16)));
 
-// Units that have most places of the tally, such as blocks of many cases, as rows of a matrix:
-// [count][padded width]. NULL where that would be mostly zeros.
-static const double *dense_of(as_arena *arena, const as_units *units) {
-    if (units->starts[units->count] < units->count * units->width / 2) return NULL;
-    size_t width = padded(units->width);
-    double *out = AS_NEW_ARRAY(arena, double, as_size_mul(units->count, width) + 1);
+typedef union step {
+    double at[STEP];
+    couple couples[PAIRS];
+} step;
+
+typedef struct matrix {
+    const step *steps; // NULL: it would be mostly zeros
+    size_t columns, count;
+} matrix;
+
+static matrix matrix_of(as_arena *arena, const as_units *units) {
+    if (units->starts[units->count] < units->count * units->width / 2) return (matrix){0};
+    size_t columns = (units->width + STEP - 1) / STEP;
+    step *out = AS_NEW_ARRAY(arena, step, as_size_mul(units->count, columns) + 1);
     for (size_t u = 0; u < units->count; u++)
-        for (size_t i = units->starts[u]; i < units->starts[u + 1]; i++)
-            out[u * width + units->items[i].at] += units->items[i].value;
-    return out;
+        for (size_t i = units->starts[u]; i < units->starts[u + 1]; i++) {
+            uint32_t at = units->items[i].at;
+            out[at / STEP * units->count + u].at[at % STEP] += units->items[i].value;
+        }
+    return (matrix){out, columns, units->count};
 }
 
-// The same sums as of sparse units, place by place; steps of known length become vectors.
-static void add_dense(const double *rows, size_t count, size_t width, const uint32_t *times,
-                      double *restrict tally) {
-    for (size_t u = 0; u < count; u++, rows += width) {
-        if (!times[u]) continue;
-        double n = times[u];
-        for (size_t i = 0; i < width; i += STEP)
-            for (size_t k = 0; k < STEP; k++) tally[i + k] += n * rows[i + k];
+static void sum_column(const step *column, size_t count, double (*times)[TOGETHER], step *first,
+                       step *second) {
+    couple a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0}, b0 = {0}, b1 = {0}, b2 = {0}, b3 = {0};
+    for (size_t u = 0; u < count; u++) {
+        const couple *c = column[u].couples;
+        double a = times[u][0], b = times[u][1];
+        a0 += a * c[0], a1 += a * c[1], a2 += a * c[2], a3 += a * c[3];
+        b0 += b * c[0], b1 += b * c[1], b2 += b * c[2], b3 += b * c[3];
     }
+    *first = (step){.couples = {a0, a1, a2, a3}};
+    *second = (step){.couples = {b0, b1, b2, b3}};
+}
+
+// tallies: [TOGETHER][columns]
+static void sum_matrix(const matrix *m, double (*times)[TOGETHER], step *tallies) {
+    for (size_t c = 0; c < m->columns; c++)
+        sum_column(m->steps + c * m->count, m->count, times, &tallies[c], &tallies[m->columns + c]);
+}
+
+static void resample_matrix(const matrix *m, const as_units *units,
+                            const as_functional *functionals, size_t count, size_t replicates,
+                            double *out) {
+    as_arena arena = {0};
+    step *tallies = AS_NEW_ARRAY(&arena, step, TOGETHER * m->columns + 1);
+    uint32_t *drawn = AS_NEW_ARRAY(&arena, uint32_t, m->count + 1);
+    double(*times)[TOGETHER] = as_arena_take(&arena, as_size_mul(m->count, sizeof *times));
+    as_rng rng = as_rng_of(AS_RESAMPLE_SEED, AS_RESAMPLE_BOOTSTRAP);
+    for (size_t r = 0; r < replicates; r++) {
+        if (r % TOGETHER == 0) {
+            for (size_t k = 0; k < TOGETHER; k++) {
+                draw(&rng, drawn, m->count);
+                for (size_t u = 0; u < m->count; u++) times[u][k] = drawn[u];
+            }
+            sum_matrix(m, times, tallies);
+        }
+        const double *tally = tallies[r % TOGETHER * m->columns].at;
+        for (size_t f = 0; f < count; f++)
+            out[f * replicates + r] = as_resample_value(&functionals[f], units, tally);
+    }
+    as_arena_free(&arena);
 }
 
 void as_resample_bootstrap(const as_units *units, const as_functional *functionals, size_t count,
                            size_t replicates, double *out) {
     as_arena arena = {0};
-    size_t width = padded(units->width);
-    double *tally = AS_NEW_ARRAY(&arena, double, width + 1);
+    matrix m = matrix_of(&arena, units);
+    if (m.steps) {
+        resample_matrix(&m, units, functionals, count, replicates, out);
+        as_arena_free(&arena);
+        return;
+    }
+    double *tally = AS_NEW_ARRAY(&arena, double, units->width + 1);
     uint32_t *times = AS_NEW_ARRAY(&arena, uint32_t, units->count + 1);
-    const double *dense = dense_of(&arena, units);
     as_rng rng = as_rng_of(AS_RESAMPLE_SEED, AS_RESAMPLE_BOOTSTRAP);
     for (size_t r = 0; r < replicates; r++) {
         draw(&rng, times, units->count);
-        memset(tally, 0, width * sizeof *tally);
-        if (dense)
-            add_dense(dense, units->count, width, times, tally);
-        else
-            for (size_t u = 0; u < units->count; u++) add_unit(units, u, times[u], tally);
+        memset(tally, 0, units->width * sizeof *tally);
+        for (size_t u = 0; u < units->count; u++) add_unit(units, u, times[u], tally);
         for (size_t f = 0; f < count; f++)
             out[f * replicates + r] = as_resample_value(&functionals[f], units, tally);
     }

@@ -21,17 +21,29 @@ uint32_t as_rows_name(as_scorer *scorer, as_names *names, as_str name) {
     return (uint32_t)names->count++;
 }
 
-// A row as it is kept; behind it its scores, statistics, slices, id and cluster's name.
-typedef struct pack {
-    uint64_t expected, sample, tokens_in, tokens_out;
+// What most rows of recorded answers have nothing of; behind a pack where `has_run` says so.
+typedef struct run_part {
+    uint64_t sample, tokens_in, tokens_out;
     double weight, latency_ms, ttft_ms, tpot_ms, cost;
+} run_part;
+
+// A row as it is kept; behind it its run_part, scores, statistics, slices, id and cluster's name.
+typedef struct pack {
+    uint64_t expected;
     uint32_t gold, pred, said;
     uint32_t score_count, stat_count, slice_count, id_len, cluster_len;
-    uint32_t outcome, missing;
+    uint16_t outcome;
+    uint8_t missing, has_run;
 } pack;
 
 static const double *scores_of(const pack *p) {
-    return (const double *)(const void *)(p + 1);
+    const char *behind = (const char *)(p + 1) + (p->has_run ? sizeof(run_part) : 0);
+    return (const double *)(const void *)behind;
+}
+
+static const run_part *run_of(const pack *p) {
+    static const run_part none = {.weight = 1, .latency_ms = NAN, .ttft_ms = NAN, .tpot_ms = NAN};
+    return p->has_run ? (const run_part *)(const void *)(p + 1) : &none;
 }
 
 static const as_stat *stats_of(const pack *p) {
@@ -57,7 +69,9 @@ static size_t size_of(const pack *p) {
 static int order_packs(const void *a, const void *b) {
     const pack *x = a, *y = b;
     int way = as_str_cmp(id_of(x), id_of(y));
-    return way ? way : (x->sample > y->sample) - (x->sample < y->sample);
+    if (way) return way;
+    uint64_t i = run_of(x)->sample, j = run_of(y)->sample;
+    return (i > j) - (i < j);
 }
 
 static int order_to_id(const void *a, const void *key) {
@@ -68,29 +82,36 @@ static void add_bytes(as_buf *out, const void *bytes, size_t size) {
     if (size) as_buf_add(out, bytes, size);
 }
 
+static bool has_run(const as_row *row) {
+    return row->sample || row->tokens_in || row->tokens_out || row->weight != 1 || row->cost != 0 ||
+           !isnan(row->latency_ms) || !isnan(row->ttft_ms) || !isnan(row->tpot_ms);
+}
+
 void as_rows_keep(as_scorer *scorer, const as_row *row, as_str cluster) {
     as_buf *out = &scorer->packed;
+    run_part run = {.sample = row->sample,
+                    .tokens_in = row->tokens_in,
+                    .tokens_out = row->tokens_out,
+                    .weight = row->weight,
+                    .latency_ms = row->latency_ms,
+                    .ttft_ms = row->ttft_ms,
+                    .tpot_ms = row->tpot_ms,
+                    .cost = row->cost};
     pack p = {.expected = row->expected,
-              .sample = row->sample,
-              .tokens_in = row->tokens_in,
-              .tokens_out = row->tokens_out,
-              .weight = row->weight,
-              .latency_ms = row->latency_ms,
-              .ttft_ms = row->ttft_ms,
-              .tpot_ms = row->tpot_ms,
-              .cost = row->cost,
               .gold = row->gold,
               .pred = row->pred,
               .said = row->said,
-              .score_count = row->scores ? (uint32_t)scorer->metric_count : 0,
+              .score_count = row->scores ? (uint32_t)scorer->score_count : 0,
               .stat_count = (uint32_t)row->stat_count,
               .slice_count = (uint32_t)row->slice_count,
               .id_len = (uint32_t)row->id.len,
               .cluster_len = (uint32_t)cluster.len,
-              .outcome = row->outcome,
-              .missing = row->missing};
+              .outcome = (uint16_t)row->outcome,
+              .missing = row->missing,
+              .has_run = has_run(row)};
     as_buf_clear(out);
     add_bytes(out, &p, sizeof p);
+    if (p.has_run) add_bytes(out, &run, sizeof run);
     add_bytes(out, row->scores, p.score_count * sizeof *row->scores);
     add_bytes(out, row->stats, row->stat_count * sizeof *row->stats);
     add_bytes(out, row->slices, row->slice_count * sizeof *row->slices);
@@ -105,9 +126,10 @@ void as_rows_keep(as_scorer *scorer, const as_row *row, as_str cluster) {
 }
 
 static as_row unpack(const pack *p) {
+    const run_part *run = run_of(p);
     return (as_row){.id = id_of(p),
                     .expected = p->expected,
-                    .weight = p->weight,
+                    .weight = run->weight,
                     .scores = p->score_count ? scores_of(p) : NULL,
                     .stats = stats_of(p),
                     .stat_count = p->stat_count,
@@ -118,13 +140,13 @@ static as_row unpack(const pack *p) {
                     .slice_count = p->slice_count,
                     .outcome = (as_outcome)p->outcome,
                     .missing = p->missing != 0,
-                    .latency_ms = p->latency_ms,
-                    .ttft_ms = p->ttft_ms,
-                    .tpot_ms = p->tpot_ms,
-                    .cost = p->cost,
-                    .tokens_in = p->tokens_in,
-                    .tokens_out = p->tokens_out,
-                    .sample = p->sample,
+                    .latency_ms = run->latency_ms,
+                    .ttft_ms = run->ttft_ms,
+                    .tpot_ms = run->tpot_ms,
+                    .cost = run->cost,
+                    .tokens_in = run->tokens_in,
+                    .tokens_out = run->tokens_out,
+                    .sample = run->sample,
                     .said = p->said};
 }
 
@@ -394,7 +416,8 @@ double as_rows_weight(const as_metric *metric, const as_row *row) {
 
 bool as_rows_correct(const as_scorer *scorer, const as_row *row) {
     for (size_t i = 0; !row->missing && i < scorer->metric_count; i++)
-        if (scorer->metrics[i].ops->flags & AS_METRIC_UNIT) return row->scores[i] >= 1;
+        if (scorer->metrics[i].ops->flags & AS_METRIC_UNIT)
+            return row->scores[scorer->metrics[i].index] >= 1;
     return false;
 }
 

@@ -31,7 +31,7 @@ typedef struct as_row {
     as_str id;
     uint64_t expected; // hash of the expected value
     double weight;
-    const double *scores; // [metric_count]; NULL when missing
+    const double *scores; // [score_count], by metric->index; NULL when missing
     const as_stat *stats;
     size_t stat_count;
     uint32_t gold, pred;    // labels; AS_ROWS_NONE
@@ -63,9 +63,11 @@ struct as_scorer {
     as_arena scratch; // of the sample that is being scored
     as_buf text;      // likewise
     as_buf packed;    // its row
+    as_stat *kept;    // [stats_width + 1] its statistics
     as_arena sealed;  // what sealing made; given up when another row comes
     as_metric *metrics;
     size_t metric_count, stats_width;
+    size_t score_count; // different ones of a case
     as_regex *articles;
     as_sorter *packs;               // rows of all answers; once sealed by id and number
     size_t answer_count, row_count; // row_count: cases, once sealed

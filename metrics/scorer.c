@@ -14,6 +14,14 @@
 // A matrix of more classes than this is no picture, and free texts are no classes.
 enum { CONFUSION_LABELS_MAX = 256 };
 
+// Whether score and statistics of a case are the same for both.
+static bool score_alike(const as_metric *a, const as_metric *b) {
+    unsigned both = a->ops->flags & b->ops->flags;
+    if (a->normal != b->normal) return false;
+    if (both & AS_METRIC_CURVE) return as_str_eq(a->settings[0].text, b->settings[0].text);
+    return both & AS_METRIC_HIT && a->normal == AS_NORMAL_NONE;
+}
+
 static as_rc add_metric(as_scorer *scorer, const as_metric_spec *spec, as_err *err) {
     as_metric *metric = &scorer->metrics[scorer->metric_count];
     as_rc rc = as_metric_resolve(&scorer->arena, spec, metric, err);
@@ -25,9 +33,14 @@ static as_rc add_metric(as_scorer *scorer, const as_metric_spec *spec, as_err *e
         as_metric_release(metric);
         return rc;
     }
-    metric->index = scorer->metric_count++;
-    metric->at = scorer->stats_width;
-    scorer->stats_width += metric->width;
+    const as_metric *like = NULL;
+    for (size_t i = 0; !like && i < scorer->metric_count; i++)
+        if (score_alike(&scorer->metrics[i], metric)) like = &scorer->metrics[i];
+    metric->index = like ? like->index : scorer->score_count++;
+    metric->at = like ? like->at : scorer->stats_width;
+    metric->shares = like != NULL;
+    if (!like) scorer->stats_width += metric->width;
+    scorer->metric_count++;
     scorer->has_labels |= (metric->ops->flags & AS_METRIC_LABELS) != 0;
     scorer->has_classes |= (metric->ops->flags & AS_METRIC_CLASSES) != 0;
     scorer->has_texts |= (metric->ops->flags & AS_METRIC_TEXTS) != 0;
@@ -62,6 +75,7 @@ void as_scorer_free(as_scorer *scorer) {
     as_arena_free(&scorer->sealed);
     as_arena_free(&scorer->scratch);
     as_buf_free(&scorer->text);
+    free(scorer->kept);
     free(scorer);
 }
 
@@ -117,9 +131,9 @@ static void read_choices(as_scoring *scoring) {
     }
 }
 
-static void keep_stats(const as_metric *metric, const double *stats, as_stat *kept, size_t *count) {
-    for (size_t i = 0; i < metric->width; i++)
-        if (stats[i] != 0) kept[(*count)++] = (as_stat){(uint32_t)(metric->at + i), stats[i]};
+static void keep_stats(size_t at, const double *stats, size_t width, as_stat *kept, size_t *count) {
+    for (size_t i = 0; i < width; i++)
+        if (stats[i] != 0) kept[(*count)++] = (as_stat){(uint32_t)(at + i), stats[i]};
 }
 
 static void normalize(as_normal_form form, as_scoring *scoring) {
@@ -130,16 +144,27 @@ static void normalize(as_normal_form form, as_scoring *scoring) {
     scoring->prediction = as_normal_str(scoring->arena, form, scoring->prediction);
 }
 
+// Statistics that a case may have of a metric: ranked ones have one a choice.
+static size_t width_of(const as_metric *metric, const as_scoring *scoring) {
+    size_t choices = scoring->sample->choice_count + 1;
+    bool fewer = metric->ops->kind == AS_METRIC_RANKED && choices < metric->width;
+    return fewer ? choices : metric->width;
+}
+
 static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row *row, as_err *err) {
     as_arena *scratch = scoring->arena;
-    as_stat *kept = AS_NEW_ARRAY(scratch, as_stat, scorer->stats_width + 1);
-    double *scores = AS_NEW_ARRAY(scratch, double, scorer->metric_count + 1);
+    if (!scorer->kept) scorer->kept = as_mem_new((scorer->stats_width + 1) * sizeof(as_stat));
+    as_stat *kept = scorer->kept;
+    double *scores = AS_NEW_ARRAY(scratch, double, scorer->score_count + 1);
     size_t count = 0;
     for (size_t i = 0; i < scorer->metric_count; i++) {
         const as_metric *metric = &scorer->metrics[i];
-        scores[i] = NAN;
+        if (metric->shares) continue;
+        double *score = &scores[metric->index];
+        *score = NAN;
         if (metric->ops->flags & AS_METRIC_RUN) continue;
-        double *stats = AS_NEW_ARRAY(scratch, double, metric->width + 1);
+        size_t width = width_of(metric, scoring);
+        double *stats = width ? AS_NEW_ARRAY(scratch, double, width) : NULL;
         const as_scoring *given = scoring;
         as_scoring normal;
         if (metric->normal != AS_NORMAL_NONE) {
@@ -147,9 +172,9 @@ static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row 
             normalize(metric->normal, &normal);
             given = &normal;
         }
-        as_rc rc = metric->ops->score(metric, given, &scores[i], stats, err);
+        as_rc rc = metric->ops->score(metric, given, score, stats, err);
         if (rc != AS_OK) return rc;
-        keep_stats(metric, stats, kept, &count);
+        keep_stats(metric->at, stats, width, kept, &count);
     }
     row->scores = scores;
     row->stats = kept;
@@ -168,7 +193,10 @@ static void keep_labels(as_scorer *scorer, const as_scoring *scoring, as_row *ro
     // labels still want them.
     if (!scorer->has_labels && scorer->labels.count > CONFUSION_LABELS_MAX) return;
     row->gold = as_rows_name(scorer, &scorer->labels, gold);
-    if (answered) row->pred = as_rows_name(scorer, &scorer->labels, scoring->prediction);
+    if (!answered) return;
+    row->pred = as_str_eq(gold, scoring->prediction)
+                    ? row->gold
+                    : as_rows_name(scorer, &scorer->labels, scoring->prediction);
 }
 
 static void keep_gold_count(as_scorer *scorer, size_t count) {
@@ -223,7 +251,7 @@ static void set_scores(const as_scorer *scorer, as_arena *arena, const as_row *r
     sample->score_count = 0;
     for (size_t i = 0; i < scorer->metric_count; i++) {
         if (scorer->metrics[i].ops->flags & AS_METRIC_RUN) continue;
-        double value = row->missing ? NAN : row->scores[i];
+        double value = as_rows_score(&scorer->metrics[i], row);
         scores[sample->score_count++] = (as_score){scorer->metrics[i].name, value};
     }
     sample->scores = scores;
@@ -259,7 +287,7 @@ as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_er
     if (scorer->has_texts && sample->has_prediction && !row.missing)
         row.said = as_rows_name(scorer, &scorer->texts, scoring.prediction);
     as_rows_keep(scorer, &row, sample->cluster);
-    set_scores(scorer, arena, &row, sample);
+    if (arena) set_scores(scorer, arena, &row, sample);
     return AS_OK;
 }
 
@@ -291,26 +319,14 @@ double as_scorer_case(as_scorer *scorer, as_str id) {
     return score;
 }
 
-// Fields of the answered cases, ascending.
-static void sort_times(const as_scorer *scorer, as_sorted *out, const as_run_field *fields,
-                       size_t count) {
+void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out, size_t *count) {
+    as_sorted sorted = {0};
+    as_rows_seal(scorer);
     as_rows_cursor cursor = as_rows_answers(scorer);
     const as_row *row;
     while ((row = as_rows_next(&cursor)))
-        for (size_t i = 0; i < count; i++) {
-            as_metric_ops ops = {.flags = AS_METRIC_RUN, .variant = (int)fields[i]};
-            as_metric metric = {.ops = &ops};
-            double value = as_rows_score(&metric, row);
-            if (!isnan(value)) as_sorted_add(&out[i], value);
-        }
-    for (size_t i = 0; i < count; i++) as_sorted_seal(&out[i]);
-}
-
-void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out, size_t *count) {
-    static const as_run_field field = AS_RUN_LATENCY;
-    as_sorted sorted = {0};
-    as_rows_seal(scorer);
-    sort_times(scorer, &sorted, &field, 1);
+        if (!row->missing && !isnan(row->latency_ms)) as_sorted_add(&sorted, row->latency_ms);
+    as_sorted_seal(&sorted);
     size_t all = sorted.count;
     *count = all < AS_SCORER_LATENCIES_MAX ? all : AS_SCORER_LATENCIES_MAX;
     double *values = AS_NEW_ARRAY(arena, double, *count + 1);
@@ -322,13 +338,11 @@ void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out,
     as_sorted_free(&sorted);
 }
 
-static void summarize_times(const as_scorer *scorer, as_summary *summary) {
+static void summarize_times(as_sorted sorted[3], as_summary *summary) {
     as_latency *const outs[] = {&summary->latency, &summary->ttft, &summary->tpot};
-    static const as_run_field fields[] = {AS_RUN_LATENCY, AS_RUN_TTFT, AS_RUN_TPOT};
-    as_sorted sorted[3] = {{0}};
-    sort_times(scorer, sorted, fields, 3);
     summary->p99_withheld = AS_STR("");
     for (size_t i = 0; i < 3; i++) {
+        as_sorted_seal(&sorted[i]);
         *outs[i] = as_latency_of(&sorted[i]);
         if (sorted[i].count && isnan(outs[i]->p99))
             summary->p99_withheld = AS_STR("fewer than 100 times: none lies beyond a p99");
@@ -338,6 +352,7 @@ static void summarize_times(const as_scorer *scorer, as_summary *summary) {
 
 static void count_answers(const as_scorer *scorer, as_summary *summary) {
     as_num_sum cost = {0};
+    as_sorted sorted[3] = {{0}};
     as_rows_cursor cursor = as_rows_answers(scorer);
     const as_row *row;
     while ((row = as_rows_next(&cursor))) {
@@ -346,8 +361,12 @@ static void count_answers(const as_scorer *scorer, as_summary *summary) {
         summary->tokens_in += row->tokens_in;
         summary->tokens_out += row->tokens_out;
         as_num_add(&cost, row->cost);
+        const double times[] = {row->latency_ms, row->ttft_ms, row->tpot_ms};
+        for (size_t i = 0; !row->missing && i < 3; i++)
+            if (!isnan(times[i])) as_sorted_add(&sorted[i], times[i]);
     }
     summary->cost_total = as_num_total(&cost);
+    summarize_times(sorted, summary);
 }
 
 static void summarize_counts(const as_scorer *scorer, as_summary *summary) {
@@ -359,7 +378,10 @@ static void summarize_counts(const as_scorer *scorer, as_summary *summary) {
     summary->answers = scorer->has_several ? scorer->answer_count : 0;
     as_rows_cursor cursor = as_rows_cases(scorer);
     const as_row *row;
-    while ((row = as_rows_next(&cursor))) summary->ok += as_rows_whole(row);
+    if (!scorer->has_several) // cases are answers
+        summary->ok = scorer->row_count - summary->answer_errors;
+    else
+        while ((row = as_rows_next(&cursor))) summary->ok += as_rows_whole(row);
     summary->errors = scorer->row_count - summary->ok;
     summary->cost_per_case =
         scorer->row_count ? summary->cost_total / (double)scorer->row_count : NAN;
@@ -387,7 +409,6 @@ static void summarize_slices(as_scorer *scorer, as_arena *arena, as_summary *sum
 void as_scorer_summarize(as_scorer *scorer, as_arena *arena, as_summary *summary) {
     as_rows_seal(scorer);
     summarize_counts(scorer, summary);
-    summarize_times(scorer, summary);
     summary->metrics = as_estimate_all(arena, scorer, AS_ROWS_NONE);
     summary->metric_count = scorer->metric_count;
     summarize_slices(scorer, arena, summary);

@@ -32,10 +32,10 @@ as_rc as_metric_check(const as_metric_spec *spec, as_err *err) AS_MUST_USE;
 
 // Several answers to a case (sample->sample) count as one case whose score is their mean; the
 // confusion matrix, times and outcomes are of answers.
-// Scores one sample: sets its scores and score_count (memory from `arena`, names the scorer's) and
-// keeps what is needed. A sample whose outcome is an error gets null scores and is missing from
-// every metric but `errors`. AS_INVALID when the case's `expected` has a form that a metric cannot
-// use.
+// Scores one sample: sets its scores and score_count (memory from `arena`, names the scorer's;
+// NULL: nobody wants them) and keeps what is needed. A sample whose outcome is an error gets null
+// scores and is missing from every metric but `errors`. AS_INVALID when the case's `expected` has a
+// form that a metric cannot use.
 as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) AS_MUST_USE;
 
 // Whether some answer to some case was added twice, and which: a mistake of whoever recorded them.

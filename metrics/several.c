@@ -38,6 +38,7 @@ static void merge_stats(const as_scorer *scorer, as_arena *arena, as_row *row, s
             sums[row->answers[i].stats[k].at] += row->answers[i].stats[k].value;
     for (size_t i = 0; i < scorer->metric_count; i++) {
         const as_metric *metric = &scorer->metrics[i];
+        if (metric->shares) continue;
         // Means of what cases are ranked by; of a mean's statistics, which count things, the sum.
         double times = (double)scorer->most / (double)came;
         if (metric->ops->kind == AS_METRIC_RANKED) times = 1 / (double)came;
@@ -93,11 +94,11 @@ void as_several_merge(const as_scorer *scorer, as_arena *arena, const as_row *an
     out->answer_count = count;
     merge_times(out);
     if (!came) return;
-    double *scores = AS_NEW_ARRAY(arena, double, scorer->metric_count + 1);
+    double *scores = AS_NEW_ARRAY(arena, double, scorer->score_count + 1);
     for (size_t i = 0; i < scorer->metric_count; i++)
-        scores[i] = scorer->metrics[i].ops->flags & AS_METRIC_RUN
-                        ? NAN
-                        : case_score(arena, out, &scorer->metrics[i]);
+        scores[scorer->metrics[i].index] = scorer->metrics[i].ops->flags & AS_METRIC_RUN
+                                               ? NAN
+                                               : case_score(arena, out, &scorer->metrics[i]);
     out->scores = scores;
     merge_stats(scorer, arena, out, came);
 }

@@ -240,8 +240,7 @@ as_units as_tally_load(as_arena *arena, const as_unit_list *list) {
     return (as_units){kept, starts, list->count, list->width, list->label_count};
 }
 
-// Which block each unit is in: as many in each, in an order that has nothing to do with the cases'.
-static uint16_t *deal(as_arena *arena, size_t units, size_t blocks) {
+const uint16_t *as_tally_deal(as_arena *arena, size_t units, size_t blocks) {
     uint16_t *out = AS_NEW_ARRAY(arena, uint16_t, units + 1);
     as_rng rng = as_rng_of(SEED, STREAM);
     for (size_t i = 0; i < units; i++) {
@@ -270,7 +269,7 @@ as_units as_tally_blocks(as_arena *arena, const as_unit_list *list, size_t count
     as_arena scratch = {0};
     items out = {0};
     size_t *starts = AS_NEW_ARRAY(arena, size_t, count + 1);
-    const uint16_t *blocks = deal(&scratch, list->count, count);
+    const uint16_t *blocks = as_tally_deal(&scratch, list->count, count);
     size_t width = list->width, some = SUMS_MAX / (width + 1) + 1;
     if (some > count) some = count;
     double *sums = AS_NEW_ARRAY(&scratch, double, some *width + 1);

@@ -57,4 +57,7 @@ as_units as_tally_load(as_arena *arena, const as_unit_list *list);
 // about sqrt(2 / count)) in the time of that many units.
 as_units as_tally_blocks(as_arena *arena, const as_unit_list *list, size_t count);
 
+// Which block each unit is in: as many in each, in an order that has nothing to do with the cases'.
+const uint16_t *as_tally_deal(as_arena *arena, size_t units, size_t blocks);
+
 #endif

@@ -2,14 +2,13 @@
 // assay score FILE... - metrics of recorded answers: no suite, no target, no history.
 #include <math.h>
 
-#include "harness/base/file.h"
-#include "harness/record/sample.h"
 #include "metrics/num.h"
 #include "metrics/scorer.h"
 #include "reports/report.h"
 #include "runner/checks/checks.h"
 #include "runner/commands.h"
 #include "runner/outputs.h"
+#include "runner/recorded/ahead.h"
 #include "runner/vectors/similar.h"
 
 enum { LINE_SIZE_MAX = 64 * 1024 * 1024 };
@@ -18,7 +17,7 @@ enum { LINE_SIZE_MAX = 64 * 1024 * 1024 };
 
 typedef struct reading {
     as_scorer *scorer;
-    as_arena arena; // of the line at hand
+    as_arena arena; // of the line at hand, beside what was parsed of it
     uint64_t cases;
     as_checks *checks;   // NULL: no metric is code of the suite
     as_similar *similar; // NULL: no metric needs embeddings. Else these wait for theirs together:
@@ -152,32 +151,36 @@ static as_rc look_at(reading *r, const as_sample *sample, as_err *err) {
     return AS_OK;
 }
 
-static as_rc score_line(reading *r, as_str text, uint64_t number, as_err *err) {
-    const as_json *line;
-    as_sample sample;
-    if (as_json_parse(&r->arena, text, &line, err)) return AS_INVALID;
-    as_rc rc = as_sample_of(&r->arena, line, &sample, err);
+static as_rc parse_line(as_arena *arena, as_str text, as_ahead_line *out, as_err *err) {
+    as_sample *sample = &out->sample;
+    if (as_json_parse(arena, text, &out->json, err)) return AS_INVALID;
+    const as_json *line = out->json;
+    as_rc rc = as_sample_of(arena, line, sample, err);
     if (rc) return rc;
     const as_json *id = as_json_get(line, "id"), *given = as_json_get(line, "probabilities");
     const as_json *cluster = as_json_get(line, "cluster");
-    if (id && id->kind != AS_JSON_NULL) sample.id = as_json_plain(&r->arena, id);
-    if (!sample.id.len) sample.id = as_strf(&r->arena, "case %llu", (unsigned long long)r->cases);
-    if (cluster && cluster->kind != AS_JSON_NULL)
-        sample.cluster = as_json_plain(&r->arena, cluster);
-    if (!(sample.weight > 0 && isfinite(sample.weight)))
-        return as_fail(err, AS_INVALID, "'weight' must be above 0, not %g", sample.weight);
-    if (given && given->kind != AS_JSON_NULL)
-        rc = take_probabilities(&r->arena, given, &sample, err);
+    if (id && id->kind != AS_JSON_NULL) sample->id = as_json_plain(arena, id);
+    if (cluster && cluster->kind != AS_JSON_NULL) sample->cluster = as_json_plain(arena, cluster);
+    if (!(sample->weight > 0 && isfinite(sample->weight)))
+        return as_fail(err, AS_INVALID, "'weight' must be above 0, not %g", sample->weight);
+    if (given && given->kind != AS_JSON_NULL) rc = take_probabilities(arena, given, sample, err);
     if (rc) return rc;
-    take_answer(&r->arena, line, &sample);
-    take_tags(&r->arena, as_json_get(line, "tags"), &sample);
+    take_answer(arena, line, sample);
+    take_tags(arena, as_json_get(line, "tags"), sample);
+    return AS_OK;
+}
+
+static as_rc score_line(reading *r, as_ahead_line *line, as_err *err) {
+    as_sample *sample = &line->sample;
+    as_rc rc = AS_OK;
+    if (!sample->id.len) sample->id = as_strf(&r->arena, "case %llu", (unsigned long long)r->cases);
     r->cases++;
-    if (r->twice.len) return look_at(r, &sample, err);
-    if (r->checks) rc = as_checks_fill(r->checks, &r->arena, &sample, line, AS_STR(""), err);
+    if (r->twice.len) return look_at(r, sample, err);
+    if (r->checks) rc = as_checks_fill(r->checks, &r->arena, sample, line->json, AS_STR(""), err);
     if (rc) return rc;
-    if (!r->similar) return as_scorer_add(r->scorer, &r->arena, &sample, err);
-    r->held_lines[r->held_count] = number;
-    r->held[r->held_count++] = as_sample_copy(&r->held_arena, &sample);
+    if (!r->similar) return as_scorer_add(r->scorer, NULL, sample, err);
+    r->held_lines[r->held_count] = line->number;
+    r->held[r->held_count++] = as_sample_copy(&r->held_arena, sample);
     return AS_OK;
 }
 
@@ -187,7 +190,7 @@ static as_rc score_held(reading *r, const char *path, as_err *err) {
     if (r->held_count)
         rc = as_similar_fill(r->similar, &r->held_arena, r->held, r->held_count, err);
     for (size_t i = 0; !rc && i < r->held_count; i++) {
-        rc = as_scorer_add(r->scorer, &r->arena, r->held[i], err);
+        rc = as_scorer_add(r->scorer, NULL, r->held[i], err);
         if (rc) as_err_prefix(err, "%s:%llu", path, (unsigned long long)r->held_lines[i]);
     }
     r->held_count = 0;
@@ -196,22 +199,21 @@ static as_rc score_held(reading *r, const char *path, as_err *err) {
 }
 
 static as_rc score_file(reading *r, as_str name, as_err *err) {
-    as_lines lines;
+    as_ahead *ahead = NULL;
     as_arena names = {0};
     const char *path = as_str_is(name, "-") ? "/dev/stdin" : as_str_copy(&names, name).ptr;
-    as_rc rc = as_lines_stream(&lines, path, LINE_SIZE_MAX, err);
-    bool opened = !rc, more = true;
-    while (!rc && more) {
-        as_str line;
-        rc = as_lines_next(&lines, &line, &more, err);
-        if (rc || !more || !as_str_trim(line).len) continue;
-        rc = score_line(r, line, lines.line, err);
-        if (rc) as_err_prefix(err, "%s:%llu", path, (unsigned long long)lines.line);
+    as_rc rc = as_ahead_open(path, LINE_SIZE_MAX, parse_line, &ahead, err);
+    while (!rc) {
+        as_ahead_line *line;
+        rc = as_ahead_next(ahead, &line, err);
+        if (rc || !line) break;
+        rc = score_line(r, line, err);
+        if (rc) as_err_prefix(err, "%s:%llu", path, (unsigned long long)line->number);
         if (!rc && r->held_count == AS_SIMILAR_BATCH) rc = score_held(r, path, err);
         as_arena_reset(&r->arena);
     }
     if (!rc) rc = score_held(r, path, err);
-    if (opened) as_lines_close(&lines);
+    as_ahead_close(ahead);
     as_arena_free(&names);
     return rc;
 }

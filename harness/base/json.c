@@ -276,8 +276,12 @@ static const as_json *member(const as_json *object, as_str key) {
     return NULL;
 }
 
+// Mostly of a constant name among few: first letters tell nearly all apart.
 const as_json *as_json_get(const as_json *object, const char *key) {
-    return member(object, as_str_of(key));
+    if (!object || object->kind != AS_JSON_OBJECT) return NULL;
+    for (const as_json *m = object->child; m; m = m->next)
+        if ((m->key.len ? m->key.ptr[0] : '\0') == key[0] && as_str_is(m->key, key)) return m;
+    return NULL;
 }
 
 const as_json *as_json_at(const as_json *object, as_str dotted_key) {

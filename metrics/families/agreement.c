@@ -111,7 +111,7 @@ static const as_setting_spec settings[] = {
     {                                                                                              \
         .name = metric_name, .text = line, .kind = AS_METRIC_CORPUS,                               \
         .flags = AS_METRIC_UNIT | AS_METRIC_LABELS | AS_METRIC_CLASSES | AS_METRIC_SIGNED |        \
-                 AS_METRIC_RANKS,                                                                  \
+                 AS_METRIC_RANKS | AS_METRIC_HIT,                                                  \
         .settings = settings, .prepare = prepare, .score = score_ranks, .value = value_of_ranks,   \
         .variant = number                                                                          \
     }

@@ -137,7 +137,7 @@ static const as_setting_spec prf_settings[] = {
     {.name = NULL},
 };
 
-#define LABELS (AS_METRIC_UNIT | AS_METRIC_LABELS | AS_METRIC_CLASSES)
+#define LABELS (AS_METRIC_UNIT | AS_METRIC_LABELS | AS_METRIC_CLASSES | AS_METRIC_HIT)
 #define PRF(metric_name, what, average, function, line)                                            \
     {                                                                                              \
         .name = metric_name, .text = line, .kind = AS_METRIC_CORPUS,                               \
@@ -149,7 +149,7 @@ const as_metric_ops as_classify_metrics[] = {
     {.name = "accuracy",
      .text = "share of cases whose prediction is the expected label",
      .kind = AS_METRIC_MEAN,
-     .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | AS_METRIC_CLASSES,
+     .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | AS_METRIC_CLASSES | AS_METRIC_HIT,
      .score = score_label},
     {.name = "balanced_accuracy",
      .text = "mean recall of the classes that are expected anywhere",
