@@ -9,7 +9,7 @@
 
 enum {
     ALIGNMENT = 64,
-    LOGIT_ROWS = 32, // rows whose logits are made at once
+    LOGIT_ROWS = 24, // rows whose logits are made at once
 };
 
 static size_t round_up(size_t n, size_t to) {
@@ -48,9 +48,28 @@ static void lay_out_routing(as_routing *r, layout *l, const as_hparams *p, size_
     r->parts = floats(l, items, p->width);
 }
 
+// What attention, the rest of a layer, and logits have to themselves while they are worked on lies
+// in the same place.
+static void lay_out_stages(as_forward *f, layout *l, const as_hparams *p, size_t ffn) {
+    size_t q = p->heads * p->head_width, kv = p->kv_heads * p->head_width;
+    size_t items = f->chunk * larger(1, p->experts_used), begin = l->used;
+    f->q = floats(l, f->chunk, q);
+    f->k = floats(l, f->chunk, kv);
+    f->v = floats(l, f->chunk, kv);
+    f->mixed = floats(l, f->chunk, q);
+    size_t end = l->used;
+    l->used = begin;
+    f->gate = floats(l, items, ffn);
+    f->up = floats(l, items, ffn);
+    end = larger(end, l->used);
+    l->used = begin;
+    f->logits = floats(l, f->chunk < LOGIT_ROWS ? f->chunk : LOGIT_ROWS, f->model->info.vocabulary);
+    l->used = larger(end, l->used);
+}
+
 static void lay_out(as_forward *f, layout *l, size_t threads) {
     const as_hparams *p = &f->model->hparams;
-    size_t q = p->heads * p->head_width, kv = p->kv_heads * p->head_width;
+    size_t q = p->heads * p->head_width;
     f->rows = part(l, f->chunk, sizeof *f->rows);
     f->pages = part(l, f->chunk, sizeof *f->pages);
     f->slots = part(l, f->chunk, sizeof *f->slots);
@@ -61,15 +80,10 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
     }
     f->x = floats(l, f->chunk, p->width);
     f->h = floats(l, f->chunk, p->width);
-    f->q = floats(l, f->chunk, q);
-    f->k = floats(l, f->chunk, kv);
-    f->v = floats(l, f->chunk, kv);
-    f->mixed = floats(l, f->chunk, q);
     f->y = floats(l, f->chunk, p->width);
     size_t items = f->chunk * larger(1, p->experts_used);
     size_t ffn = larger(larger(p->ffn_width, p->shared_width), p->expert_width);
-    f->gate = floats(l, items, ffn);
-    f->up = floats(l, items, ffn);
+    lay_out_stages(f, l, p, ffn);
     size_t widest = round_up(larger(larger(p->width, q), ffn), AS_QBLOCK);
     f->quantized.q = part(l, items, widest);
     f->quantized.d = floats(l, items, widest / AS_QBLOCK);
@@ -77,7 +91,6 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
     f->quantized.offsets = part(l, items * (widest / AS_QBLOCK), sizeof(int32_t));
     f->quantized.halves = part(l, items * (widest / AS_QBLOCK), 2 * sizeof(int32_t));
     if (p->experts) lay_out_routing(&f->routing, l, p, f->chunk);
-    f->logits = floats(l, f->chunk < LOGIT_ROWS ? f->chunk : LOGIT_ROWS, f->model->info.vocabulary);
     as_tile *tiles = f->tiles = part(l, threads, sizeof *tiles);
     for (size_t i = 0; i < threads; i++) {
         as_tile t = {.queries = floats(l, AS_TILE, p->head_width),

@@ -81,16 +81,16 @@ struct as_lane {
     float *cosines[2], *sines[2]; // [chunk][rope.width/2] as device->rates
     float *x;                     // [chunk][width] the residual stream
     float *h;                     // [chunk][width] normed
+    float *y;                     // [chunk][width] what a block adds to x
     float *q, *k, *v;             // [chunk][q], [chunk][kv], [chunk][kv]
     float *mixed;                 // [chunk][q] attention's answer
-    float *y;                     // [chunk][width] what a block adds to x
-    float *gate, *up;             // [item][ffn_width], also of experts
+    float *gate, *up;             // [item][ffn_width], also of experts; where q, k, v, mixed are
     as_qrows quantized;           // [item][widest]
     as_routing routing;           // of mixtures
     as_tile *tiles;               // [team]
 
     size_t want_from, want_count; // the wants whose logits are being made
-    float *logits;                // [LOGIT_ROWS][vocabulary]
+    float *logits;                // [LOGIT_ROWS][vocabulary]; where q and so on are
 };
 
 // Member `index`'s share of n things: [*begin, *end).

@@ -77,6 +77,7 @@ static const char space_mark[] = "\xe2\x96\x81"; // U+2581
 
 as_str as_vocab_spoken(as_arena *arena, as_str piece) {
     as_str mark = {space_mark, sizeof space_mark - 1};
+    if (as_str_find(piece, mark, 0) == SIZE_MAX) return piece;
     char *out = as_arena_take(arena, piece.len + 1);
     size_t len = 0;
     for (size_t i = 0; i < piece.len;) {

@@ -74,7 +74,7 @@ void as_ids_add(as_ids *ids, uint32_t id);
 
 // For those that load a vocabulary of one kind: the scores of all tokens, into vocab->spm; an
 // optional token id; the byte token `id`, written like '<0x0A>'; a piece with spaces for their
-// marks.
+// marks, which is `piece` itself where it has none.
 as_rc as_vocab_scores(as_vocab *vocab, const as_gguf *file, as_err *err) AS_MUST_USE;
 as_rc as_vocab_id(const as_vocab *vocab, const as_gguf *file, const char *key, uint32_t *out,
                   as_err *err) AS_MUST_USE;
