@@ -24,6 +24,7 @@ a quick answer is worth more than a slow one, isn't it? 3.14 and 2,718 again
 der schnelle braune Fuchs springt über den faulen Hund, où est la bibliothèque
 she sells sea shells on the sea shore; the shells that she sells are sea shells
 привет как дела всё хорошо спасибо 東京都 日本語 こんにちは 世界 今天天气很好
+wait ...... and ... then ---------- or -- so ........ -------- ... ------ ..... ---
 internationalization nationalization rationalization operation operations operator""".split("\n") * 4
 
 RULES = [("ﬁ", "fi"), ("ﬀ", "ff"), ("①", "1"), ("½", "1/2"), ("Ａ", "A"), ("Ｂ", "B"), ("\u3000", " "),
@@ -35,7 +36,8 @@ NASTY = ["", " ", "  ", "a", " a", "a ", "  a  b  ", "\n", "\t", "\u3000", "\u20
          "ﬁrst oﬀ ①½", "e\u0301e\u0301", "e\u0301", "cab\u0301", "ＡＢ", "日本語と東京", "𝔘𝔫𝔦", "😀😀 😀x😀", "xyz😀", "<sep>", "a<sep>b",
          "<sep><sep>", "<se", "<sepp>", " <sep> ", "<s>", "</s>", "<unk>", "<0x41>", "▁", "a▁b", "▁▁ ▁", "中中中", "ＡfooＢ",
          "<a b>", "x <a b> y", "operations operation operator", "a\u0301b", "ab\u0301\u0301", "\ufeffbom", "½" * 9,
-         "\u2028x", "x\u0085y", "nbsp\u00a0here", "a" * 90, "ab " * 30, "东" * 12, "the" * 20, "…" * 5]
+         "\u2028x", "x\u0085y", "nbsp\u00a0here", "a" * 90, "ab " * 30, "东" * 12, "the" * 20, "…" * 5,
+         *("." * n for n in range(5, 60, 3)), *("x" + "-" * n for n in range(5, 70, 4))]  # many cuts are as good
 
 
 def texts():

@@ -147,8 +147,9 @@ typedef struct node {
 static void offer(const as_pieces *p, node *nodes, size_t from, size_t to, uint32_t id,
                   double score) {
     double sum = nodes[from].score + score;
+    if (p->rounds) sum = (double)(float)sum;
     if (nodes[to].reached && !(sum > nodes[to].score)) return;
-    nodes[to] = (node){p->rounds ? (double)(float)sum : sum, id, (uint32_t)from, true};
+    nodes[to] = (node){sum, id, (uint32_t)from, true};
 }
 
 static double score_of(const as_pieces *p, uint64_t id, size_t len) {
