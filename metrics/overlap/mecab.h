@@ -16,13 +16,13 @@ typedef struct as_mecab as_mecab; // one thread at a time
 // of sacreBLEU: IPA for Japanese (Debian's, which has one word more, counts as another), mecab-ko's
 // for Korean with mecab-ko's library.
 as_rc as_mecab_new(as_mecab_kind kind, as_str dictionary, as_mecab **out, as_err *err) AS_MUST_USE;
-void as_mecab_free(as_mecab *mecab); // NULL, too
+void as_mecab_free(as_mecab *m); // NULL, too
 
 // As sacreBLEU's signature has it, behind "ja-mecab-" or "ko-mecab-": "0.996-IPA".
-const char *as_mecab_version(const as_mecab *mecab);
+const char *as_mecab_version(const as_mecab *m);
 
 // The words of a text, in `arena`.
-as_rc as_mecab_cut(as_mecab *mecab, as_arena *arena, as_str text, as_tokens *out,
+as_rc as_mecab_cut(as_mecab *m, as_arena *arena, as_str text, as_tokens *out,
                    as_err *err) AS_MUST_USE;
 
 #endif
