@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // mt_tokens.h - sacreBLEU's tokenizers (2.6). Texts are valid UTF-8.
 //
-//   13a   mteval-v13a: entities &quot; &amp; &lt; &gt; undone, ASCII punctuation cut off, '.' and
-//   ','
-//         and '-' kept inside numbers
+//   13a   mteval-v13a: entities &quot; &amp; &lt; &gt; undone, ASCII punctuation cut off, but for
+//         full stops, commas and dashes inside numbers
 //   intl  mteval-v14: Unicode punctuation and symbols cut off, except between digits
 //   zh    each Chinese character a token, the rest cut as 13a cuts it
 //   char  each character that is no white space
 //   none  white space only
-//   ja-mecab, ko-mecab  words of Japanese and Korean by MeCab (mecab.h)
-//   spm   pieces of a SentencePiece model; sacreBLEU has names for three models, flores101 (which
-//   its
-//         `spm` is), flores200 and spBLEU-1K, and fetches them. Here the file is always named, and
-//         its hash stands in the signature: sacreBLEU publishes none to hold it against
+//   ja-mecab, ko-mecab   words of Japanese and Korean by MeCab (mecab.h)
+//   spm, flores101, flores200, spBLEU-1K   pieces of a SentencePiece model (sentencepiece.h).
+//         sacreBLEU fetches one for each of these names (spm is flores101); here the file is always
+//         named, and its hash stands in the signature: sacreBLEU publishes none to hold it against
 #ifndef AS_MT_TOKENS_H
 #define AS_MT_TOKENS_H
 
