@@ -154,13 +154,13 @@ INLINE void pair_rows(size_t group, bool mins, const stretch *u, const __m512i *
         pair_tile(group, mins, u, codes, from, n, x, m, 1, y + m * y_stride, y_stride, left);
 }
 
-// Panels panel and panel+1; y is that of the first one's first row.
 #define PAIR_CASE(type)                                                                            \
     case type:                                                                                     \
         for (size_t p = 0; p < PAIR; p++)                                                          \
             unpack_panel(type, w, panel + p, from, n, u->codes[p], u->scales[p], u->mins[p]);      \
         break
 
+// Panels panel and panel+1.
 static void unpack_pair(const as_matrix *w, size_t panel, size_t from, size_t n, stretch *u) {
     switch (w->type) {
         PAIR_CASE(AS_W_Q8_0);
