@@ -3,7 +3,9 @@
 
 #include <math.h>
 
+#include "harness/base/thread.h"
 #include "metrics/judged/judged_sum.h"
+#include "metrics/kept/segments.h"
 #include "metrics/latency.h"
 #include "metrics/num.h"
 #include "metrics/ranked.h"
@@ -289,6 +291,23 @@ static void estimate_ranked(const as_scorer *scorer, const as_metric *const *met
     as_arena_free(&scratch);
 }
 
+// The corpus metrics, for a thread of their own beside ranked ones.
+typedef struct corpus_work {
+    as_arena *kept, *arena;
+    const as_scorer *scorer;
+    const as_metric **metrics;
+    as_value **values;
+    size_t count;
+    uint32_t slice;
+    const level *how;
+} corpus_work;
+
+static void run_corpus(void *context) {
+    const corpus_work *w = context;
+    estimate_corpus(w->kept, w->arena, w->scorer, w->metrics, w->count, w->slice, w->how,
+                    w->values);
+}
+
 // sacreBLEU says how many references there are before everything else.
 static as_str signature_of(as_arena *arena, const as_scorer *scorer, const as_metric *metric) {
     as_str text = metric->signature;
@@ -313,12 +332,14 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
     as_arena scratch = {0};
     const as_metric **corpus = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
     as_value **values = AS_NEW_ARRAY(&scratch, as_value *, count + 1);
-    size_t *group_counts = AS_NEW_ARRAY(&scratch, size_t, count + 1), corpus_count = 0;
+    size_t *group_counts = AS_NEW_ARRAY(&scratch, size_t, count + 1);
+    size_t corpus_count = 0, ranked_count = 0;
     subject *subjects = subjects_of(&scratch, scorer, metrics, count, slice);
     for (size_t i = 0; i < count; i++) {
         as_column *column = &subjects[i].column;
         out[i] = value_of_column(metrics[i], &subjects[i], how);
         group_counts[i] = column->cluster_count;
+        ranked_count += metrics[i]->ops->kind == AS_METRIC_RANKED;
         as_column_free(column);
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);
@@ -335,10 +356,18 @@ static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *
         corpus[corpus_count] = metrics[i];
         values[corpus_count++] = &out[i];
     }
+    corpus_work work = {arena, &scratch, scorer, corpus, values, corpus_count, slice, how};
+    as_thread *beside = NULL;
+    bool long_work = ranked_count && corpus_count && scorer->row_count > AS_SEGMENTS_FEW;
+    // Where no thread is to be had, one after the other.
+    if (long_work && as_thread_start(run_corpus, &work, &beside, NULL)) beside = NULL;
     for (size_t i = 0; i < count; i++)
         if (metrics[i]->ops->kind == AS_METRIC_RANKED)
             estimate_ranked(scorer, metrics, count, i, slice, group_counts[i], how, out);
-    estimate_corpus(arena, &scratch, scorer, corpus, corpus_count, slice, how, values);
+    if (beside)
+        as_thread_join(beside);
+    else
+        run_corpus(&work);
     as_arena_free(&scratch);
 }
 
