@@ -14,7 +14,7 @@ import tempfile
 import unittest
 
 BINARY = ""
-METRICS = "accuracy,f1_macro,kappa,kappa_quadratic,brier,ece,roc_auc,average_precision,ace"
+METRICS = "accuracy,f1_macro,brier"
 
 
 class Ahead(unittest.TestCase):
@@ -44,14 +44,14 @@ class Ahead(unittest.TestCase):
         return name
 
     def test_same_on_any_way(self):
-        lines = list(self.rows(3000))
+        lines = list(self.rows(1200))
         blank = [line for row in lines for line in (["", row] if row.endswith("7}") else [row])]
         shuffled = random.Random(1).sample(lines, len(lines))
-        nearly = lines[1:1500] + [lines[0]] + lines[1500:]
+        nearly = lines[1:700] + [lines[0]] + lines[700:]
         found = {self.score(self.write("rows", given), one=one)
                  for given in (lines, blank, shuffled, nearly) for one in (False, True)}
         found.add(self.score("-", stdin="\n".join(lines)))
-        found.add(self.score(self.write("a", lines[:1234]), self.write("b", lines[1234:])))
+        found.add(self.score(self.write("a", lines[:567]), self.write("b", lines[567:])))
         self.assertEqual(len(found), 1)
 
     def test_first_error_is_said(self):
