@@ -6,8 +6,26 @@
 
 #include "harness/base/rng.h"
 
+// Columns of a matrix are STEP places that lie together; sums of TOGETHER replicates stay in
+// registers while one is read.
+enum { STEP = 8, PAIRS = STEP / 2, TOGETHER = 2 };
+
+size_t as_resample_at(const as_units *units, size_t unit, size_t at) {
+    return (at / STEP * units->count + unit) * STEP + at % STEP;
+}
+
+double *as_resample_dense(as_arena *arena, const as_units *units) {
+    size_t columns = (units->width + STEP - 1) / STEP;
+    return AS_NEW_ARRAY(arena, double, as_size_mul(as_size_mul(units->count, columns), STEP) + 1);
+}
+
 // Also where `times` is 0: a branch that nobody can predict costs more than adding nothing.
 static void add_unit(const as_units *units, size_t unit, double times, double *tally) {
+    if (units->dense) {
+        for (size_t at = 0; at < units->width; at++)
+            tally[at] += times * units->dense[as_resample_at(units, unit, at)];
+        return;
+    }
     for (size_t i = units->starts[unit]; i < units->starts[unit + 1]; i++)
         tally[units->items[i].at] += times * units->items[i].value;
 }
@@ -32,11 +50,8 @@ static void draw(as_rng *rng, uint32_t *times, size_t count) {
     }
 }
 
-// Units that have most places of the tally, such as blocks of many cases, are a matrix: columns of
-// STEP places that lie together, [columns][count][STEP]. Sums of TOGETHER replicates stay in
-// registers while a column is read; they are those of sparse units, in the same order.
-enum { STEP = 8, PAIRS = STEP / 2, TOGETHER = 2 };
-
+// Units that have most places of the tally, such as blocks of many cases, are a matrix (dense
+// units). Its sums are those of sparse units, in the same order.
 typedef double couple __attribute__((vector_size(16)));
 
 typedef union step {
@@ -50,15 +65,17 @@ typedef struct matrix {
 } matrix;
 
 static matrix matrix_of(as_arena *arena, const as_units *units) {
-    if (units->starts[units->count] < units->count * units->width / 2) return (matrix){0};
     size_t columns = (units->width + STEP - 1) / STEP;
-    step *out = AS_NEW_ARRAY(arena, step, as_size_mul(units->count, columns) + 1);
-    for (size_t u = 0; u < units->count; u++)
-        for (size_t i = units->starts[u]; i < units->starts[u + 1]; i++) {
-            uint32_t at = units->items[i].at;
-            out[at / STEP * units->count + u].at[at % STEP] += units->items[i].value;
-        }
-    return (matrix){out, columns, units->count};
+    const double *dense = units->dense;
+    if (!dense) {
+        if (units->starts[units->count] < units->count * units->width / 2) return (matrix){0};
+        double *out = as_resample_dense(arena, units);
+        for (size_t u = 0; u < units->count; u++)
+            for (size_t i = units->starts[u]; i < units->starts[u + 1]; i++)
+                out[as_resample_at(units, u, units->items[i].at)] += units->items[i].value;
+        dense = out;
+    }
+    return (matrix){(const step *)(const void *)dense, columns, units->count};
 }
 
 static void sum_column(const step *column, size_t count, double (*times)[TOGETHER], step *first,
@@ -125,6 +142,16 @@ void as_resample_bootstrap(const as_units *units, const as_functional *functiona
     as_arena_free(&arena);
 }
 
+// Makes what the unit touches what it was.
+static void restore(const as_units *units, size_t unit, const double *all, double *tally) {
+    if (units->dense) {
+        memcpy(tally, all, units->width * sizeof *tally);
+        return;
+    }
+    for (size_t i = units->starts[unit]; i < units->starts[unit + 1]; i++)
+        tally[units->items[i].at] = all[units->items[i].at];
+}
+
 void as_resample_jackknife(const as_units *units, const as_functional *functionals, size_t count,
                            double *out) {
     as_arena arena = {0};
@@ -136,8 +163,7 @@ void as_resample_jackknife(const as_units *units, const as_functional *functiona
         add_unit(units, u, -1, tally);
         for (size_t f = 0; f < count; f++)
             out[f * units->count + u] = as_resample_value(&functionals[f], units, tally);
-        for (size_t i = units->starts[u]; i < units->starts[u + 1]; i++)
-            tally[units->items[i].at] = all[units->items[i].at];
+        restore(units, u, all, tally);
     }
     as_arena_free(&arena);
 }
@@ -160,7 +186,11 @@ static as_units differences(as_arena *arena, const as_units *a, const as_units *
             }
     }
     starts[a->count] = n;
-    return (as_units){items, starts, a->count, a->width, a->label_count};
+    return (as_units){.items = items,
+                      .starts = starts,
+                      .count = a->count,
+                      .width = a->width,
+                      .label_count = a->label_count};
 }
 
 size_t as_resample_changed(const as_units *a, const as_units *b) {

@@ -15,7 +15,13 @@ typedef struct as_units {
     const as_stat *items; // sorted by unit
     const size_t *starts; // [count + 1]
     size_t count, width, label_count;
+    const double *dense; // instead of the items where most would not be zero; by as_resample_at
 } as_units;
+
+// Room for dense units, zeros, and where in it a unit has its place `at`: columns of several
+// places, [columns][count][several].
+double *as_resample_dense(as_arena *arena, const as_units *units);
+size_t as_resample_at(const as_units *units, size_t unit, size_t at);
 
 // A metric and where in the tally its statistics begin.
 typedef struct as_functional {

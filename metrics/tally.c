@@ -9,8 +9,8 @@
 
 enum { SEED = 0xa55a, STREAM = 7 };
 
-// Sums of blocks that are in memory at a time; more take more passes.
-enum { SUMS_MAX = 1 << 20 };
+// Sums of blocks that are in memory at a time, unless there would be more parts of them.
+enum { SUMS_MAX = 1 << 16, PARTS_MAX = 64 };
 
 typedef struct items {
     as_stat *at;
@@ -237,7 +237,11 @@ as_units as_tally_load(as_arena *arena, const as_unit_list *list) {
     }
     starts[unit] = n;
     as_spill_done(&reader);
-    return (as_units){kept, starts, list->count, list->width, list->label_count};
+    return (as_units){.items = kept,
+                      .starts = starts,
+                      .count = list->count,
+                      .width = list->width,
+                      .label_count = list->label_count};
 }
 
 const uint16_t *as_tally_deal(as_arena *arena, size_t units, size_t blocks) {
@@ -251,41 +255,85 @@ const uint16_t *as_tally_deal(as_arena *arena, size_t units, size_t blocks) {
     return out;
 }
 
-// Sums of the units of `some` blocks from `from` on: [some][width].
-static void sum_blocks(const as_unit_list *list, const uint16_t *blocks, size_t from, size_t some,
-                       double *sums) {
+// A unit in a part; its statistics follow.
+typedef struct dealt {
+    uint32_t block, count;
+} dealt;
+
+// The units of `some` blocks each.
+static void split(const as_unit_list *list, const uint16_t *blocks, size_t some, as_spill *parts) {
     as_spill_reader reader = {.spill = &list->items};
     const as_stat *stats;
     size_t count;
     for (size_t unit = 0; as_tally_next(&reader, &stats, &count); unit++) {
-        size_t block = (size_t)blocks[unit] - from; // wraps below
-        for (size_t i = 0; block < some && i < count; i++)
-            sums[block * list->width + stats[i].at] += stats[i].value;
+        dealt d = {blocks[unit], (uint32_t)count};
+        as_spill *part = &parts[blocks[unit] / some];
+        as_spill_add(part, &d, sizeof d);
+        as_spill_add(part, stats, count * sizeof *stats);
     }
     as_spill_done(&reader);
 }
 
+// Adds the units of a part, whose first block is `from`, to its sums: [block][width].
+static void sum_part(const as_spill *part, size_t from, size_t width, double *sums) {
+    as_spill_reader reader = {.spill = part};
+    for (const dealt *d; (d = as_spill_next(&reader, sizeof *d));) {
+        size_t count = d->count;
+        double *tally = sums + (d->block - from) * width;
+        const as_stat *stats = as_spill_next(&reader, count * sizeof *stats);
+        for (size_t i = 0; i < count; i++) tally[stats[i].at] += stats[i].value;
+    }
+    as_spill_done(&reader);
+}
+
+// The sums of `count` blocks as sparse units behind those that are there.
+static void add_sparse(const double *sums, size_t count, size_t width, as_spill *sparse,
+                       size_t *starts) {
+    for (size_t b = 0; b < count; b++) {
+        for (size_t at = 0; at < width; at++) {
+            as_stat stat = {(uint32_t)at, sums[b * width + at]};
+            if (stat.value != 0) as_spill_add(sparse, &stat, sizeof stat);
+        }
+        starts[b + 1] = (size_t)(as_spill_size(sparse) / sizeof(as_stat));
+    }
+}
+
+static bool mostly_zero(const double *sums, size_t count) {
+    size_t filled = 0;
+    for (size_t i = 0; i < count; i++) filled += sums[i] != 0;
+    return filled < count / 2;
+}
+
 as_units as_tally_blocks(as_arena *arena, const as_unit_list *list, size_t count) {
     as_arena scratch = {0};
-    items out = {0};
-    size_t *starts = AS_NEW_ARRAY(arena, size_t, count + 1);
-    const uint16_t *blocks = as_tally_deal(&scratch, list->count, count);
     size_t width = list->width, some = SUMS_MAX / (width + 1) + 1;
+    if (some < count / PARTS_MAX + 1) some = count / PARTS_MAX + 1;
     if (some > count) some = count;
-    double *sums = AS_NEW_ARRAY(&scratch, double, some *width + 1);
-    for (size_t from = 0; from < count; from += some) {
-        size_t left = count - from < some ? count - from : some;
-        memset(sums, 0, left * width * sizeof *sums);
-        sum_blocks(list, blocks, from, left, sums);
-        for (size_t b = 0; b < left; b++) {
-            starts[from + b] = out.count;
-            for (size_t at = 0; at < width; at++) add(&out, at, sums[b * width + at]);
-        }
-    }
-    starts[count] = out.count;
-    as_stat *kept = AS_NEW_ARRAY(arena, as_stat, out.count + 1);
-    if (out.count) memcpy(kept, out.at, out.count * sizeof *kept);
-    free(out.at);
+    as_spill parts[PARTS_MAX] = {{0}}, sparse = {0};
+    split(list, as_tally_deal(&scratch, list->count, count), some, parts);
     as_arena_free(&scratch);
-    return (as_units){kept, starts, count, width, list->label_count};
+
+    as_units out = {.count = count, .width = width, .label_count = list->label_count};
+    size_t *starts = AS_NEW_ARRAY(arena, size_t, count + 1);
+    double *sums = AS_NEW_ARRAY(&scratch, double, some *width + 1), *dense = NULL;
+    for (size_t from = 0; from < count; from += some) {
+        size_t here = count - from < some ? count - from : some;
+        memset(sums, 0, here * width * sizeof *sums);
+        sum_part(&parts[from / some], from, width, sums);
+        as_spill_free(&parts[from / some]);
+        if (!from && !mostly_zero(sums, here * width)) dense = as_resample_dense(arena, &out);
+        if (dense)
+            for (size_t i = 0; i < here * width; i++)
+                dense[as_resample_at(&out, from + i / width, i % width)] = sums[i];
+        else
+            add_sparse(sums, here, width, &sparse, starts + from);
+    }
+    as_arena_free(&scratch);
+    as_stat *kept = AS_NEW_ARRAY(arena, as_stat, starts[count] + 1);
+    if (starts[count]) as_spill_read(&sparse, 0, kept, starts[count] * sizeof *kept);
+    as_spill_free(&sparse);
+    out.dense = dense;
+    out.starts = starts;
+    out.items = kept;
+    return out;
 }

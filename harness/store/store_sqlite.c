@@ -226,7 +226,7 @@ static as_rc sqlite_open(as_str url, void **state, as_err *err) {
     if (!rc)
         rc = sqlite_script(s,
                            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                           "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = " LOG_PAGES,
+                           "PRAGMA cache_size = -2048; PRAGMA wal_autocheckpoint = " LOG_PAGES,
                            err);
     if (rc)
         sqlite_close(s);
