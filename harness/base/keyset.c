@@ -248,10 +248,17 @@ bool as_keyset_add(as_keyset *set, as_str key, uint64_t number, uint64_t value,
     return true;
 }
 
-bool as_keyset_has(const as_keyset *set, as_str key, uint64_t number) {
+bool as_keyset_get(const as_keyset *set, as_str key, uint64_t number, uint64_t *value) {
     if (!set->count) return false;
     as_keyset_entry e = entry_of(key, number, 0), *slot;
-    return find(set, &e, &slot);
+    bool found = find(set, &e, &slot);
+    if (found) *value = e.value;
+    return found;
+}
+
+bool as_keyset_has(const as_keyset *set, as_str key, uint64_t number) {
+    uint64_t unused;
+    return as_keyset_get(set, key, number, &unused);
 }
 
 void as_keyset_free(as_keyset *set) {

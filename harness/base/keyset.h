@@ -31,6 +31,8 @@ typedef struct as_keyset {
 // NULL) is the value already there.
 bool as_keyset_add(as_keyset *set, as_str key, uint64_t number, uint64_t value, uint64_t *existing);
 bool as_keyset_has(const as_keyset *set, as_str key, uint64_t number);
+// The same, and its value; several threads may ask while nobody adds.
+bool as_keyset_get(const as_keyset *set, as_str key, uint64_t number, uint64_t *value);
 void as_keyset_free(as_keyset *set);
 
 // SipHash-2-4 with 128 bits out, as the paper's reference code has it.

@@ -6,16 +6,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "harness/base/map.h"
+#include "harness/base/keyset.h"
 #include "harness/base/sha256.h"
 #include "harness/record/journal.h"
 #include "harness/target/target.h"
 
+// Lines are copied, to where little memory is needed however many they are: the recording may be
+// the very journal that this run overwrites.
 struct as_target {
     as_arena arena;
-    as_map by_key; // as_sample_key -> index in samples
-    as_sample **samples;
-    size_t count, capacity;
+    as_spill lines;   // each behind its length
+    as_keyset places; // id and answer -> place in `lines`
     as_target_info info;
 };
 
@@ -24,24 +25,30 @@ struct as_target_worker {
 };
 
 static void replay_close(as_target *t) {
-    as_map_free(&t->by_key);
-    free(t->samples);
+    as_keyset_free(&t->places);
+    as_spill_free(&t->lines);
     as_arena_free(&t->arena);
     free(t);
 }
 
 static as_rc keep(void *context, const as_sample *sample, as_err *err) {
     as_target *t = context;
-    if (t->count == t->capacity) {
-        t->capacity = t->capacity ? t->capacity * 2 : 256;
-        t->samples = as_mem_grow(t->samples, as_size_mul(t->capacity, sizeof *t->samples));
-    }
-    as_sample *copy = as_sample_copy(&t->arena, sample);
-    as_str key = as_sample_key(&t->arena, copy->id, copy->sample);
-    if (!as_map_add(&t->by_key, key, t->count, NULL))
-        return as_fail(err, AS_INVALID, "id '%.*s' stands twice", AS_STR_ARG(copy->id));
-    t->samples[t->count++] = copy;
+    uint64_t at = as_spill_size(&t->lines), len = sample->source.len;
+    if (!as_keyset_add(&t->places, sample->id, sample->sample, at, NULL))
+        return as_fail(err, AS_INVALID, "id '%.*s' stands twice", AS_STR_ARG(sample->id));
+    as_spill_add(&t->lines, &len, sizeof len);
+    as_spill_add(&t->lines, sample->source.ptr, sample->source.len);
     return AS_OK;
+}
+
+// False: there is none. What was read once can be read again.
+static bool recall(const as_target *t, as_arena *arena, const as_request *request, as_sample *out) {
+    uint64_t at, len;
+    if (!as_keyset_get(&t->places, request->id, request->sample, &at)) return false;
+    as_spill_read(&t->lines, at, &len, sizeof len);
+    char *line = as_arena_take(arena, (size_t)len + 1);
+    as_spill_read(&t->lines, at + sizeof len, line, (size_t)len);
+    return as_sample_read(arena, (as_str){line, (size_t)len}, out, NULL) == AS_OK;
 }
 
 static as_rc replay_open(as_str uri, as_str base_dir, as_target **out, as_err *err) {
@@ -50,7 +57,7 @@ static as_rc replay_open(as_str uri, as_str base_dir, as_target **out, as_err *e
     as_target_uri parsed;
     as_rc rc = as_target_uri_parse(&t->arena, uri, keys, &parsed, err);
     if (!rc) rc = as_journal_read(as_path_join(&t->arena, base_dir, parsed.rest).ptr, keep, t, err);
-    if (!rc && !t->count)
+    if (!rc && !t->places.count)
         rc = as_fail(err, AS_INVALID, "target '%.*s': the recording is empty", AS_STR_ARG(uri));
     if (rc) {
         replay_close(t);
@@ -109,16 +116,15 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
     as_sha256_hex(&sha, hex);
     out->prompt_sha256 = as_str_copy(arena, (as_str){hex, 64});
 
-    uint64_t at;
-    as_str key = as_sample_key(arena, request->id, request->sample);
-    if (!as_map_get(&w->target->by_key, key, &at)) {
+    as_sample recorded;
+    const as_sample *s = &recorded;
+    if (!recall(w->target, arena, request, &recorded)) {
         out->error = AS_STR("the recording has no answer for this id");
         if (request->sample)
             out->error = as_strf(arena, "the recording has no answer %llu for this id",
                                  (unsigned long long)request->sample + 1);
         return;
     }
-    const as_sample *s = w->target->samples[at];
     out->outcome = s->outcome;
     out->error = s->error;
     out->output = s->output;
@@ -129,7 +135,7 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
     out->has_logprob = s->has_logprob;
     out->logprob = s->logprob;
     out->logprob_tokens = s->logprob_tokens;
-    if (s->token_logprobs) out->token_logprobs = as_json_copy(arena, s->token_logprobs);
+    out->token_logprobs = s->token_logprobs;
     out->greedy = s->greedy;
     out->details = as_sample_details_of(arena, s->line);
     bool scores = request->task == AS_TASK_LOGLIKELIHOOD || request->task == AS_TASK_ROLLING;

@@ -197,6 +197,8 @@ static void test_keyset(void **state) {
                 assert_true(as_keyset_has(&set, key, i % 2) == (turn == 1));
                 assert_true(as_keyset_add(&set, key, i % 2, i * 7, &old) == (turn == 0));
                 if (turn) assert_int_equal(old, i * 7);
+                old = 0;
+                assert_true(as_keyset_get(&set, key, i % 2, &old) && old == i * 7);
             }
         assert_int_equal(set.count, KEYS);
         for (size_t i = KEYS; i < 4 * KEYS; i++) {
