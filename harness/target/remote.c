@@ -414,7 +414,7 @@ static void take_answer(asked *a) {
         wait_until(a, 0);
         return;
     }
-    (t->ops->answer ? t->ops->answer : as_wire_answer)(t->setup.wire, &a->take, out);
+    as_wire_answer(&a->take, out);
     bool text = a->request->task == AS_TASK_GENERATE || a->request->task == AS_TASK_CHOICE;
     bool drawn = t->twice && text && as_str_hash(a->request->id) % 100 < (uint64_t)t->twice;
     if (drawn && a->calls == 1 && !out->cached && out->outcome == AS_OUT_OK) {
@@ -505,11 +505,10 @@ static void take_failure(as_target_worker *w, asked *a, as_reply j, const as_htt
 
 // The same request at a second server: the answer stands, whatever comes; texts are compared.
 static void take_second(as_target_worker *w, asked *a, as_reply j) {
-    const as_target *t = w->target;
     if (j.what == AS_REPLY_ANSWERED) {
         as_replica *replica = &w->replicas.items[a->replica];
         as_answer other = {.outcome = AS_OUT_OK, .error = AS_STR("")};
-        (t->ops->answer ? t->ops->answer : as_wire_answer)(t->setup.wire, &a->take, &other);
+        as_wire_answer(&a->take, &other);
         replica->compared++;
         replica->disagreed += !as_str_eq(redacted(a->arena, other.output), a->answer->output);
     }

@@ -197,7 +197,7 @@ static void take_line(as_arena *arena, const as_request *request, as_str line, a
     out->outcome = take.outcome;
     out->error = take.error;
     out->details = as_sample_details_of(arena, object);
-    if (take.outcome == AS_OUT_OK) as_wire_answer(NULL, &take, out);
+    if (take.outcome == AS_OUT_OK) as_wire_answer(&take, out);
     as_buf_free(&take.text);
     as_buf_free(&take.reasoning);
 }

@@ -5,12 +5,14 @@
 //
 // `#MODEL+completions` uses the text endpoint: `choice`, `loglikelihood` and `rolling` by
 // log-probabilities of the prompt with what follows after it (echo, or score=prompt_logprobs at
-// vLLM), where the server has them. Of a rolling text the very first token is predicted only where
-// the server puts a beginning token before it. logprobs=yes keeps the log-probability of generated
-// answers. extra=FILE is an object of JSON or YAML whose members go into every request as they
-// are: tools, response_format, reasoning_effort, provider. At the chat endpoint a choice is
-// generated and matched (pick.h); the choices are listed at the end of the last message unless they
-// all stand in the prompt already (choice=bare never lists them).
+// vLLM), where the server has them; score=after_bos is echo of llama-cpp-python, whose
+// log-probabilities are one token late where a text has no beginning token. Of a rolling text the
+// very first token is predicted only where the server puts a beginning token before it.
+// logprobs=yes keeps the log-probability of generated answers. extra=FILE is an object of JSON or
+// YAML whose members go into every request as they are: tools, response_format, reasoning_effort,
+// provider. At the chat endpoint a choice is generated and matched (pick.h); the choices are listed
+// at the end of the last message unless they all stand in the prompt already (choice=bare never
+// lists them).
 #include <math.h>
 #include <string.h>
 
@@ -28,7 +30,7 @@ static const char *const keys[] = {"stream",   "choice",     "api_version", "lim
 
 struct as_wire {
     as_str url, embeddings_url, model;
-    bool completions, bare, no_sampling, logprobs, prompt_logprobs;
+    bool completions, bare, no_sampling, logprobs, prompt_logprobs, after_bos;
     const as_json *extra; // an object; NULL: none
     as_wire_stream stream;
     as_constrain_dialect constraint;
@@ -67,7 +69,7 @@ static as_rc read_keys(as_wire_setup *s, as_wire *w, as_err *err) {
     static const char *const limit[] = {"max_tokens", "max_completion_tokens", "none", NULL};
     static const char *const sampling[] = {"yes", "no", NULL};
     static const char *const no_yes[] = {"no", "yes", NULL};
-    static const char *const score[] = {"echo", "prompt_logprobs", NULL};
+    static const char *const score[] = {"echo", "prompt_logprobs", "after_bos", NULL};
     static const char *const seed[] = {"seed", "random_seed", "none", NULL};
     size_t at[8];
     as_rc rc = as_wire_word(s, "stream", stream, 0, &at[0], err);
@@ -88,6 +90,7 @@ static as_rc read_keys(as_wire_setup *s, as_wire *w, as_err *err) {
     w->no_sampling = at[3] == 1;
     w->logprobs = at[4] == 1;
     w->prompt_logprobs = at[5] == 1;
+    w->after_bos = at[5] == 2;
     return AS_OK;
 }
 
@@ -272,6 +275,12 @@ static void openai_body(const as_wire *w, as_wire_take *take, as_str body) {
     as_str full = scored_text(take->arena, request, take->call, &from);
     bool rolling = request->task == AS_TASK_ROLLING;
     bool known = as_openai_echo(take, body, from, full, rolling, &scored);
+    // The list leaves the beginning token out, and with it the place that all others are late by.
+    if (known && w->after_bos && scored.listed >= take->tokens_in + take->tokens_out) {
+        as_wire_bad(take, "log-probabilities that are one token late: the server put no beginning "
+                          "token before the text");
+        return;
+    }
     if (request->task == AS_TASK_CHOICE) {
         if (!take->choice_logprobs)
             take->choice_logprobs = AS_NEW_ARRAY(take->arena, double, request->choice_count);
@@ -304,6 +313,6 @@ const as_target_ops as_target_openai = AS_REMOTE_SCORES(
     "openai",
     "openai:BASE_URL#MODEL[+completions][?stream=yes|no|plain&choice=list|bare&"
     "limit=max_tokens|max_completion_tokens|none&sampling=yes|no&logprobs=yes&"
-    "score=echo|prompt_logprobs&seed=seed|random_seed|none&extra=FILE&api_version=V&"
+    "score=echo|prompt_logprobs|after_bos&seed=seed|random_seed|none&extra=FILE&api_version=V&"
     "constraint=openai|vllm|guided|llama.cpp|sglang&...]",
     open_target);

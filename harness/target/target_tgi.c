@@ -211,16 +211,6 @@ static void tgi_body(const as_wire *w, as_wire_take *take, as_str body) {
     if (take->call) take->choice_logprobs[take->call - 1] += sum;
 }
 
-// The server leaves the stop sequence in the text.
-static void tgi_answer(const as_wire *w, const as_wire_take *take, as_answer *out) {
-    as_wire_answer(w, take, out);
-    const as_request *request = take->request;
-    for (size_t i = 0; request->task == AS_TASK_GENERATE && i < request->stop_count; i++) {
-        size_t at = as_str_find(out->output, request->stops[i], 0);
-        if (at != SIZE_MAX) out->output.len = at;
-    }
-}
-
 static as_rc tgi_accepts(const as_wire *w, const as_request *request, as_err *err) {
     (void)w;
     as_rc rc = as_wire_no_alone(request, err);
@@ -240,8 +230,7 @@ const as_wire_ops as_wire_tgi = {.embeds = true,
                                  .calls = tgi_calls,
                                  .build = tgi_build,
                                  .event = tgi_event,
-                                 .body = tgi_body,
-                                 .answer = tgi_answer};
+                                 .body = tgi_body};
 
 static as_rc open_target(as_str uri, as_str base_dir, as_target **out, as_err *err) {
     return as_remote_open(&as_wire_tgi, uri, base_dir, out, err);

@@ -180,9 +180,19 @@ static const as_json *details_of(const as_wire_take *take) {
     return out;
 }
 
-void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *out) {
-    (void)wire;
+// Some servers leave the stop sequence in the text (TGI, transformers serve), some know of none.
+static bool cut_at_stop(const as_request *request, as_str *text) {
+    size_t whole = text->len;
+    for (size_t i = 0; request->task == AS_TASK_GENERATE && i < request->stop_count; i++) {
+        size_t at = as_str_find(*text, request->stops[i], 0);
+        if (at != SIZE_MAX) text->len = at;
+    }
+    return text->len < whole;
+}
+
+void as_wire_answer(const as_wire_take *take, as_answer *out) {
     as_str text = as_buf_view(&take->text);
+    bool stopped = cut_at_stop(take->request, &text);
     if (!text.len && take->tools.len) text = as_buf_view(&take->tools);
     out->output = as_str_copy(take->arena, text);
     out->reasoning = as_str_copy(take->arena, as_buf_view(&take->reasoning));
@@ -193,7 +203,7 @@ void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *ou
     out->greedy = take->greedy;
     if (take->details) out->details = take->details;
     if (!out->details) out->details = details_of(take);
-    if (take->finish == AS_WIRE_LENGTH) {
+    if (take->finish == AS_WIRE_LENGTH && !stopped) {
         out->outcome = AS_OUT_TRUNCATED;
         out->error = AS_STR("cut off before the answer ended (max_tokens)");
     } else if (take->finish == AS_WIRE_FILTER) {

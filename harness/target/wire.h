@@ -94,8 +94,6 @@ typedef struct as_wire_ops {
                   as_wire_call *out, as_str *prompt_sha256);
     void (*event)(const as_wire *wire, as_wire_take *take, as_str event, as_str data);
     void (*body)(const as_wire *wire, as_wire_take *take, as_str body);
-    // After the last call: makes the answer of it (outcome, output, best). NULL: as_wire_answer.
-    void (*answer)(const as_wire *wire, const as_wire_take *take, as_answer *out);
 } as_wire_ops;
 
 // One for each kind of endpoint, in the file target_NAME.c.
@@ -105,8 +103,9 @@ extern const as_wire_ops as_wire_openai, as_wire_ollama, as_wire_tgi, as_wire_ks
 as_rc as_wire_accepts(const as_wire_ops *ops, const as_wire *wire, const as_request *request,
                       as_err *err) AS_MUST_USE;
 
-// The text is the output; for a choice task without log-probabilities it is matched (pick.h).
-void as_wire_answer(const as_wire *wire, const as_wire_take *take, as_answer *out);
+// The text is the output, up to the first stop sequence where the task is to generate; for a choice
+// task without log-probabilities it is matched (pick.h).
+void as_wire_answer(const as_wire_take *take, as_answer *out);
 
 // Refuses the body: outcome BAD_RESPONSE, with what was expected.
 void as_wire_bad(as_wire_take *take, const char *format, ...) AS_PRINTF(2, 3);

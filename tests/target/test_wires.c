@@ -116,6 +116,11 @@ static void test_openai_answers(void **state) {
          AS_OUT_OK, "x"},
         {"{\"choices\":[{\"message\":{\"content\":\"x\"},\"finish_reason\":\"length\"}]}",
          AS_OUT_TRUNCATED, "x"},
+        // transformers serve leaves the stop sequence in the text; others know of none.
+        {"{\"choices\":[{\"message\":{\"content\":\"x\\n\"},\"finish_reason\":\"stop\"}]}",
+         AS_OUT_OK, "x"},
+        {"{\"choices\":[{\"message\":{\"content\":\"x\\ny\\n\"},\"finish_reason\":\"length\"}]}",
+         AS_OUT_OK, "x"},
         {"{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"no\"}}]}", AS_OUT_REFUSED,
          "no"},
         {"{\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":503}}",
@@ -162,11 +167,22 @@ static void test_openai_echo(void **state) {
     w.ops->body(w.setup.wire, &w.take, as_str_of(no));
     assert_true(kept[1] == -7);
     as_answer out = {0};
-    as_wire_answer(NULL, &w.take, &out);
+    as_wire_answer(&w.take, &out);
     expect(&out, AS_OUT_OK, "yes");
     expect(
         as_wired_body(&w, &request, AS_STR("{\"choices\":[{\"text\":\"a\",\"logprobs\":null}]}")),
         AS_OUT_BAD_RESPONSE, "");
+    as_wired_close(&w);
+    // Only a list without the beginning token has its log-probabilities in their places.
+    w = opened(&as_wire_openai, "openai:http://h#m+completions?score=after_bos");
+    assert_int_equal(as_wired_body(&w, &request, as_str_of(yes))->outcome, AS_OUT_BAD_RESPONSE);
+    assert_non_null(strstr(w.answer.error.ptr, "one token late"));
+    as_wired_body(
+        &w, &request,
+        AS_STR("{\"choices\":[{\"text\":\"\xC3\xA9t yes!\",\"logprobs\":{\"text_offset\":["
+               "0,1,2,4,6],\"token_logprobs\":[null,-1,-2.5,-0.25,-9]}}],\"usage\":{"
+               "\"prompt_tokens\":5,\"completion_tokens\":1}}"));
+    assert_true(w.take.outcome == AS_OUT_OK && w.take.choice_logprobs[0] == -2.75);
     as_wired_close(&w);
 }
 

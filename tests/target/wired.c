@@ -39,8 +39,7 @@ static const as_answer *answer(as_wired *w) {
                             .reasoning = AS_STR(""),
                             .tokens_in = w->take.tokens_in,
                             .tokens_out = w->take.tokens_out};
-    if (w->take.outcome == AS_OUT_OK)
-        (w->ops->answer ? w->ops->answer : as_wire_answer)(w->setup.wire, &w->take, &w->answer);
+    if (w->take.outcome == AS_OUT_OK) as_wire_answer(&w->take, &w->answer);
     return &w->answer;
 }
 
