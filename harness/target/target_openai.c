@@ -110,7 +110,8 @@ static as_rc openai_open(as_wire_setup *s, as_err *err) {
     }
     as_url url;
     if (as_url_parse(base, &url, err)) return AS_INVALID;
-    if (!url.path.len || as_str_is(url.path, "/")) base = as_url_join(s->arena, base, AS_STR("v1"));
+    if (!s->whole_base && (!url.path.len || as_str_is(url.path, "/")))
+        base = as_url_join(s->arena, base, AS_STR("v1"));
     as_str version = as_target_uri_value(s->parsed, "api_version", AS_STR(""));
     if (version.len)
         base = as_strf(s->arena, "%.*s?api-version=%.*s", AS_STR_ARG(base), AS_STR_ARG(version));

@@ -27,6 +27,7 @@ typedef struct as_wire_setup {
     as_auth *auth;           // NULL: none but the headers
     bool auth_said;          // by the preset: as_wire_key finds no key then
     const as_preset *preset; // NULL: none
+    bool whole_base;         // the preset's own address: nothing is added to it
 } as_wire_setup;
 
 // One HTTP request.

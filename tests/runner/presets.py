@@ -27,8 +27,7 @@ metrics: [exact_match]
 PLAIN = SUITE.replace('{system: Be brief., user: "{{ text }}"}', '"{{ text }}"')
 # Presets whose vendor in vendors.py has another name, or which need more in their URI.
 AT = {
-    "azure": ("openai-key", ""), "azure-deployment": ("openai-key", ""),
-    "azure-foundry": ("openai-key", ""), "modal": ("openai-modal", ""),
+    "azure-deployment": ("openai-key", ""), "modal": ("openai-modal", ""),
     "vertex-gemini": ("vertex", "&key_env=none"), "vertex": ("openai", ""),
     "runpod-job": ("runpod-job", "&endpoint=ep1"), "runpod": ("openai", "&endpoint=ep1"),
 }
@@ -156,6 +155,12 @@ class Vendors(e2e.Case):
         self.assertIn("max_tokens", json.loads(self.server.seen[-1][3]))
         self.ask("preset:ours.yaml#m?team=blue", env)
         self.assertEqual(self.server.seen[-1][2]["x-team"], "blue")
+        # An address of a file is whole; one of a URI may lack the version.
+        self.write("short.yaml", f"about: x\nadapter: openai\nbase: {self.server.url}\nkey_env: OUR_KEY\n")
+        for uri, path in (("preset:short.yaml#m", "/chat/completions"),
+                          (f"preset:short.yaml#m?base={self.server.url}", "/v1/chat/completions")):
+            self.ask(uri, env)
+            self.assertEqual(self.server.seen[-1][1], path)
         self.ask("preset:groq#m?base=" + self.server.url + "/openai", env)
         for change, says in (("adaptor: openai", "did you mean 'adapter'"),
                              ("adapter: grpc", "openai, ollama, tgi, kserve or http"),

@@ -337,6 +337,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = {k.lower(): v for k, v in self.headers.items()}
         name, _, path = self.path[1:].partition("/")
         path = "/" + path if path or name in self.path[1:] else ""
+        if name not in VENDORS:
+            name, path = self.server.root, self.path
         talk, key = VENDORS[name]
         with self.server.lock:
             self.server.seen.append((self.command, self.path, headers, raw))
@@ -374,6 +376,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.seen = []
+        self.root = "openai"  # whose are the paths that begin with no vendor's name
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

@@ -159,7 +159,7 @@ static const char *const taken[] = {
     "base",       "model",       "prompt", "messages", "system", "turns", "choices",  "stop", "id",
     "max_tokens", "temperature", "top_p",  "top_k",    "min_p",  "seed",  "response", NULL};
 
-static as_rc fill_with(const as_wire_setup *s, const as_preset *p, const said *uri, as_json *with,
+static as_rc fill_with(as_wire_setup *s, const as_preset *p, const said *uri, as_json *with,
                        as_str *base, as_err *err) {
     const as_yaml *map = as_yaml_get(p->file, "with");
     as_str value, model, text;
@@ -180,6 +180,7 @@ static as_rc fill_with(const as_wire_setup *s, const as_preset *p, const said *u
     if (!rc && !base->len) {
         rc = as_template_fill(s->arena, text, with, base, err);
         if (rc) as_err_prefix(err, "%s: base", p->path);
+        s->whole_base = true;
     }
     if (rc) return rc;
     if (!base->len)

@@ -4,14 +4,16 @@
 // in this folder are in the program, presets/NAME.yaml beside the suite comes before them, and
 // preset:FILE.yaml#MODEL is any other.
 //
-//   about: Groq's cloud                     # one line
+//   about: Groq's cloud
 //   adapter: openai                         # openai, ollama, tgi, kserve, http
-//   base: https://api.groq.com/openai/v1    # a template over `with`; NAME:URL#MODEL replaces it
-//   with: {region: {env: AWS_REGION, default: us-east-1}}     # keys of the URI: a default, or
-//   these model: tgi                              # where the endpoint has one model; else it must
-//   be said key_env, key_file, auth, headers        # as at http: options: {limit:
-//   max_completion_tokens} # keys of the adapter's URI verified: "..."                         #
-//   against what, or no
+//   base: https://api.groq.com/openai/v1    # whole, a template over `with`; NAME:URL#MODEL and
+//                                           # ?base=URL come before it
+//   with: {region: {env: AWS_REGION, default: us-east-1}}     # more keys of the URI: a default,
+//                                           # or they must be said
+//   model: tgi                              # where the endpoint has one model; else it is said
+//   key_env, key_file, auth, headers        # as at http:
+//   options: {limit: max_completion_tokens} # keys of the adapter's URI
+//   verified: "..."                         # against what, or no
 //
 // Of adapter http the rest is as in the file of an http: target; its url sees base and `with`.
 #ifndef AS_PRESET_H
