@@ -42,6 +42,7 @@ struct as_wire {
 // not sent to another by accident.
 static const char *key_env_of(as_str url) {
     static const char *const vendors[][2] = {
+        {"api.together.ai", "TOGETHER_API_KEY"},
         {"api.together.xyz", "TOGETHER_API_KEY"},
         {"api.groq.com", "GROQ_API_KEY"},
         {"openrouter.ai", "OPENROUTER_API_KEY"},
@@ -277,7 +278,7 @@ static void openai_body(const as_wire *w, as_wire_take *take, as_str body) {
     bool rolling = request->task == AS_TASK_ROLLING;
     bool known = as_openai_echo(take, body, from, full, rolling, &scored);
     // The list leaves the beginning token out, and with it the place that all others are late by.
-    if (known && w->after_bos && scored.listed >= take->tokens_in + take->tokens_out) {
+    if (known && w->after_bos && scored.listed >= take->tokens_in) {
         as_wire_bad(take, "log-probabilities that are one token late: the server put no beginning "
                           "token before the text");
         return;

@@ -172,9 +172,9 @@ static bool fold_echo(fold *f, const as_json *logprobs) {
         return false;
     const as_json *value = values->child, *offset = offsets->child;
     const as_json *top = tops && tops->kind == AS_JSON_ARRAY ? tops->child : NULL;
-    f->sum.listed = values->count;
     for (; value; value = value->next, offset = offset->next) {
         double end = offset->next ? offset->next->number : f->to + 1;
+        f->sum.listed += offset->number < f->to ? 1 : 0;
         add_token(f, offset->number, end, value, value == values->child,
                   is_likeliest(top, value->number));
         if (top) top = top->next;

@@ -20,7 +20,7 @@ void as_openai_event(as_wire_take *take, bool text, as_str event, as_str data);
 typedef struct as_openai_scored {
     double logprob;  // natural logarithm, summed
     uint64_t tokens; // that were predicted
-    uint64_t listed; // of the whole response, by `echo`
+    uint64_t listed; // of the whole text, by `echo`
     bool greedy;     // each was the likeliest one, as far as the server says which that is
 } as_openai_scored;
 

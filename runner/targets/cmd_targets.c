@@ -8,10 +8,12 @@
 // vendor's own reads what assay is tested on, and is answered where assay is; a server: assay was
 // run against it.
 static const char *const adapters[][2] = {
-    {"openai", "client openai 3.57.0; server llama-server (llama.cpp of llama-cpp-python 0.3.36)"},
+    {"openai",
+     "client openai 3.57.0; servers vLLM 0.32.0, llama-server (of llama-cpp-python 0.3.36)"},
     {"ollama", "client ollama 0.6.3"},
     {"tgi", "client huggingface-hub 2.4.0"},
-    {"kserve", "server KServe 0.21.0, JSON and binary; client tritonclient 2.73.0"},
+    {"kserve",
+     "servers KServe 0.21.0, Triton 2.51.0 (nvidia-pytriton 0.7.0); client tritonclient 2.73.0"},
 };
 
 static as_str text_at(const as_preset *p, const char *key) {
