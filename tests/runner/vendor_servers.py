@@ -19,6 +19,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -152,7 +153,8 @@ def free_port():
 def started(command, port, log, ready="", **env):
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen([str(word) for word in command], stdout=out, cwd=log.parent,
-                                   stderr=subprocess.STDOUT, env={**os.environ, **env})
+                                   stderr=subprocess.STDOUT, env={**os.environ, **env},
+                                   start_new_session=True)
         try:
             for _ in range(3000):
                 try:
@@ -168,7 +170,8 @@ def started(command, port, log, ready="", **env):
             print(log.read_text(errors="replace")[-4000:], file=sys.stderr)
             raise
         finally:
-            process.terminate()
+            with contextlib.suppress(ProcessLookupError):  # with what it started itself
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 
