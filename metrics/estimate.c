@@ -264,48 +264,55 @@ static void value_of_ranked(const as_metric *metric, const level *how, size_t gr
     }
 }
 
-// The ranked metrics from `first` on that share what they rank with it; none where it shares that
-// with one before.
-static void estimate_ranked(const as_scorer *scorer, const as_metric *const *metrics, size_t count,
-                            size_t first, uint32_t slice, size_t groups, const level *how,
-                            as_value *out) {
-    as_arena scratch = {0};
-    const as_metric **alike = AS_NEW_ARRAY(&scratch, const as_metric *, count);
-    size_t *places = AS_NEW_ARRAY(&scratch, size_t, count), n = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (metrics[i]->index != metrics[first]->index) continue;
-        places[n] = i;
-        alike[n++] = metrics[i];
-    }
-    if (places[0] == first) {
-        double *values = AS_NEW_ARRAY(&scratch, double, n);
-        double *replicates = AS_NEW_ARRAY(&scratch, double, n *REPLICATES);
-        size_t drawn =
-            as_ranked_estimate(&scratch, scorer, alike, n, slice, REPLICATES, values, replicates);
-        for (size_t i = 0; i < n; i++) {
-            out[places[i]].value = values[i];
-            value_of_ranked(alike[i], how, groups, replicates + i * REPLICATES, drawn,
-                            &out[places[i]]);
-        }
-    }
-    as_arena_free(&scratch);
-}
-
-// The corpus metrics, for a thread of their own beside ranked ones.
-typedef struct corpus_work {
-    as_arena *kept, *arena;
+// What the ranked metrics come to, which takes a thread of its own beside the others.
+typedef struct ranked_work {
+    as_arena arena; // of what the arrays point to
     const as_scorer *scorer;
-    const as_metric **metrics;
-    as_value **values;
+    const as_metric *const *metrics;
     size_t count;
     uint32_t slice;
-    const level *how;
-} corpus_work;
+    double *values, **replicates; // [count], those of ranked metrics
+    size_t *drawn;                // [count] replicates
+} ranked_work;
 
-static void run_corpus(void *context) {
-    const corpus_work *w = context;
-    estimate_corpus(w->kept, w->arena, w->scorer, w->metrics, w->count, w->slice, w->how,
-                    w->values);
+// The metrics from `first` on that share what they rank with it.
+static void estimate_ranked(ranked_work *w, size_t first) {
+    const as_metric **alike = AS_NEW_ARRAY(&w->arena, const as_metric *, w->count);
+    size_t *places = AS_NEW_ARRAY(&w->arena, size_t, w->count), n = 0;
+    for (size_t i = first; i < w->count; i++) {
+        if (w->metrics[i]->index != w->metrics[first]->index) continue;
+        places[n] = i;
+        alike[n++] = w->metrics[i];
+    }
+    as_arena scratch = {0};
+    double *values = AS_NEW_ARRAY(&w->arena, double, n);
+    double *replicates = AS_NEW_ARRAY(&w->arena, double, n *REPLICATES);
+    size_t drawn =
+        as_ranked_estimate(&scratch, w->scorer, alike, n, w->slice, REPLICATES, values, replicates);
+    as_arena_free(&scratch);
+    for (size_t i = 0; i < n; i++) {
+        w->values[places[i]] = values[i];
+        w->replicates[places[i]] = replicates + i * REPLICATES;
+        w->drawn[places[i]] = drawn;
+    }
+}
+
+static void run_ranked(void *context) {
+    ranked_work *w = context;
+    for (size_t i = 0; i < w->count; i++)
+        if (w->metrics[i]->ops->kind == AS_METRIC_RANKED && !w->replicates[i])
+            estimate_ranked(w, i);
+}
+
+static ranked_work ranked_work_of(as_arena *arena, const as_scorer *scorer,
+                                  const as_metric *const *metrics, size_t count, uint32_t slice) {
+    return (ranked_work){.scorer = scorer,
+                         .metrics = metrics,
+                         .count = count,
+                         .slice = slice,
+                         .values = AS_NEW_ARRAY(arena, double, count + 1),
+                         .replicates = AS_NEW_ARRAY(arena, double *, count + 1),
+                         .drawn = AS_NEW_ARRAY(arena, size_t, count + 1)};
 }
 
 // sacreBLEU says how many references there are before everything else.
@@ -327,47 +334,59 @@ static void note_spread(as_arena *arena, const as_scorer *scorer, const as_metri
     out->between = spread.between;
 }
 
-static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *const *metrics,
-                     size_t count, uint32_t slice, const level *how, as_value *out) {
-    as_arena scratch = {0};
-    const as_metric **corpus = AS_NEW_ARRAY(&scratch, const as_metric *, count + 1);
-    as_value **values = AS_NEW_ARRAY(&scratch, as_value *, count + 1);
-    size_t *group_counts = AS_NEW_ARRAY(&scratch, size_t, count + 1);
-    size_t corpus_count = 0, ranked_count = 0;
-    subject *subjects = subjects_of(&scratch, scorer, metrics, count, slice);
+// Everything but what ranked metrics come to.
+static void estimate_others(as_arena *arena, as_arena *scratch, const as_scorer *scorer,
+                            const as_metric *const *metrics, size_t count, uint32_t slice,
+                            const level *how, size_t *group_counts, as_value *out) {
+    const as_metric **corpus = AS_NEW_ARRAY(scratch, const as_metric *, count + 1);
+    as_value **values = AS_NEW_ARRAY(scratch, as_value *, count + 1);
+    size_t corpus_count = 0;
+    subject *subjects = subjects_of(scratch, scorer, metrics, count, slice);
     for (size_t i = 0; i < count; i++) {
         as_column *column = &subjects[i].column;
         out[i] = value_of_column(metrics[i], &subjects[i], how);
         group_counts[i] = column->cluster_count;
-        ranked_count += metrics[i]->ops->kind == AS_METRIC_RANKED;
         as_column_free(column);
         out[i].name = as_str_copy(arena, metrics[i]->name);
         out[i].spec = as_str_copy(arena, metrics[i]->spec);
         out[i].signature = signature_of(arena, scorer, metrics[i]);
         if (metrics[i]->ops->flags & AS_METRIC_JUDGED)
             out[i].judge = as_judged_sum(arena, scorer, metrics[i], slice);
-        note_spread(&scratch, scorer, metrics[i], slice, &out[i]);
+        note_spread(scratch, scorer, metrics[i], slice, &out[i]);
         if (metrics[i]->ops->kind != AS_METRIC_CORPUS) continue;
         if (metrics[i]->ops->flags & AS_METRIC_ERRORS) { // over other cases: on its own
             as_value *value = &out[i];
-            estimate_corpus(arena, &scratch, scorer, &metrics[i], 1, slice, how, &value);
+            estimate_corpus(arena, scratch, scorer, &metrics[i], 1, slice, how, &value);
             continue;
         }
         corpus[corpus_count] = metrics[i];
         values[corpus_count++] = &out[i];
     }
-    corpus_work work = {arena, &scratch, scorer, corpus, values, corpus_count, slice, how};
+    estimate_corpus(arena, scratch, scorer, corpus, corpus_count, slice, how, values);
+}
+
+static void estimate(as_arena *arena, const as_scorer *scorer, const as_metric *const *metrics,
+                     size_t count, uint32_t slice, const level *how, as_value *out) {
+    as_arena scratch = {0};
+    size_t *group_counts = AS_NEW_ARRAY(&scratch, size_t, count + 1), ranked_count = 0;
+    for (size_t i = 0; i < count; i++) ranked_count += metrics[i]->ops->kind == AS_METRIC_RANKED;
+    ranked_work ranked = ranked_work_of(&scratch, scorer, metrics, count, slice);
     as_thread *beside = NULL;
-    bool long_work = ranked_count && corpus_count && scorer->row_count > AS_SEGMENTS_FEW;
+    bool long_work = ranked_count && ranked_count < count && scorer->row_count > AS_SEGMENTS_FEW;
     // Where no thread is to be had, one after the other.
-    if (long_work && as_thread_start(run_corpus, &work, &beside, NULL)) beside = NULL;
-    for (size_t i = 0; i < count; i++)
-        if (metrics[i]->ops->kind == AS_METRIC_RANKED)
-            estimate_ranked(scorer, metrics, count, i, slice, group_counts[i], how, out);
+    if (long_work && as_thread_start(run_ranked, &ranked, &beside, NULL)) beside = NULL;
+    estimate_others(arena, &scratch, scorer, metrics, count, slice, how, group_counts, out);
     if (beside)
         as_thread_join(beside);
     else
-        run_corpus(&work);
+        run_ranked(&ranked);
+    for (size_t i = 0; i < count; i++) {
+        if (metrics[i]->ops->kind != AS_METRIC_RANKED) continue;
+        out[i].value = ranked.values[i];
+        value_of_ranked(metrics[i], how, group_counts[i], ranked.replicates[i], ranked.drawn[i],
+                        &out[i]);
+    }
+    as_arena_free(&ranked.arena);
     as_arena_free(&scratch);
 }
 
