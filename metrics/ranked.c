@@ -114,6 +114,27 @@ static as_ranked rank(gather *g) {
     return r;
 }
 
+// The cases of one column in the order of their scores: whoever walks along that then walks along
+// memory.
+static void line_up(gather *g, as_ranked *r) {
+    double *stats = AS_NEW_ARRAY(g->arena, double, 2 * g->count + 1);
+    double *own = AS_NEW_ARRAY(g->arena, double, g->count + 1);
+    uint32_t *clusters = AS_NEW_ARRAY(g->arena, uint32_t, g->count + 1);
+    uint32_t *order = AS_NEW_ARRAY(g->arena, uint32_t, g->count + 1);
+    for (size_t i = 0; i < g->count; i++) {
+        size_t from = r->order[i];
+        stats[2 * i] = as_ranked_stat(r, from, 0);
+        stats[2 * i + 1] = as_ranked_stat(r, from, 1);
+        own[i] = g->own[from];
+        clusters[i] = g->clusters[from];
+        order[i] = (uint32_t)i;
+    }
+    g->own = own;
+    g->clusters = clusters;
+    r->stats = stats;
+    r->order = order;
+}
+
 static void draw(as_rng *rng, uint32_t *times, size_t groups) {
     for (size_t c = 0; c < groups; c++) times[c] = 0;
     for (size_t c = 0; c < groups; c++) times[((as_rng_u64(rng) >> 32) * groups) >> 32]++;
@@ -132,6 +153,7 @@ size_t as_ranked_estimate(as_arena *arena, const as_scorer *scorer, const as_met
             add(&g, first, row, as_rows_group(&groups, row));
     g.groups = groups.count;
     as_ranked r = rank(&g);
+    if (r.columns == 1) line_up(&g, &r);
     r.weights = g.own;
     bool defined = false;
     for (size_t m = 0; m < metric_count; m++) {
