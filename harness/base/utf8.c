@@ -40,7 +40,7 @@ size_t as_utf8_invalid_at(as_str s) {
     return SIZE_MAX;
 }
 
-uint32_t as_utf8_next(as_str s, size_t *at) {
+uint32_t as_utf8_next_of_many(as_str s, size_t *at) {
     uint32_t c;
     size_t len = decode(s, *at, &c);
     if (!len) {

@@ -13,7 +13,13 @@ size_t as_utf8_invalid_at(as_str s);
 
 // Decodes the code point at *at and moves *at past it. At an invalid byte: U+FFFD, one byte on.
 // *at < s.len.
-uint32_t as_utf8_next(as_str s, size_t *at);
+uint32_t as_utf8_next_of_many(as_str s, size_t *at); // the same, where it may be of several bytes
+static inline uint32_t as_utf8_next(as_str s, size_t *at) {
+    unsigned char c = (unsigned char)s.ptr[*at];
+    if (c >= 0x80) return as_utf8_next_of_many(s, at);
+    ++*at;
+    return c;
+}
 
 // Writes the code point; returns its length, 1-4.
 size_t as_utf8_put(uint32_t code_point, char out[4]);

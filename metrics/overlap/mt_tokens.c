@@ -2,6 +2,7 @@
 #include "metrics/overlap/mt_tokens.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/base/file.h"
 #include "harness/base/letter.h"
@@ -116,8 +117,13 @@ static as_str finish(as_arena *arena, as_buf *buf) {
     return out;
 }
 
+static bool has(as_str text, char c) {
+    return text.len && memchr(text.ptr, c, text.len);
+}
+
 static as_str replace(as_arena *arena, as_str text, const char *what, const char *by) {
     as_str wanted = as_str_of(what);
+    if (!has(text, what[0])) return text; // as most
     size_t from = 0, at = as_str_find(text, wanted, 0);
     if (at == SIZE_MAX) return text;
     as_buf buf = {0};
@@ -200,15 +206,23 @@ static as_str apply(as_arena *arena, as_str text, cut_rule *rule) {
     return (as_str){start, (size_t)(out - start)};
 }
 
+static as_str cut_stops_and_dashes(as_arena *arena, as_str text) {
+    if (has(text, '.') || has(text, ',')) {
+        text = apply(arena, text, cut_stop_after);
+        text = apply(arena, text, cut_stop_before);
+    }
+    return has(text, '-') ? apply(arena, text, cut_dash) : text;
+}
+
 static as_str cut_western(as_arena *arena, as_str text) {
-    text = apply(arena, text, cut_punctuation);
-    text = apply(arena, text, cut_stop_after);
-    text = apply(arena, text, cut_stop_before);
-    return apply(arena, text, cut_dash);
+    return cut_stops_and_dashes(arena, apply(arena, text, cut_punctuation));
 }
 
 static as_str padded(as_arena *arena, as_str text) {
-    return as_strf(arena, " %.*s ", AS_STR_ARG(text));
+    char *out = as_arena_take(arena, text.len + 2);
+    out[0] = out[text.len + 1] = ' ';
+    if (text.len) memcpy(out + 1, text.ptr, text.len);
+    return (as_str){out, text.len + 2};
 }
 
 static as_tokens cut_13a(as_arena *arena, as_str text) {
@@ -224,10 +238,7 @@ as_str as_mt_tercom(as_arena *arena, as_str text) {
     text = replace(arena, text, "\n", " ");
     text = padded(arena, unescape(arena, text));
     text = apply(arena, text, cut_punctuation);
-    text = replace(arena, text, "'s ", " 's ");
-    text = apply(arena, text, cut_stop_after);
-    text = apply(arena, text, cut_stop_before);
-    return apply(arena, text, cut_dash);
+    return cut_stops_and_dashes(arena, replace(arena, text, "'s ", " 's "));
 }
 
 // ---- Unicode ----

@@ -26,27 +26,28 @@ as_tokens as_ngram_split(as_arena *arena, as_str text) {
 // ---- a table from 64-bit keys to numbers ----
 
 typedef struct slot {
-    uint64_t key; // 0: empty
-    uint32_t number;
+    uint64_t key;
+    uint32_t number, use; // empty where it is of another use
 } slot;
 
+// It is emptied by being used another time.
 typedef struct table {
     slot *slots;
     size_t mask;
-    uint32_t count;
+    uint32_t count, use; // use: from 1
 } table;
 
 static table make_table(as_arena *arena, size_t room) {
     size_t size = 16;
     while (size < 2 * room) size *= 2;
-    return (table){AS_NEW_ARRAY(arena, slot, size), size - 1, 0};
+    return (table){AS_NEW_ARRAY(arena, slot, size), size - 1, 0, 0};
 }
 
 static uint32_t number_of(table *t, uint64_t key) {
     uint64_t hash = key * 0x9e3779b97f4a7c15u;
     size_t at = (hash >> 32) & t->mask;
-    while (t->slots[at].key && t->slots[at].key != key) at = (at + 1) & t->mask;
-    if (!t->slots[at].key) t->slots[at] = (slot){key, t->count++};
+    while (t->slots[at].use == t->use && t->slots[at].key != key) at = (at + 1) & t->mask;
+    if (t->slots[at].use != t->use) t->slots[at] = (slot){key, t->count++, t->use};
     return t->slots[at].number;
 }
 
@@ -85,6 +86,7 @@ typedef struct counter {
     uint32_t **heads;               // [lists] numbers of the n-grams that start at each place
     uint32_t *answer, *best, *here; // [n-grams] how often they occur
     size_t room;
+    table table;
 } counter;
 
 static void count_list(table *t, uint32_t *heads, as_symbols list, size_t n, uint32_t *counts) {
@@ -95,22 +97,23 @@ static void count_list(table *t, uint32_t *heads, as_symbols list, size_t n, uin
     }
 }
 
-static void count_length(as_arena *arena, counter *c, as_symbols answer,
-                         const as_symbols *references, size_t reference_count, size_t n,
-                         as_ngrams *out) {
-    table t = make_table(arena, c->room);
+static void count_length(counter *c, as_symbols answer, const as_symbols *references,
+                         size_t reference_count, size_t n, as_ngrams *out) {
+    table *t = &c->table;
+    t->count = 0;
+    t->use++;
     memset(c->answer, 0, c->room * sizeof *c->answer);
     memset(c->best, 0, c->room * sizeof *c->best);
-    count_list(&t, c->heads[0], answer, n, c->answer);
+    count_list(t, c->heads[0], answer, n, c->answer);
     for (size_t r = 0; r < reference_count; r++) {
         uint32_t *counts = reference_count == 1 ? c->best : c->here;
         if (counts == c->here) memset(c->here, 0, c->room * sizeof *c->here);
-        count_list(&t, c->heads[r + 1], references[r], n, counts);
-        for (uint32_t i = 0; counts == c->here && i < t.count; i++)
+        count_list(t, c->heads[r + 1], references[r], n, counts);
+        for (uint32_t i = 0; counts == c->here && i < t->count; i++)
             if (c->here[i] > c->best[i]) c->best[i] = c->here[i];
     }
     *out = (as_ngrams){0};
-    for (uint32_t i = 0; i < t.count; i++) {
+    for (uint32_t i = 0; i < t->count; i++) {
         out->answer += c->answer[i];
         out->reference += c->best[i];
         out->match += c->answer[i] < c->best[i] ? c->answer[i] : c->best[i];
@@ -119,9 +122,8 @@ static void count_length(as_arena *arena, counter *c, as_symbols answer,
 
 void as_ngram_count(as_arena *arena, as_symbols answer, const as_symbols *references,
                     size_t reference_count, size_t longest, as_ngrams *out) {
-    as_arena scratch = {0};
-    counter c = {AS_NEW_ARRAY(arena, uint32_t *, reference_count + 1), NULL, NULL, NULL,
-                 answer.count + 1};
+    counter c = {.heads = AS_NEW_ARRAY(arena, uint32_t *, reference_count + 1),
+                 .room = answer.count + 1};
     c.heads[0] = AS_NEW_ARRAY(arena, uint32_t, answer.count + 1);
     for (size_t r = 0; r < reference_count; r++) {
         c.room += references[r].count;
@@ -130,9 +132,7 @@ void as_ngram_count(as_arena *arena, as_symbols answer, const as_symbols *refere
     c.answer = AS_NEW_ARRAY(arena, uint32_t, c.room);
     c.best = AS_NEW_ARRAY(arena, uint32_t, c.room);
     c.here = AS_NEW_ARRAY(arena, uint32_t, c.room);
-    for (size_t n = 1; n <= longest; n++) {
-        count_length(&scratch, &c, answer, references, reference_count, n, &out[n - 1]);
-        as_arena_reset(&scratch);
-    }
-    as_arena_free(&scratch);
+    c.table = make_table(arena, c.room);
+    for (size_t n = 1; n <= longest; n++)
+        count_length(&c, answer, references, reference_count, n, &out[n - 1]);
 }
