@@ -40,6 +40,7 @@ enum {
     AS_METRIC_REFS = 512,    // the signature says how many references the cases have
     AS_METRIC_HIT = 32768,   // the score is 1 where the answer is an expected label, else 0
     AS_METRIC_CURVE = 65536, // score and statistics hang on the first setting alone
+    AS_METRIC_DEAR = 131072, // score and statistics hang on the texts alone and take long
 };
 
 // One case while it is scored; views, valid during the call.

@@ -14,6 +14,15 @@
 // A matrix of more classes than this is no picture, and free texts are no classes.
 enum { CONFUSION_LABELS_MAX = 256 };
 
+struct as_foretold {
+    size_t count;
+    struct {
+        bool known;
+        double score;
+        const double *stats; // [width]
+    } metrics[];             // of each of the specs
+};
+
 // Whether score and statistics of a case are the same for both.
 static bool score_alike(const as_metric *a, const as_metric *b) {
     unsigned both = a->ops->flags & b->ops->flags;
@@ -151,7 +160,17 @@ static size_t width_of(const as_metric *metric, const as_scoring *scoring) {
     return fewer ? choices : metric->width;
 }
 
-static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row *row, as_err *err) {
+static as_rc score_one(const as_metric *metric, const as_scoring *scoring, double *score,
+                       double *stats, as_err *err) {
+    if (metric->normal == AS_NORMAL_NONE)
+        return metric->ops->score(metric, scoring, score, stats, err);
+    as_scoring normal = *scoring;
+    normalize(metric->normal, &normal);
+    return metric->ops->score(metric, &normal, score, stats, err);
+}
+
+static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring,
+                           const as_foretold *foretold, as_row *row, as_err *err) {
     as_arena *scratch = scoring->arena;
     if (!scorer->kept) scorer->kept = as_mem_new((scorer->stats_width + 1) * sizeof(as_stat));
     as_stat *kept = scorer->kept;
@@ -164,15 +183,13 @@ static as_rc score_metrics(as_scorer *scorer, const as_scoring *scoring, as_row 
         *score = NAN;
         if (metric->ops->flags & AS_METRIC_RUN) continue;
         size_t width = width_of(metric, scoring);
-        double *stats = width ? AS_NEW_ARRAY(scratch, double, width) : NULL;
-        const as_scoring *given = scoring;
-        as_scoring normal;
-        if (metric->normal != AS_NORMAL_NONE) {
-            normal = *scoring;
-            normalize(metric->normal, &normal);
-            given = &normal;
+        if (foretold && i < foretold->count && foretold->metrics[i].known) {
+            *score = foretold->metrics[i].score;
+            keep_stats(metric->at, foretold->metrics[i].stats, width, kept, &count);
+            continue;
         }
-        as_rc rc = metric->ops->score(metric, given, score, stats, err);
+        double *stats = width ? AS_NEW_ARRAY(scratch, double, width) : NULL;
+        as_rc rc = score_one(metric, scoring, score, stats, err);
         if (rc != AS_OK) return rc;
         keep_stats(metric->at, stats, width, kept, &count);
     }
@@ -257,30 +274,39 @@ static void set_scores(const as_scorer *scorer, as_arena *arena, const as_row *r
     sample->scores = scores;
 }
 
-// Scores a sample whose row was made.
-static as_rc score(as_scorer *scorer, const as_sample *sample, as_scoring *scoring, as_row *row,
-                   as_err *err) {
-    as_arena *scratch = &scorer->scratch;
-    *scoring = (as_scoring){.arena = scratch, .sample = sample, .articles = scorer->articles};
-    scoring->gold_count = gold_texts(scratch, sample->expected, &scoring->golds);
-    if (row->missing) return AS_OK;
-    if (sample->has_prediction) scoring->prediction = as_utf8_clean(scratch, sample->prediction);
+static void begin_scoring(as_scoring *scoring, as_arena *arena, const as_regex *articles,
+                          const as_sample *sample) {
+    *scoring = (as_scoring){.arena = arena, .sample = sample, .articles = articles};
+    scoring->gold_count = gold_texts(arena, sample->expected, &scoring->golds);
+    if (as_outcome_is_error(sample->outcome)) return;
+    if (sample->has_prediction) scoring->prediction = as_utf8_clean(arena, sample->prediction);
     read_choices(scoring);
-    return score_metrics(scorer, scoring, row, err);
+}
+
+// Scores a sample whose row was made.
+static as_rc score(as_scorer *scorer, const as_sample *sample, const as_foretold *foretold,
+                   as_scoring *scoring, as_row *row, as_err *err) {
+    begin_scoring(scoring, &scorer->scratch, scorer->articles, sample);
+    return row->missing ? AS_OK : score_metrics(scorer, scoring, foretold, row, err);
 }
 
 as_rc as_scorer_try(as_scorer *scorer, const as_sample *sample, as_err *err) {
     as_scoring scoring;
     as_row row = {.missing = as_outcome_is_error(sample->outcome)};
     as_arena_reset(&scorer->scratch);
-    return score(scorer, sample, &scoring, &row, err);
+    return score(scorer, sample, NULL, &scoring, &row, err);
 }
 
 as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) {
+    return as_scorer_add_foretold(scorer, arena, sample, NULL, err);
+}
+
+as_rc as_scorer_add_foretold(as_scorer *scorer, as_arena *arena, as_sample *sample,
+                             const as_foretold *foretold, as_err *err) {
     as_arena_reset(&scorer->scratch);
     as_scoring scoring;
     as_row row = make_row(scorer, sample);
-    as_rc rc = score(scorer, sample, &scoring, &row, err);
+    as_rc rc = score(scorer, sample, foretold, &scoring, &row, err);
     if (rc != AS_OK) return rc;
     if (!row.missing) keep_gold_count(scorer, scoring.gold_count);
     keep_labels(scorer, &scoring, &row);
@@ -289,6 +315,76 @@ as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_er
     as_rows_keep(scorer, &row, sample->cluster);
     if (arena) set_scores(scorer, arena, &row, sample);
     return AS_OK;
+}
+
+// ---- beforehand ----
+
+struct as_forescorer {
+    as_arena arena, scratch;
+    as_metric *metrics; // [count]; of those that are not dear nothing is kept
+    bool *dear;         // [count]
+    size_t count, dear_count;
+    as_regex *articles;
+};
+
+// Those with files of their own would have them twice in memory.
+static bool is_dear(const as_metric *metric) {
+    const as_setting_spec *specs = metric->ops->settings;
+    for (size_t i = 0; specs && specs[i].name; i++)
+        if (specs[i].kind == AS_SETTING_PATH && metric->settings[i].given) return false;
+    return metric->ops->flags & AS_METRIC_DEAR;
+}
+
+as_rc as_forescorer_new(const as_metric_spec *specs, size_t count, as_forescorer **out,
+                        as_err *err) {
+    as_forescorer *f = as_mem_new(sizeof *f);
+    f->metrics = AS_NEW_ARRAY(&f->arena, as_metric, count + 1);
+    f->dear = AS_NEW_ARRAY(&f->arena, bool, count + 1);
+    as_rc rc = as_regex_new(AS_STR("\\b(a|an|the)\\b"), 0, &f->articles, err);
+    for (size_t i = 0; !rc && i < count; i++) {
+        rc = as_metric_resolve(&f->arena, &specs[i], &f->metrics[i], err);
+        if (rc) break;
+        f->count++;
+        f->dear[i] = is_dear(&f->metrics[i]);
+        f->dear_count += f->dear[i];
+        if (!f->dear[i]) as_metric_release(&f->metrics[i]);
+    }
+    if (rc)
+        as_forescorer_free(f);
+    else
+        *out = f;
+    return rc;
+}
+
+void as_forescorer_free(as_forescorer *f) {
+    if (!f) return;
+    for (size_t i = 0; i < f->count; i++)
+        if (f->dear[i]) as_metric_release(&f->metrics[i]);
+    if (f->articles) as_regex_free(f->articles);
+    as_arena_free(&f->scratch);
+    as_arena_free(&f->arena);
+    free(f);
+}
+
+const as_foretold *as_forescorer_score(as_forescorer *f, as_arena *arena, const as_sample *sample) {
+    if (!f->dear_count || as_outcome_is_error(sample->outcome)) return NULL;
+    as_foretold *out = as_arena_take(arena, sizeof *out + f->count * sizeof out->metrics[0]);
+    as_scoring scoring;
+    out->count = f->count;
+    as_arena_reset(&f->scratch);
+    begin_scoring(&scoring, &f->scratch, f->articles, sample);
+    for (size_t i = 0; i < f->count; i++) {
+        out->metrics[i].known = false;
+        if (!f->dear[i]) continue;
+        as_err ignored;
+        size_t width = width_of(&f->metrics[i], &scoring);
+        double *stats = AS_NEW_ARRAY(arena, double, width + 1);
+        out->metrics[i].score = NAN;
+        out->metrics[i].known =
+            !score_one(&f->metrics[i], &scoring, &out->metrics[i].score, stats, &ignored);
+        out->metrics[i].stats = stats;
+    }
+    return out;
 }
 
 bool as_scorer_twice(as_scorer *scorer, as_arena *arena, as_str *id, uint64_t *sample) {

@@ -38,6 +38,22 @@ as_rc as_metric_check(const as_metric_spec *spec, as_err *err) AS_MUST_USE;
 // form that a metric cannot use.
 as_rc as_scorer_add(as_scorer *scorer, as_arena *arena, as_sample *sample, as_err *err) AS_MUST_USE;
 
+// The same with what an as_forescorer of the same specs made of the sample (NULL: nothing).
+typedef struct as_foretold as_foretold;
+as_rc as_scorer_add_foretold(as_scorer *scorer, as_arena *arena, as_sample *sample,
+                             const as_foretold *foretold, as_err *err) AS_MUST_USE;
+
+// Works out beforehand, on another thread than the scorer's, what takes long: scores of metrics
+// that look at the texts of a sample and nothing else. One thread at a time.
+typedef struct as_forescorer as_forescorer;
+as_rc as_forescorer_new(const as_metric_spec *specs, size_t count, as_forescorer **out,
+                        as_err *err) AS_MUST_USE;
+void as_forescorer_free(as_forescorer *fore);
+// In `arena`; NULL: there is nothing to work out. What cannot be scored is left to the scorer,
+// which says why.
+const as_foretold *as_forescorer_score(as_forescorer *fore, as_arena *arena,
+                                       const as_sample *sample);
+
 // Whether some answer to some case was added twice, and which: a mistake of whoever recorded them.
 // Seals.
 bool as_scorer_twice(as_scorer *scorer, as_arena *arena, as_str *id, uint64_t *sample);

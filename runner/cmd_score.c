@@ -17,7 +17,8 @@ enum { LINE_SIZE_MAX = 64 * 1024 * 1024 };
 
 typedef struct reading {
     as_scorer *scorer;
-    as_arena arena; // of the line at hand, beside what was parsed of it
+    as_forescorer *fore[AS_AHEAD_THREADS]; // NULL: scores wait for the scorer
+    as_arena arena;                        // of the line at hand, beside what was parsed of it
     uint64_t cases;
     as_checks *checks;   // NULL: no metric is code of the suite
     as_similar *similar; // NULL: no metric needs embeddings. Else these wait for theirs together:
@@ -151,7 +152,8 @@ static as_rc look_at(reading *r, const as_sample *sample, as_err *err) {
     return AS_OK;
 }
 
-static as_rc parse_line(as_arena *arena, as_str text, as_ahead_line *out, as_err *err) {
+static as_rc parse_line(void *forescorer, as_arena *arena, as_str text, as_ahead_line *out,
+                        as_err *err) {
     as_sample *sample = &out->sample;
     if (as_json_parse(arena, text, &out->json, err)) return AS_INVALID;
     const as_json *line = out->json;
@@ -167,6 +169,7 @@ static as_rc parse_line(as_arena *arena, as_str text, as_ahead_line *out, as_err
     if (rc) return rc;
     take_answer(arena, line, sample);
     take_tags(arena, as_json_get(line, "tags"), sample);
+    if (forescorer) out->more = as_forescorer_score(forescorer, arena, sample);
     return AS_OK;
 }
 
@@ -178,7 +181,7 @@ static as_rc score_line(reading *r, as_ahead_line *line, as_err *err) {
     if (r->twice.len) return look_at(r, sample, err);
     if (r->checks) rc = as_checks_fill(r->checks, &r->arena, sample, line->json, AS_STR(""), err);
     if (rc) return rc;
-    if (!r->similar) return as_scorer_add(r->scorer, NULL, sample, err);
+    if (!r->similar) return as_scorer_add_foretold(r->scorer, NULL, sample, line->more, err);
     r->held_lines[r->held_count] = line->number;
     r->held[r->held_count++] = as_sample_copy(&r->held_arena, sample);
     return AS_OK;
@@ -202,7 +205,9 @@ static as_rc score_file(reading *r, as_str name, as_err *err) {
     as_ahead *ahead = NULL;
     as_arena names = {0};
     const char *path = as_str_is(name, "-") ? "/dev/stdin" : as_str_copy(&names, name).ptr;
-    as_rc rc = as_ahead_open(path, LINE_SIZE_MAX, parse_line, &ahead, err);
+    void *contexts[AS_AHEAD_THREADS];
+    for (size_t i = 0; i < AS_AHEAD_THREADS; i++) contexts[i] = r->fore[i];
+    as_rc rc = as_ahead_open(path, LINE_SIZE_MAX, parse_line, contexts, &ahead, err);
     while (!rc) {
         as_ahead_line *line;
         rc = as_ahead_next(ahead, &line, err);
@@ -266,11 +271,14 @@ int as_cmd_score(const as_args *args) {
         as_err_prefix(&err, "--metrics");
     if (!rc) rc = as_similar_new(specs, count, AS_STR("."), &r.similar, &err);
     if (!rc) rc = as_checks_new(specs, count, AS_STR("."), args, &r.checks, &err);
+    for (size_t i = 0; !rc && !r.similar && i < AS_AHEAD_THREADS; i++)
+        rc = as_forescorer_new(specs, count, &r.fore[i], &err);
     for (size_t i = 0; !rc && i < args->operands.count; i++)
         rc = score_file(&r, args->operands.items[i], &err);
     if (!rc && !r.cases) rc = as_fail(&err, AS_UNMEASURED, "there are no cases to score");
     if (!rc) rc = refuse_twice(args, &r, &arena, &err);
     if (!rc) rc = print(args, &r, &arena, &err);
+    for (size_t i = 0; i < AS_AHEAD_THREADS; i++) as_forescorer_free(r.fore[i]);
     as_scorer_free(r.scorer);
     as_similar_free(r.similar);
     as_checks_free(r.checks);

@@ -174,9 +174,9 @@ static as_str signature_of_chrf(as_arena *arena, const as_metric *metric) {
     }
 #define CHRF(metric_name, table, line)                                                             \
     {                                                                                              \
-        .name = metric_name, .text = line, .kind = AS_METRIC_CORPUS, .flags = AS_METRIC_REFS,      \
-        .settings = table, .prepare = prepare_chrf, .signature = signature_of_chrf,                \
-        .score = score_chrf, .value = value_of_chrf                                                \
+        .name = metric_name, .text = line, .kind = AS_METRIC_CORPUS,                               \
+        .flags = AS_METRIC_REFS | AS_METRIC_DEAR, .settings = table, .prepare = prepare_chrf,      \
+        .signature = signature_of_chrf, .score = score_chrf, .value = value_of_chrf                \
     }
 
 static const as_setting_spec chrf_settings[] = SETTINGS(0), chrf_pp_settings[] = SETTINGS(2);

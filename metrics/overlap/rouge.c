@@ -162,7 +162,7 @@ static const as_setting_spec rouge_settings[] = {
 #define ROUGE(metric_name, number, line)                                                           \
     {                                                                                              \
         .name = metric_name, .text = line, .kind = AS_METRIC_MEAN,                                 \
-        .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED, .settings = rouge_settings,                   \
+        .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | AS_METRIC_DEAR, .settings = rouge_settings,  \
         .score = score_rouge, .variant = number                                                    \
     }
 

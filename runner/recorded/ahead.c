@@ -2,6 +2,7 @@
 #include "runner/recorded/ahead.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/base/thread.h"
 
@@ -24,6 +25,7 @@ typedef struct batch {
 struct as_ahead {
     as_lines lines;
     as_ahead_parse *parse;
+    void *contexts[AS_AHEAD_THREADS]; // of the caller, of the helper
     as_lock *lock;
     as_thread *helper; // NULL: none
     bool stop;         // under the lock
@@ -35,11 +37,11 @@ struct as_ahead {
     as_err read_err;
 };
 
-static void parse_batch(const as_ahead *a, batch *b) {
+static void parse_batch(const as_ahead *a, void *context, batch *b) {
     size_t n = 0;
     for (size_t from = 0; !b->rc && n < b->count; from = b->ends[n++]) {
         as_str text = as_str_sub(as_buf_view(&b->text), from, b->ends[n]);
-        b->rc = a->parse(&b->arena, text, &b->lines[n], &b->err);
+        b->rc = a->parse(context, &b->arena, text, &b->lines[n], &b->err);
     }
     if (!b->rc) return;
     b->count = n - 1;
@@ -58,9 +60,9 @@ static batch *take_filled(as_ahead *a) {
 }
 
 // Parses a batch that was taken; under the lock, which it gives meanwhile.
-static void work_on(as_ahead *a, batch *b) {
+static void work_on(as_ahead *a, void *context, batch *b) {
     as_lock_give(a->lock);
-    parse_batch(a, b);
+    parse_batch(a, context, b);
     as_lock_take(a->lock);
     b->state = PARSED;
     as_lock_wake(a->lock);
@@ -72,7 +74,7 @@ static void help(void *context) {
     while (!a->stop) {
         batch *b = take_filled(a);
         if (b)
-            work_on(a, b);
+            work_on(a, a->contexts[1], b);
         else
             as_lock_wait(a->lock, UINT64_MAX);
     }
@@ -115,17 +117,18 @@ static void go_on(as_ahead *a) {
     while (a->behind > a->first && first->state != PARSED) {
         batch *b = take_filled(a);
         if (b)
-            work_on(a, b);
+            work_on(a, a->contexts[0], b);
         else
             as_lock_wait(a->lock, UINT64_MAX);
     }
     as_lock_give(a->lock);
 }
 
-as_rc as_ahead_open(const char *path, size_t line_max, as_ahead_parse *parse, as_ahead **out,
-                    as_err *err) {
+as_rc as_ahead_open(const char *path, size_t line_max, as_ahead_parse *parse,
+                    void *const contexts[AS_AHEAD_THREADS], as_ahead **out, as_err *err) {
     as_ahead *a = as_mem_new(sizeof *a);
     a->parse = parse;
+    memcpy(a->contexts, contexts, sizeof a->contexts);
     as_rc rc = as_lines_stream(&a->lines, path, line_max, err);
     if (rc) {
         free(a);

@@ -13,14 +13,19 @@ typedef struct as_ahead_line {
     uint64_t number; // in the file, from 1
     as_sample sample;
     const as_json *json; // the whole line
+    const void *more;    // what else the parser makes of it
 } as_ahead_line;
 
-// Makes sample and json of a line. Called on any thread; looks at nothing but the text.
-typedef as_rc as_ahead_parse(as_arena *arena, as_str text, as_ahead_line *out, as_err *err);
+// Makes sample and json of a line. Called on any thread; looks at nothing but the text. `context`
+// is the thread's own.
+typedef as_rc as_ahead_parse(void *context, as_arena *arena, as_str text, as_ahead_line *out,
+                             as_err *err);
+enum { AS_AHEAD_THREADS = 2 };
 
 typedef struct as_ahead as_ahead;
 
-as_rc as_ahead_open(const char *path, size_t line_max, as_ahead_parse *parse, as_ahead **out,
+as_rc as_ahead_open(const char *path, size_t line_max, as_ahead_parse *parse,
+                    void *const contexts[AS_AHEAD_THREADS], as_ahead **out,
                     as_err *err) AS_MUST_USE;
 // The next line that is not blank, its views valid until the next call; NULL at the end. Fails at a
 // line that cannot be read or parsed (the error names it), once all before were given out.

@@ -54,6 +54,23 @@ class Ahead(unittest.TestCase):
         found.add(self.score(self.write("a", lines[:567]), self.write("b", lines[567:])))
         self.assertEqual(len(found), 1)
 
+    def test_texts_are_scored_ahead(self):
+        rng = random.Random(3)
+        words = ["the", "cats", "sat", "don't", "1,000", "e\u0301te\u0301", "\u00e9t\u00e9", "mat."]
+        lines = []
+        for i in range(1500):
+            texts = [" ".join(rng.choices(words, k=rng.randint(0, 9))) for _ in range(3)]
+            lines.append(json.dumps({"id": f"c{i:04}", "output": texts[0] if i % 7 else None,
+                                     "expected": texts[1:] if i % 3 else texts[1]}))
+        metrics = ("bleu,{name: bleu, tokenize: intl, normalize: nfc, as: composed},chrf_pp,ter,"
+                   "{name: rouge1, stem: true},rougeLsum,wer,exact_match")
+        found = {self.score(self.write("rows", given), metrics=metrics, one=one)
+                 for given in (lines, lines[::-1]) for one in (False, True)}
+        self.assertEqual(len(found), 1)
+        self.assertEqual(len({m["value"] for m in json.loads(found.pop()).values()}), 8)
+        lines[700] = json.dumps({"id": "x", "expected": {}, "output": "a"})
+        self.assertIn("rows:701: ", self.score(self.write("rows", lines), metrics=metrics, code=2))
+
     def test_first_error_is_said(self):
         lines = list(self.rows(2000))
         broken, unfit = '{"id": "x"', '{"id": "y", "expected": {}, "output": "a"}'
