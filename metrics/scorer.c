@@ -56,10 +56,14 @@ static as_rc add_metric(as_scorer *scorer, const as_metric_spec *spec, as_err *e
     return AS_OK;
 }
 
+static as_rc new_articles(as_regex **out, as_err *err) {
+    return as_regex_new(AS_STR("\\b(a|an|the)\\b"), 0, out, err);
+}
+
 as_rc as_scorer_new(const as_metric_spec *specs, size_t count, as_scorer **out, as_err *err) {
     as_scorer *scorer = as_mem_new(sizeof *scorer);
     scorer->metrics = AS_NEW_ARRAY(&scorer->arena, as_metric, count + 1);
-    as_rc rc = as_regex_new(AS_STR("\\b(a|an|the)\\b"), 0, &scorer->articles, err);
+    as_rc rc = new_articles(&scorer->articles, err);
     for (size_t i = 0; rc == AS_OK && i < count; i++) rc = add_metric(scorer, &specs[i], err);
     if (rc != AS_OK)
         as_scorer_free(scorer);
@@ -321,9 +325,8 @@ as_rc as_scorer_add_foretold(as_scorer *scorer, as_arena *arena, as_sample *samp
 
 struct as_forescorer {
     as_arena arena, scratch;
-    as_metric *metrics; // [count]; of those that are not dear nothing is kept
-    bool *dear;         // [count]
-    size_t count, dear_count;
+    as_metric *metrics; // [count] of the specs; those that are not dear are empty
+    size_t count;
     as_regex *articles;
 };
 
@@ -335,19 +338,20 @@ static bool is_dear(const as_metric *metric) {
     return metric->ops->flags & AS_METRIC_DEAR;
 }
 
-as_rc as_forescorer_new(const as_metric_spec *specs, size_t count, as_forescorer **out,
+as_rc as_forescorer_new(const as_scorer *scorer, const as_metric_spec *specs, as_forescorer **out,
                         as_err *err) {
+    size_t count = scorer->metric_count, dear = 0;
+    *out = NULL;
+    for (size_t i = 0; i < count; i++) dear += is_dear(&scorer->metrics[i]);
+    if (!dear) return AS_OK;
     as_forescorer *f = as_mem_new(sizeof *f);
-    f->metrics = AS_NEW_ARRAY(&f->arena, as_metric, count + 1);
-    f->dear = AS_NEW_ARRAY(&f->arena, bool, count + 1);
-    as_rc rc = as_regex_new(AS_STR("\\b(a|an|the)\\b"), 0, &f->articles, err);
+    f->metrics = AS_NEW_ARRAY(&f->arena, as_metric, count);
+    f->count = count;
+    as_rc rc = new_articles(&f->articles, err);
     for (size_t i = 0; !rc && i < count; i++) {
+        if (!is_dear(&scorer->metrics[i])) continue;
         rc = as_metric_resolve(&f->arena, &specs[i], &f->metrics[i], err);
-        if (rc) break;
-        f->count++;
-        f->dear[i] = is_dear(&f->metrics[i]);
-        f->dear_count += f->dear[i];
-        if (!f->dear[i]) as_metric_release(&f->metrics[i]);
+        if (rc) f->metrics[i].ops = NULL; // there is nothing to release
     }
     if (rc)
         as_forescorer_free(f);
@@ -359,7 +363,7 @@ as_rc as_forescorer_new(const as_metric_spec *specs, size_t count, as_forescorer
 void as_forescorer_free(as_forescorer *f) {
     if (!f) return;
     for (size_t i = 0; i < f->count; i++)
-        if (f->dear[i]) as_metric_release(&f->metrics[i]);
+        if (f->metrics[i].ops) as_metric_release(&f->metrics[i]);
     if (f->articles) as_regex_free(f->articles);
     as_arena_free(&f->scratch);
     as_arena_free(&f->arena);
@@ -367,7 +371,7 @@ void as_forescorer_free(as_forescorer *f) {
 }
 
 const as_foretold *as_forescorer_score(as_forescorer *f, as_arena *arena, const as_sample *sample) {
-    if (!f->dear_count || as_outcome_is_error(sample->outcome)) return NULL;
+    if (as_outcome_is_error(sample->outcome)) return NULL;
     as_foretold *out = as_arena_take(arena, sizeof *out + f->count * sizeof out->metrics[0]);
     as_scoring scoring;
     out->count = f->count;
@@ -375,7 +379,7 @@ const as_foretold *as_forescorer_score(as_forescorer *f, as_arena *arena, const 
     begin_scoring(&scoring, &f->scratch, f->articles, sample);
     for (size_t i = 0; i < f->count; i++) {
         out->metrics[i].known = false;
-        if (!f->dear[i]) continue;
+        if (!f->metrics[i].ops) continue;
         as_err ignored;
         size_t width = width_of(&f->metrics[i], &scoring);
         double *stats = AS_NEW_ARRAY(arena, double, width + 1);
@@ -404,6 +408,14 @@ bool as_scorer_twice(as_scorer *scorer, as_arena *arena, as_str *id, uint64_t *s
     as_buf_free(&before);
     as_rows_done(&cursor);
     return found;
+}
+
+as_rc as_twins_look(as_twins *twins, const as_sample *sample, as_err *err) {
+    if (!as_str_eq(sample->id, twins->id) || sample->sample != twins->sample) return AS_OK;
+    if (twins->met)
+        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
+    twins->met = true;
+    return AS_OK;
 }
 
 double as_scorer_case(as_scorer *scorer, as_str id) {

@@ -46,17 +46,27 @@ as_rc as_scorer_add_foretold(as_scorer *scorer, as_arena *arena, as_sample *samp
 // Works out beforehand, on another thread than the scorer's, what takes long: scores of metrics
 // that look at the texts of a sample and nothing else. One thread at a time.
 typedef struct as_forescorer as_forescorer;
-as_rc as_forescorer_new(const as_metric_spec *specs, size_t count, as_forescorer **out,
+// `specs` are those that the scorer was made of; *out is NULL where none of them takes long.
+as_rc as_forescorer_new(const as_scorer *scorer, const as_metric_spec *specs, as_forescorer **out,
                         as_err *err) AS_MUST_USE;
-void as_forescorer_free(as_forescorer *fore);
-// In `arena`; NULL: there is nothing to work out. What cannot be scored is left to the scorer,
-// which says why.
+void as_forescorer_free(as_forescorer *fore); // NULL is fine
+// In `arena`; NULL: the sample has no scores. What cannot be scored is left to the scorer, which
+// says why.
 const as_foretold *as_forescorer_score(as_forescorer *fore, as_arena *arena,
                                        const as_sample *sample);
 
 // Whether some answer to some case was added twice, and which: a mistake of whoever recorded them.
 // Seals.
 bool as_scorer_twice(as_scorer *scorer, as_arena *arena, as_str *id, uint64_t *sample);
+
+// Looks for where the second of two such answers stands, among the samples in their order: fails
+// there, so that whoever reads them can say the place. `met` is false at the start.
+typedef struct as_twins {
+    as_str id; // empty: none is looked for
+    uint64_t sample;
+    bool met;
+} as_twins;
+as_rc as_twins_look(as_twins *twins, const as_sample *sample, as_err *err) AS_MUST_USE;
 
 // Scores one sample and keeps nothing: only to see whether it can be.
 as_rc as_scorer_try(as_scorer *scorer, const as_sample *sample, as_err *err) AS_MUST_USE;

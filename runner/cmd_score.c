@@ -26,9 +26,7 @@ typedef struct reading {
     as_sample *held[AS_SIMILAR_BATCH];
     uint64_t held_lines[AS_SIMILAR_BATCH];
     size_t held_count;
-    as_str twice; // the lines of this answer are looked for, and nothing is scored; empty: none
-    uint64_t twice_sample;
-    bool met;
+    as_twins twins; // where one is looked for nothing is scored
 } reading;
 
 // "accuracy,{name: bleu, tokenize: intl}" is the inside of a YAML list.
@@ -144,14 +142,6 @@ static void take_tags(as_arena *arena, const as_json *tags, as_sample *sample) {
     sample->slice_count = n;
 }
 
-static as_rc look_at(reading *r, const as_sample *sample, as_err *err) {
-    if (!as_str_eq(sample->id, r->twice) || sample->sample != r->twice_sample) return AS_OK;
-    if (r->met)
-        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
-    r->met = true;
-    return AS_OK;
-}
-
 static as_rc parse_line(void *forescorer, as_arena *arena, as_str text, as_ahead_line *out,
                         as_err *err) {
     as_sample *sample = &out->sample;
@@ -178,7 +168,7 @@ static as_rc score_line(reading *r, as_ahead_line *line, as_err *err) {
     as_rc rc = AS_OK;
     if (!sample->id.len) sample->id = as_strf(&r->arena, "case %llu", (unsigned long long)r->cases);
     r->cases++;
-    if (r->twice.len) return look_at(r, sample, err);
+    if (r->twins.id.len) return as_twins_look(&r->twins, sample, err);
     if (r->checks) rc = as_checks_fill(r->checks, &r->arena, sample, line->json, AS_STR(""), err);
     if (rc) return rc;
     if (!r->similar) return as_scorer_add_foretold(r->scorer, NULL, sample, line->more, err);
@@ -227,13 +217,13 @@ static as_rc score_file(reading *r, as_str name, as_err *err) {
 // read again, where that can be.
 static as_rc refuse_twice(const as_args *args, reading *r, as_arena *arena, as_err *err) {
     reading again = {0};
-    if (!as_scorer_twice(r->scorer, arena, &again.twice, &again.twice_sample)) return AS_OK;
+    if (!as_scorer_twice(r->scorer, arena, &again.twins.id, &again.twins.sample)) return AS_OK;
     as_rc rc = AS_OK;
     for (size_t i = 0; !rc && i < args->operands.count; i++)
         rc = score_file(&again, args->operands.items[i], err);
     as_arena_free(&again.arena);
     if (rc) return rc;
-    return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(again.twice));
+    return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(again.twins.id));
 }
 
 static as_rc print(const as_args *args, reading *r, as_arena *arena, as_err *err) {
@@ -272,7 +262,7 @@ int as_cmd_score(const as_args *args) {
     if (!rc) rc = as_similar_new(specs, count, AS_STR("."), &r.similar, &err);
     if (!rc) rc = as_checks_new(specs, count, AS_STR("."), args, &r.checks, &err);
     for (size_t i = 0; !rc && !r.similar && i < AS_AHEAD_THREADS; i++)
-        rc = as_forescorer_new(specs, count, &r.fore[i], &err);
+        rc = as_forescorer_new(r.scorer, specs, &r.fore[i], &err);
     for (size_t i = 0; !rc && i < args->operands.count; i++)
         rc = score_file(&r, args->operands.items[i], &err);
     if (!rc && !r.cases) rc = as_fail(&err, AS_UNMEASURED, "there are no cases to score");

@@ -100,25 +100,13 @@ static as_rc score_one(void *context, const as_sample *sample, as_err *err) {
     return rc;
 }
 
-// Looks for the second of two equal answers: whoever visits says where it stands.
-typedef struct twins {
-    as_str id;
-    uint64_t sample;
-    bool met;
-} twins;
-
-static as_rc look_at(void *context, const as_sample *sample, as_err *err) {
-    twins *t = context;
-    if (!as_str_eq(sample->id, t->id) || sample->sample != t->sample) return AS_OK;
-    if (t->met)
-        return as_fail(err, AS_INVALID, "case '%.*s' was scored twice", AS_STR_ARG(sample->id));
-    t->met = true;
-    return AS_OK;
+static as_rc look_at(void *twins, const as_sample *sample, as_err *err) {
+    return as_twins_look(twins, sample, err);
 }
 
 static as_rc refuse_twice(const as_source *source, as_scorer *scorer, as_err *err) {
     as_arena arena = {0};
-    twins t = {0};
+    as_twins t = {0};
     as_rc rc = AS_OK;
     if (as_scorer_twice(scorer, &arena, &t.id, &t.sample))
         rc = as_source_visit(source, look_at, &t, err);

@@ -279,33 +279,21 @@ static const as_setting_spec meteor_settings[] = {
     {.name = NULL},
 };
 
-#define SENTENCE(metric_name, number, table, line)                                                 \
+#define SENTENCE(metric_name, number, table, make, end, line)                                      \
     {                                                                                              \
         .name = metric_name, .text = line, .kind = AS_METRIC_MEAN,                                 \
         .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | AS_METRIC_NOT | AS_METRIC_TURNS,             \
-        .settings = table, .score = score_sentence, .variant = number                              \
+        .settings = table, .prepare = make, .release = end, .score = score_sentence,               \
+        .variant = number                                                                          \
     }
 
 const as_metric_ops as_sentence_metrics[] = {
-    SENTENCE("gleu", GLEU, NULL, "mean share of common n-grams (NLTK's sentence_gleu)"),
-    SENTENCE("sentence_bleu", BLEU, NULL, "mean BLEU of single answers, 0-1 (promptfoo's bleu)"),
-    {.name = "rouge-n",
-     .text = "mean F of shared n-grams of Treebank tokens (promptfoo)",
-     .kind = AS_METRIC_MEAN,
-     .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | AS_METRIC_NOT | AS_METRIC_TURNS,
-     .settings = rouge_settings,
-     .prepare = prepare_rouge,
-     .release = release_rouge,
-     .score = score_sentence,
-     .variant = ROUGE_N},
-    {.name = "meteor",
-     .text = "mean METEOR by words and stems, with `wordnet` by synonyms too",
-     .kind = AS_METRIC_MEAN,
-     .flags = AS_METRIC_UNIT | AS_METRIC_BOUNDED | AS_METRIC_NOT | AS_METRIC_TURNS,
-     .settings = meteor_settings,
-     .prepare = prepare_meteor,
-     .release = release_meteor,
-     .score = score_sentence,
-     .variant = METEOR},
+    SENTENCE("gleu", GLEU, NULL, NULL, NULL, "mean share of common n-grams (NLTK's sentence_gleu)"),
+    SENTENCE("sentence_bleu", BLEU, NULL, NULL, NULL,
+             "mean BLEU of single answers, 0-1 (promptfoo's bleu)"),
+    SENTENCE("rouge-n", ROUGE_N, rouge_settings, prepare_rouge, release_rouge,
+             "mean F of shared n-grams of Treebank tokens (promptfoo)"),
+    SENTENCE("meteor", METEOR, meteor_settings, prepare_meteor, release_meteor,
+             "mean METEOR by words and stems, with `wordnet` by synonyms too"),
     {.name = NULL},
 };

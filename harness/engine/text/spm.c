@@ -29,25 +29,10 @@ as_rc as_spm_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
     return AS_OK;
 }
 
-typedef struct encoding {
-    const as_vocab *vocab;
-    as_ids *ids;
-} encoding;
-
-static void put_piece(void *context, as_str piece, uint32_t id) {
-    const encoding *e = context;
-    if (id != AS_PIECE_NONE) {
-        as_ids_add(e->ids, id);
-        return;
-    }
-    for (size_t i = 0; i < piece.len; i++)
-        as_ids_add(e->ids, e->vocab->byte_ids[(unsigned char)piece.ptr[i]]);
-}
-
 void as_spm_encode(const as_vocab *vocab, as_str text, as_ids *ids) {
     as_buf normal = {0};
-    encoding e = {vocab, ids};
+    as_vocab_encoding e = {vocab, ids};
     as_pieces_normalize(vocab->spm, text, &normal);
-    as_pieces_merge(vocab->spm, as_buf_view(&normal), put_piece, &e);
+    as_pieces_merge(vocab->spm, as_buf_view(&normal), as_vocab_put_piece, &e);
     as_buf_free(&normal);
 }

@@ -1,34 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/engine/text/unigram.h"
 
-// An unknown piece in bytes, where the vocabulary has those; else a run of them is one token.
-typedef struct encoding {
-    const as_vocab *vocab;
-    as_ids *ids;
-} encoding;
-
-static void put_piece(void *context, as_str piece, uint32_t id) {
-    const encoding *e = context;
-    const as_vocab *vocab = e->vocab;
-    as_ids *ids = e->ids;
-    if (id != AS_PIECE_NONE) {
-        as_ids_add(ids, id);
-        return;
-    }
-    if (vocab->byte_ids[0] == AS_TOKEN_NONE) {
-        if (!ids->count || ids->ids[ids->count - 1] != vocab->unknown)
-            as_ids_add(ids, vocab->unknown);
-        return;
-    }
-    for (size_t i = 0; i < piece.len; i++)
-        as_ids_add(ids, vocab->byte_ids[(unsigned char)piece.ptr[i]]);
-}
-
 void as_unigram_encode(const as_vocab *vocab, as_str text, as_ids *ids) {
     as_buf normal = {0};
-    encoding e = {vocab, ids};
+    as_vocab_encoding e = {vocab, ids};
     as_pieces_normalize(vocab->spm, text, &normal);
-    as_pieces_cut(vocab->spm, as_buf_view(&normal), put_piece, &e);
+    as_pieces_cut(vocab->spm, as_buf_view(&normal), as_vocab_put_piece, &e);
     as_buf_free(&normal);
 }
 

@@ -37,6 +37,23 @@ void as_ids_add(as_ids *ids, uint32_t id) {
     ids->ids[ids->count++] = id;
 }
 
+void as_vocab_put_piece(void *encoding, as_str piece, uint32_t id) {
+    const as_vocab_encoding *e = encoding;
+    const as_vocab *vocab = e->vocab;
+    as_ids *ids = e->ids;
+    if (id != AS_PIECE_NONE) {
+        as_ids_add(ids, id);
+        return;
+    }
+    if (vocab->byte_ids[0] == AS_TOKEN_NONE) {
+        if (!ids->count || ids->ids[ids->count - 1] != vocab->unknown)
+            as_ids_add(ids, vocab->unknown);
+        return;
+    }
+    for (size_t i = 0; i < piece.len; i++)
+        as_ids_add(ids, vocab->byte_ids[(unsigned char)piece.ptr[i]]);
+}
+
 static size_t offset_of(const as_gguf_value *array, as_str item) {
     return array->offset + (size_t)((const unsigned char *)item.ptr - array->bytes);
 }

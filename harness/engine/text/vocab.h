@@ -72,6 +72,14 @@ typedef struct as_ids {
 
 void as_ids_add(as_ids *ids, uint32_t id);
 
+// For pieces.h: takes the pieces of a text. An unknown one becomes its bytes, where the vocabulary
+// has tokens for those; else a run of unknown ones is one token.
+typedef struct as_vocab_encoding {
+    const as_vocab *vocab;
+    as_ids *ids;
+} as_vocab_encoding;
+void as_vocab_put_piece(void *encoding, as_str piece, uint32_t id);
+
 // For those that load a vocabulary of one kind: the scores of all tokens, into vocab->spm; an
 // optional token id; the byte token `id`, written like '<0x0A>'; a piece with spaces for their
 // marks, which is `piece` itself where it has none.
