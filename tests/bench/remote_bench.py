@@ -219,7 +219,7 @@ def promptfoo(folder):
     if not command:
         print("  $PROMPTFOO is not set: skipped")
         return
-    few, many = Work(folder, 300), Work(folder, 20000)
+    few, many = Work(folder, 1000), Work(folder, 60000)
     rows = [json.loads(line) for line in open(few.dir / "cases.jsonl", encoding="utf-8")]
     env = {**os.environ, "PROMPTFOO_DISABLE_TELEMETRY": "1", "PROMPTFOO_DISABLE_UPDATE": "1",
            "PROMPTFOO_DISABLE_REMOTE_GENERATION": "1", "PROMPTFOO_CONFIG_DIR": str(few.dir / "pf"),
@@ -243,7 +243,7 @@ def promptfoo(folder):
             theirs = len(rows) / (time.monotonic() - start)
             passed = json.loads((few.dir / "out.json").read_text())["results"]["stats"]["successes"]
             assert passed == len(rows), (passed, done.stderr[-500:])
-            ours = 20000 / many.run(server.uri(), "-j", 128)["process_s"]
+            ours = many.cases / many.run(server.uri(), "-j", 128)["process_s"]
             ratios.append(ours / theirs)
             row(f"{ours:.0f}", f"{theirs:.1f}", f"{ratios[-1]:.0f}")
     print(f"  median ratio {statistics.median(ratios):.0f} (both with start-up and report)")
