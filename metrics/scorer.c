@@ -437,11 +437,15 @@ void as_scorer_latencies(as_scorer *scorer, as_arena *arena, const double **out,
     as_sorted_seal(&sorted);
     size_t all = sorted.count;
     *count = all < AS_SCORER_LATENCIES_MAX ? all : AS_SCORER_LATENCIES_MAX;
-    double *values = AS_NEW_ARRAY(arena, double, *count + 1);
-    for (size_t i = 0; i < *count; i++)
-        values[i] = as_sorted_at(
-            &sorted,
-            *count == all ? i : (size_t)((double)i * (double)(all - 1) / (double)(*count - 1)));
+    double *values = AS_NEW_ARRAY(arena, double, *count + 1), value;
+    as_sorted_reader reader = as_sorted_read(&sorted);
+    // In order: at a place of a file each would be a read of its own.
+    for (size_t i = 0, place = 0; i < *count && as_sorted_next(&reader, &value); place++) {
+        size_t wanted =
+            *count == all ? i : (size_t)((double)i * (double)(all - 1) / (double)(*count - 1));
+        if (place == wanted) values[i++] = value;
+    }
+    as_sorted_done(&reader);
     *out = values;
     as_sorted_free(&sorted);
 }

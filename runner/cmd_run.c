@@ -43,6 +43,7 @@ typedef struct run {
     as_ordered *ordered; // --sequential
     as_panel *panel;     // judges; NULL: none
     as_sequential *sequential;
+    as_failing failing;
     as_summary summary;
     as_judgement judgement;
 } run;
@@ -256,6 +257,7 @@ static as_rc evaluate(run *r, as_err *err) {
                               err);
     evaluation.ordered = r->ordered;
     evaluation.sequential = r->sequential;
+    evaluation.failing = &r->failing;
     if (!rc) rc = as_evaluate(&evaluation, r->arena, r->scorer, &r->summary, err);
     if (rc) return rc;
     as_str twice;
@@ -332,7 +334,8 @@ static void judge_judges(run *r) {
 }
 
 static as_rc judge_and_write(run *r, as_err *err) {
-    as_source now = {.journal = as_strf(r->arena, "%s/results.jsonl", r->dir).ptr};
+    as_source now = {.journal = as_strf(r->arena, "%s/results.jsonl", r->dir).ptr,
+                     .failing = &r->failing};
     as_judge_request request = request_of(r, &now);
     as_rc rc = as_judge(r->arena, &request, &r->summary, &r->judgement, err);
     if (!rc && too_many_errors(r)) judge_errors(r);
@@ -516,6 +519,7 @@ static int run_target(run *r) {
     if (!rc && tell(r, &err)) code = worse(code, as_command_fail(&err));
     as_panel_free(r->panel);
     as_judgement_free(&r->judgement);
+    as_failing_free(&r->failing);
     as_sequential_free(r->sequential);
     as_ordered_free(r->ordered);
     as_similar_free(r->similar);

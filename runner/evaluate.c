@@ -43,6 +43,7 @@ static as_rc record(evaluation *v, as_sample *sample, bool journal, as_err *err)
     if (!rc && journal) rc = as_journal_add(&v->journal, sample, err);
     if (!rc) {
         as_digest_add(v->digest, sample);
+        as_failing_look(v->e->failing, NULL, sample);
         v->recorded++;
         if (v->e->sequential && as_sequential_add(v->e->sequential, sample)) v->over = true;
         if (journal)

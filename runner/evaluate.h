@@ -8,6 +8,7 @@
 #include "harness/suite/prices.h"
 #include "metrics/gates/sequential.h"
 #include "runner/checks/checks.h"
+#include "runner/judging/failing.h"
 #include "runner/judging/panel.h"
 #include "runner/ordered.h"
 #include "runner/plan.h"
@@ -35,6 +36,7 @@ typedef struct as_evaluation {
     bool alone;                // a metric needs the choices' log-probabilities after no prompt
     as_panel *panel;           // NULL: no metric asks a judge
     as_sequential *sequential; // with `ordered`: says when to stop
+    as_failing *failing;       // filled
 } as_evaluation;
 
 // Fills `scorer` and the summary's total, skipped, scores_digest, wall_s, stopped, and what is

@@ -2,7 +2,9 @@
 #include "runner/plan.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
+#include "harness/base/thread.h"
 #include "metrics/judged/judged.h"
 #include "runner/alert/alerts.h"
 
@@ -112,9 +114,20 @@ static as_rc check_documents(const as_plan *plan, as_arena *arena, const as_case
     return AS_OK;
 }
 
+typedef struct rehearsal {
+    const as_plan *plan;
+    uint64_t cases;     // to look at; fewer where the dataset ends before
+    atomic_bool needed; // false: nobody wants to know any more
+    as_buf problems;
+    as_rc rc;
+} rehearsal;
+
 // Renders every prompt and scores an empty answer to every case, so that a bad case stops the run
 // before it has cost anything.
-static as_rc rehearse(as_plan *plan, as_buf *problems) {
+static void rehearse(void *rehearsal_in) {
+    rehearsal *r = rehearsal_in;
+    const as_plan *plan = r->plan;
+    as_buf *problems = &r->problems;
     as_err err = {0};
     as_dataset *dataset;
     as_scorer *scorer;
@@ -124,12 +137,14 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
     if (!rc) rc = as_judges_new(plan->metrics, plan->suite.metric_count, &judges, &err);
     if (rc) {
         as_buff(problems, "%s\n", err.text);
-        return rc;
+        r->rc = rc;
+        return;
     }
     as_arena arena = {0};
     bool more = true;
     size_t found = 0;
-    for (uint64_t done = 0; done < plan->case_count && found < REHEARSAL_PROBLEMS_MAX; done++) {
+    for (uint64_t done = 0; done < r->cases && found < REHEARSAL_PROBLEMS_MAX; done++) {
+        if (!atomic_load(&r->needed)) break;
         as_case c;
         as_request request;
         if (as_dataset_next(dataset, &arena, &c, &more, &err)) {
@@ -165,7 +180,7 @@ static as_rc rehearse(as_plan *plan, as_buf *problems) {
     as_scorer_free(scorer);
     as_judges_free(judges);
     as_arena_free(&arena);
-    return found ? AS_INVALID : AS_OK;
+    r->rc = found ? AS_INVALID : AS_OK;
 }
 
 // choices: {from: FILE}: cases of a dataset whose `text` is what is embedded.
@@ -233,27 +248,38 @@ static as_rc take_documents(as_arena *arena, as_plan *plan, as_buf *problems) {
     return rc;
 }
 
-static as_rc check_dataset(as_arena *arena, as_plan *plan, as_buf *problems) {
+static bool chooses(const as_suite *suite) {
+    return suite->task == AS_SUITE_CHOICE || suite->task == AS_SUITE_EMBED;
+}
+
+static bool chooses_labels(const as_suite *suite) {
+    return chooses(suite) && suite->choices_from == AS_CHOICES_LABELS;
+}
+
+// What is known of the cases without reading them.
+static void take_dataset(as_plan *plan) {
     const as_suite *suite = &plan->suite;
     plan->dataset = (as_dataset_options){.paths = suite->datasets,
                                          .path_count = suite->dataset_count,
                                          .expected = suite->expected,
                                          .slices = suite->slices,
                                          .slice_count = suite->slice_count};
+    plan->choices = suite->choices;
+    plan->choice_count = suite->choice_count;
+}
+
+static as_rc check_dataset(as_arena *arena, as_plan *plan, as_buf *problems) {
+    const as_suite *suite = &plan->suite;
     const as_str *fields;
     size_t field_count;
     as_prompt_fields(plan->prompt, &fields, &field_count);
     as_str *required = AS_NEW_ARRAY(arena, as_str, field_count + 1);
     for (size_t i = 0; i < field_count; i++) required[i] = fields[i];
-    bool chooses = suite->task == AS_SUITE_CHOICE || suite->task == AS_SUITE_EMBED;
-    if (suite->choices_from == AS_CHOICES_FIELD && chooses)
+    if (suite->choices_from == AS_CHOICES_FIELD && chooses(suite))
         required[field_count++] = suite->choices_field;
     as_rc rc =
         as_dataset_check(arena, &plan->dataset, required, field_count, &plan->facts, problems);
-    if (rc) return rc;
-    plan->choices = suite->choices;
-    plan->choice_count = suite->choice_count;
-    if (!chooses || suite->choices_from != AS_CHOICES_LABELS) return AS_OK;
+    if (rc || !chooses_labels(suite)) return rc;
     plan->choices = plan->facts.labels;
     plan->choice_count = plan->facts.label_count;
     if (plan->choice_count) return AS_OK;
@@ -261,6 +287,29 @@ static as_rc check_dataset(as_arena *arena, as_plan *plan, as_buf *problems) {
                      "choices: {labels: dataset} needs '%.*s' to be one of at most 4096 strings",
                      AS_STR_ARG(suite->expected));
     return AS_INVALID;
+}
+
+// Checks all cases, then rehearses `limit` of them (0: all). On two threads where a rehearsal needs
+// nothing that only the check finds; what it says counts only where the check found no problem.
+static as_rc check_cases(as_arena *arena, as_plan *plan, uint64_t limit, as_buf *problems) {
+    const as_suite *suite = &plan->suite;
+    rehearsal r = {.plan = plan, .cases = limit ? limit : UINT64_MAX};
+    atomic_init(&r.needed, true);
+    as_thread *thread = NULL;
+    take_dataset(plan);
+    bool apart = suite->task != AS_SUITE_EMBED && !chooses_labels(suite) && as_thread_cpus() > 1;
+    bool started = apart && !as_thread_start(rehearse, &r, &thread, NULL);
+    as_rc rc = check_dataset(arena, plan, problems);
+    if (!rc) rc = take_documents(arena, plan, problems);
+    if (rc) atomic_store(&r.needed, false);
+    if (started) as_thread_join(thread);
+    if (!rc && !started) rehearse(&r);
+    if (!rc && (rc = r.rc)) as_buf_str(problems, as_buf_view(&r.problems));
+    as_buf_free(&r.problems);
+    if (rc) return rc;
+    plan->case_count = plan->facts.cases;
+    if (limit && limit < plan->case_count) plan->case_count = limit;
+    return AS_OK;
 }
 
 as_rc as_plan_load(as_arena *arena, const char *suite_path, const as_str *more_gates,
@@ -274,13 +323,7 @@ as_rc as_plan_load(as_arena *arena, const char *suite_path, const as_str *more_g
     as_alerts_check(arena, &out->suite, problems);
     if (rc || problems->len) return AS_INVALID;
     rc = as_prompt_new(arena, &out->suite, &out->prompt, problems);
-    if (!rc) rc = check_dataset(arena, out, problems);
-    if (!rc) rc = take_documents(arena, out, problems);
-    if (!rc) {
-        out->case_count = out->facts.cases;
-        if (limit && limit < out->case_count) out->case_count = limit;
-        rc = rehearse(out, problems);
-    }
+    if (!rc) rc = check_cases(arena, out, limit, problems);
     if (rc) as_plan_free(out);
     return rc;
 }

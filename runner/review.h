@@ -9,7 +9,7 @@
 #include "runner/plan.h"
 #include "runner/source.h"
 
-enum { AS_REVIEW_FAILURES_MAX = 200, AS_REVIEW_FLIPS_MAX = 500, AS_REVIEW_INPUT_MAX = 4000 };
+enum { AS_REVIEW_FLIPS_MAX = 500 };
 
 // What the dataset says of a case: its last user turn and where it stands.
 typedef struct as_review_case {

@@ -6,12 +6,14 @@
 
 #include "harness/store/store.h"
 #include "metrics/scorer.h"
+#include "runner/judging/failing.h"
 
 typedef struct as_source {
     as_summary summary; // a bare results.jsonl has only what can be counted from it
     bool has_summary;
-    const char *journal; // results.jsonl; NULL: the samples are in the store
-    as_store *store;     // not owned
+    const char *journal;       // results.jsonl; NULL: the samples are in the store
+    as_store *store;           // not owned
+    const as_failing *failing; // of all its samples, where they were looked at already; or NULL
 } as_source;
 
 // REF: a path to results.jsonl, to summary.json or to a run's directory, else a reference of the
