@@ -32,6 +32,7 @@ struct as_scheduler {
     as_knee knee;                           // the driving thread's; it says what `slots` is
     as_job *fresh[BATCH], *finished[BATCH]; // the caller's: submitted, taken from `done`
     size_t fresh_count, finished_count, finished_at;
+    as_arena scratch; // the caller's, for `settle`
     atomic_bool stop;
     atomic_bool hungry; // the driving thread has room and may be asleep: a job has to wake it
 };
@@ -184,6 +185,7 @@ static void send_fresh(as_scheduler *s) {
 
 void as_scheduler_submit(as_scheduler *s, as_job *job) {
     job->request.prepared = NULL;
+    job->request.settles = s->ops->settle && !s->adaptive; // which looks at outcomes
     if (s->ops->prepare) s->ops->prepare(s->target, &job->arena, &job->request);
     s->under_way++;
     s->fresh[s->fresh_count++] = job;
@@ -201,7 +203,10 @@ as_job *as_scheduler_finished(as_scheduler *s, uint64_t wait_ns) {
         if (!s->finished_count) return NULL;
     }
     s->under_way--;
-    return s->finished[s->finished_at++];
+    as_job *job = s->finished[s->finished_at++];
+    if (job->answer.unsettled)
+        s->ops->settle(s->target, &s->scratch, &job->arena, &job->request, &job->answer);
+    return job;
 }
 
 void as_scheduler_give_back(as_scheduler *s, as_job *job) {
@@ -230,6 +235,7 @@ void as_scheduler_free(as_scheduler *s) {
         s->ops->worker_free(s->workers[i].target_worker);
     }
     for (size_t i = 0; i < s->job_count; i++) as_arena_free(&s->jobs[i].arena);
+    as_arena_free(&s->scratch);
     as_queue_free(s->todo);
     as_queue_free(s->done);
     free(s->workers);

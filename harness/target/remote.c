@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "harness/target/remote/remote_open.h"
+#include "harness/target/remote/settle.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +12,6 @@
 #include "harness/net/url.h"
 #include "harness/target/pace.h"
 #include "harness/target/recall.h"
-#include "harness/target/reply.h"
 
 static as_recall cache; // dir NULL: none
 static const uint64_t MS = 1000000, REFUSED_NS = 1200000000;
@@ -37,11 +36,11 @@ typedef struct asked {
     size_t replica, avoid;  // where it is, or was last; where it should not go; SIZE_MAX: nowhere
     bool second;            // answered: asked elsewhere too, to compare
     uint64_t first_ns, last_ns;
-    as_buf gaps;       // doubles, ms
-    as_attempt *tries; // [AS_ATTEMPTS_MAX] once one has failed
-    size_t try_count;
+    as_buf gaps; // doubles, ms
+    as_settle_tries tries;
     uint64_t sent_ns; // the first attempt
-    as_rng rng;
+    as_rng rng;       // once it is drawn from
+    bool has_rng;
     struct asked *next; // in the lists of done and idle ones
 } asked;
 
@@ -170,50 +169,33 @@ static void reset_take(asked *a) {
     a->first_ns = a->last_ns = 0;
 }
 
-static as_str redacted(as_arena *arena, as_str text) {
-    if (!text.len) return AS_STR("");
-    as_buf copy = {0};
-    as_buf_str(&copy, text);
-    as_log_redact(&copy, 0);
-    as_str out = as_str_copy(arena, as_buf_view(&copy));
-    as_buf_free(&copy);
-    return out;
-}
-
-// Adds an attempt to the list, which begins with the first that fails.
-static void note_attempt(asked *a, const as_http_reply *r, as_reply j) {
-    bool answered = j.what == AS_REPLY_ANSWERED;
-    if (answered && !a->try_count) return;
-    if (!a->tries) a->tries = AS_NEW_ARRAY(a->arena, as_attempt, AS_ATTEMPTS_MAX);
-    if (a->try_count < AS_ATTEMPTS_MAX) a->try_count++;
+static as_settle_exchange exchange_of(const asked *a, const as_http_reply *r) {
     const as_replicas *all = &a->worker->replicas;
-    a->tries[a->try_count - 1] = (as_attempt){
-        .at_ms = (double)(r->start_ns - a->sent_ns) / 1e6,
-        .took_ms = (double)(r->end_ns - r->start_ns) / 1e6,
-        .outcome = as_str_of(as_outcome_name(answered ? AS_OUT_OK : j.outcome)),
-        .status = r->status,
-        .bytes = r->body.len,
-        .wait_ms = NAN,
-        .server = all->count > 1 ? all->items[a->replica].base : AS_STR(""),
-        .error = answered ? AS_STR("") : redacted(a->arena, j.error),
-    };
+    return (as_settle_exchange){.first_ns = a->sent_ns,
+                                .start_ns = r->start_ns,
+                                .end_ns = r->end_ns,
+                                .due_ns = a->call == 0 ? a->due_ns : 0,
+                                .status = r->status,
+                                .bytes = r->body.len,
+                                .server =
+                                    all->count > 1 ? all->items[a->replica].base : AS_STR("")};
 }
 
 static void note_wait(asked *a, uint64_t now_ns, uint64_t at_ns) {
-    if (a->try_count)
-        a->tries[a->try_count - 1].wait_ms = at_ns > now_ns ? (double)(at_ns - now_ns) / 1e6 : 0;
+    if (a->tries.count)
+        a->tries.items[a->tries.count - 1].wait_ms =
+            at_ns > now_ns ? (double)(at_ns - now_ns) / 1e6 : 0;
+}
+
+static void give_out(asked *a) {
+    a->next = a->worker->done;
+    a->worker->done = a;
 }
 
 // The answer is made: `next` will give it out.
 static void finish(asked *a) {
-    as_answer *out = a->answer;
-    out->tries = (as_attempts){a->tries, a->try_count};
-    out->output = redacted(a->arena, out->output);
-    out->reasoning = redacted(a->arena, out->reasoning);
-    out->error = redacted(a->arena, out->error);
-    if (out->outcome == AS_OUT_OK) out->error = AS_STR("");
-    a->next = a->worker->done;
-    a->worker->done = a;
+    as_settle_texts(a->arena, a->tries, a->answer);
+    give_out(a);
 }
 
 static void fail_case(asked *a, as_outcome outcome, as_str error) {
@@ -236,7 +218,7 @@ static void cancel_case(asked *a) {
 // Nothing is asked from now on; what waits is cancelled.
 static void give_up(as_target_worker *w, as_str why) {
     if (w->given_up.len) return;
-    w->given_up = redacted(&w->target->arena, why);
+    w->given_up = as_settle_redacted(&w->target->arena, why);
     as_log_error("target '%.*s' is given up: %.*s", AS_STR_ARG(w->target->info.uri),
                  AS_STR_ARG(w->given_up));
     while (w->heap_count) cancel_case(take_waiting(w));
@@ -276,8 +258,7 @@ void as_remote_begin(as_target_worker *w, as_arena *arena, const as_request *req
         .gaps = a->gaps,
         .due_ns = due_ns,
         .replica = SIZE_MAX,
-        .avoid = SIZE_MAX,
-        .rng = as_rng_of(as_clock_ns(), as_str_hash(request->id))};
+        .avoid = SIZE_MAX};
     *out = (as_answer){.outcome = AS_OUT_OK, .error = AS_STR(""), .ttft_ms = NAN, .attempts = 1};
     build_call(a);
     if (w->given_up.len)
@@ -357,8 +338,8 @@ static as_reply judge(asked *a, const as_http_reply *r) {
 
 static void take_times(asked *a, const as_http_reply *r) {
     as_answer *out = a->answer;
-    uint64_t start = r->start_ns;
-    if (a->due_ns && a->call == 0 && a->due_ns < start) start = a->due_ns;
+    as_settle_exchange exchange = exchange_of(a, r);
+    uint64_t start = as_settle_start(&exchange);
     out->latency_ms += (double)(r->end_ns - start) / 1e6;
     if (a->call == 0 && a->first_ns) out->ttft_ms = (double)(a->first_ns - start) / 1e6;
     if (a->gaps.len && !out->gaps_ms) {
@@ -404,9 +385,7 @@ static void ask_again(asked *a) {
 static void take_answer(asked *a) {
     const as_target *t = a->worker->target;
     as_answer *out = a->answer;
-    out->tokens_in += a->take.tokens_in;
-    out->tokens_out += a->take.has_usage ? a->take.tokens_out : a->take.pieces;
-    if (!a->take.has_usage && a->take.pieces) out->estimated = true;
+    as_settle_count(&a->take, out);
     if (++a->call < a->calls) {
         a->attempt = a->take.again_count = 0;
         a->take.again_url = (as_str){0};
@@ -419,7 +398,7 @@ static void take_answer(asked *a) {
     bool drawn = t->twice && text && as_str_hash(a->request->id) % 100 < (uint64_t)t->twice;
     if (drawn && a->calls == 1 && !out->cached && out->outcome == AS_OUT_OK) {
         a->second = true;
-        out->output = redacted(a->arena, out->output);
+        out->output = as_settle_redacted(a->arena, out->output);
         wait_until(a, 0);
         return;
     }
@@ -445,6 +424,8 @@ static void retry(asked *a, as_reply j, bool counts) {
     } else {
         // While nothing has ever answered, waiting long helps nobody.
         uint64_t most_ms = replica->reached ? AS_REMOTE_BACKOFF_MAX_S * 1000 : 300;
+        if (!a->has_rng) a->rng = as_rng_of(now, as_str_hash(a->request->id));
+        a->has_rng = true;
         wait_ms = as_retry_backoff_ms(a->attempt, 250, most_ms, &a->rng);
     }
     as_log_debug("case '%.*s': %.*s; again in %llu ms", AS_STR_ARG(a->request->id),
@@ -464,7 +445,7 @@ static void lose(as_target_worker *w, as_replica *replica, as_str why) {
         give_up(w, why);
     else
         as_log_warning("replica %.*s is given up: %.*s", AS_STR_ARG(replica->base),
-                       AS_STR_ARG(redacted(&w->target->arena, why)));
+                       AS_STR_ARG(as_settle_redacted(&w->target->arena, why)));
 }
 
 // What an attempt without an answer means for the server that it went to.
@@ -510,9 +491,22 @@ static void take_second(as_target_worker *w, asked *a, as_reply j) {
         as_answer other = {.outcome = AS_OUT_OK, .error = AS_STR("")};
         as_wire_answer(&a->take, &other);
         replica->compared++;
-        replica->disagreed += !as_str_eq(redacted(a->arena, other.output), a->answer->output);
+        replica->disagreed +=
+            !as_str_eq(as_settle_redacted(a->arena, other.output), a->answer->output);
     }
     finish(a);
+}
+
+// Nothing that is still to be asked depends on what the body says: no other call or server, no
+// cache, no limit on tokens, no breaker that a bad answer would not close.
+static bool settles_later(const asked *a, const as_http_reply *r) {
+    const as_target_worker *w = a->worker;
+    const as_target *t = w->target;
+    const as_pace *pace = &w->replicas.items[a->replica].pace;
+    return a->request->settles && !a->streams && a->calls == 1 && !a->second && !t->twice &&
+           !t->tpm && !cache.dir && w->replicas.count == 1 && pace->succeeded && !pace->failures &&
+           !pace->open && r->end == AS_HTTP_DONE && r->status / 100 == 2 &&
+           as_settle_can(t->ops, as_buf_view(&r->body));
 }
 
 static void take_reply(as_target_worker *w, as_http_reply *r) {
@@ -522,8 +516,16 @@ static void take_reply(as_target_worker *w, as_http_reply *r) {
     w->out_count--;
     replica->out_count--;
     if (r->status) replica->reached = true;
+    as_settle_exchange exchange = exchange_of(a, r);
+    if (settles_later(a, r)) {
+        as_replica_ok(&w->replicas, a->replica, (double)(r->end_ns - r->start_ns) / 1e6);
+        as_settle_leave(a->arena, &exchange, a->tries, as_buf_view(&r->body), a->answer);
+        give_out(a);
+        as_http_release(w->http, r);
+        return;
+    }
     as_reply j = judge(a, r);
-    if (!a->second) note_attempt(a, r, j);
+    if (!a->second) as_settle_note(a->arena, &a->tries, &exchange, j);
     if (a->second) {
         take_second(w, a, j);
     } else if (j.what == AS_REPLY_ANSWERED) {
@@ -576,7 +578,7 @@ static as_str url_at(const as_target_worker *w, const asked *a) {
                    AS_STR_ARG(rest));
 }
 
-static void send(asked *a, size_t replica) {
+static void send(asked *a, size_t replica, uint64_t now) {
     as_target_worker *w = a->worker;
     const as_target *t = w->target;
     const as_http_header *headers = t->setup.headers;
@@ -600,7 +602,6 @@ static void send(asked *a, size_t replica) {
         .on_piece = on_piece,
         .context = a,
     };
-    uint64_t now = as_clock_ns();
     if (!a->second) a->answer->cached = false;
     if (!w->first_ns) w->first_ns = now;
     if (!a->sent_ns) a->sent_ns = now;
@@ -629,23 +630,25 @@ static uint64_t send_due(as_target_worker *w) {
         if (alone)
             finish(a); // there is nobody to compare it with
         else if (a->second || !cache.dir || a->take.again_count || !answer_from_cache(a))
-            send(a, replica);
+            send(a, replica, now);
     }
     return UINT64_MAX;
 }
 
 void *as_remote_next(as_target_worker *w, uint64_t wait_ns) {
-    uint64_t now = as_clock_ns();
+    uint64_t now = w->done ? 0 : as_clock_ns();
     uint64_t until = wait_ns > UINT64_MAX - now ? UINT64_MAX : now + wait_ns;
     while (!w->done) {
         uint64_t at = send_due(w), stop = at < until ? at : until;
         if (w->done) break;
-        now = as_clock_ns();
+        if (stop > now && stop != UINT64_MAX) now = as_clock_ns();
         as_http_reply *r = as_http_next(w->http, stop > now ? stop - now : 0);
-        if (r)
+        if (r) {
             take_reply(w, r);
-        else if (as_clock_ns() >= until || as_clock_ns() < stop) // over, or woken
-            return NULL;
+            continue;
+        }
+        now = as_clock_ns();
+        if (now >= until || now < stop) return NULL; // over, or woken
     }
     asked *a = w->done;
     w->done = a->next;

@@ -44,6 +44,8 @@ void *as_remote_next(as_target_worker *worker, uint64_t wait_ns);
 const as_serving_replica *as_remote_replicas(const as_target *target, size_t *count);
 void as_remote_wake(as_target_worker *worker);
 void as_remote_cancel(as_target_worker *worker);
+void as_remote_settle(const as_target *target, as_arena *scratch, as_arena *arena,
+                      const as_request *request, as_answer *out);
 void as_remote_worker_free(as_target_worker *worker);
 void as_remote_close(as_target *target);
 as_rc as_remote_accepts(const as_target *target, const as_request *request,
@@ -58,8 +60,8 @@ as_rc as_remote_accepts(const as_target *target, const as_request *request,
         .tells_odds = true, .syntax = (SYNTAX), .open = (OPEN), .info = as_remote_info,            \
         .worker_new = as_remote_worker_new, .worker_free = as_remote_worker_free,                  \
         .close = as_remote_close, .begin = as_remote_begin, .prepare = as_remote_prepare,          \
-        .next = as_remote_next, .wake = as_remote_wake, .cancel = as_remote_cancel,                \
-        .accepts = as_remote_accepts, .replicas = as_remote_replicas                               \
+        .settle = as_remote_settle, .next = as_remote_next, .wake = as_remote_wake,                \
+        .cancel = as_remote_cancel, .accepts = as_remote_accepts, .replicas = as_remote_replicas   \
     }
 
 #endif

@@ -43,6 +43,7 @@ typedef struct as_request {
     size_t stop_count;
     double temperature;
     const void *prepared; // what the target's `prepare` made of it; NULL: nothing
+    bool settles;         // whoever takes the answer calls the target's `settle` with it
     double top_p, min_p;  // 1 and 0: no filter
     size_t top_k;         // 0: no filter
     uint64_t seed;
@@ -73,9 +74,10 @@ typedef struct as_answer {
     const as_json *details; // what else it said: of as_sample_details; NULL: nothing
     const double *gaps_ms;  // [gap_count] between one piece of a stream and the next
     size_t gap_count;
-    double late_ms; // sent so much after due_ns
-    bool cached;    // taken from the cache: the times are those of the recording
-    bool estimated; // tokens_out is a count of pieces: the server gave no usage
+    double late_ms;        // sent so much after due_ns
+    bool cached;           // taken from the cache: the times are those of the recording
+    bool estimated;        // tokens_out is a count of pieces: the server gave no usage
+    const void *unsettled; // what `settle` has still to make it of; NULL: it is whole
 } as_answer;
 
 // What is known of a target once it is open. Strings live as long as the target.
@@ -122,6 +124,10 @@ typedef struct as_target_ops {
     // Makes beforehand, on the thread that submits, what `begin` would make of a request on the
     // thread that sends; sets `prepared`. NULL: there is nothing to be made.
     void (*prepare)(const as_target *target, as_arena *arena, as_request *request);
+    // Makes an answer whole that `next` gave back with `unsettled`, on the thread that takes
+    // answers. Asked for by `settles`; NULL: `next` gives whole ones back. `scratch` is reset.
+    void (*settle)(const as_target *target, as_arena *scratch, as_arena *arena,
+                   const as_request *request, as_answer *out);
     // The tag of one that is answered; NULL after `wait_ns` without one, or when woken.
     void *(*next)(as_target_worker *worker, uint64_t wait_ns);
     void (*wake)(as_target_worker *worker); // from any thread

@@ -585,7 +585,8 @@ static void http_body(const as_wire *w, as_wire_take *take, as_str body) {
         as_wire_bad(take, "the response has no '%.*s'", AS_STR_ARG(w->text));
 }
 
-const as_wire_ops as_wire_http = {.keys = keys,
+const as_wire_ops as_wire_http = {.asks_again = true,
+                                  .keys = keys,
                                   .open = http_open,
                                   .accepts = http_accepts,
                                   .build = http_build,

@@ -86,6 +86,7 @@ typedef struct as_wire_ops {
     bool embeds;             // has embeddings
     bool constrains;         // may have a field for constraints: `accepts` knows
     bool tells_odds;         // gives log-probabilities of tokens
+    bool asks_again;         // `body` may set again_url
     const char *const *keys; // of the URI, besides the common ones of remote.h; ends with NULL
     as_rc (*open)(as_wire_setup *setup, as_err *err);
     as_rc (*accepts)(const as_wire *wire, const as_request *request, as_err *err); // NULL: all
