@@ -19,7 +19,13 @@
 #include "harness/net/allow.h"
 #include "harness/net/url.h"
 
-enum { HOPS_MAX = 5, EVENTS = 64, BODY_KEPT = 256 * 1024, HEADERS_MAX = 64 * 1024 };
+enum {
+    HOPS_MAX = 5,
+    EVENTS = 64,
+    BODY_KEPT = 256 * 1024,
+    BODY_LARGE = 64 * 1024,
+    HEADERS_MAX = 64 * 1024
+};
 static const size_t BODY_MAX = 8 * 1024 * 1024;
 static const uint64_t NEVER = UINT64_MAX, SWEEP_NS = 20000000, MS = 1000000;
 
@@ -29,7 +35,7 @@ static const uint64_t NEVER = UINT64_MAX, SWEEP_NS = 20000000, MS = 1000000;
     F(easy_cleanup) F(easy_getinfo) F(easy_init) F(easy_reset) F(easy_setopt) F(easy_strerror) \
     F(global_init) F(multi_add_handle) F(multi_cleanup) F(multi_info_read) F(multi_init) \
     F(multi_remove_handle) F(multi_setopt) F(multi_socket_action) F(multi_strerror) \
-    F(slist_append) F(slist_free_all)
+    F(slist_append) F(slist_free_all) F(url) F(url_cleanup) F(url_set)
 // clang-format on
 
 static struct {
@@ -55,6 +61,7 @@ typedef struct exchange {
     as_http *http;
     CURL *easy;
     struct curl_slist *headers;
+    CURLU *parsed; // its URL, once for all requests that go there
     as_http_request request;
     as_buf url;   // as asked now: redirects change it
     as_buf auth;  // header lines for it
@@ -76,6 +83,7 @@ struct as_http {
     unsigned char *watched; // [watched_count], by socket: WATCH_... bits
     size_t watched_count;
     as_str ca_file;
+    bool proxies; // the environment names one
     as_arena arena;
 };
 
@@ -140,8 +148,19 @@ static int close_socket(void *http_in, curl_socket_t fd) {
 static int on_timer(CURLM *multi, long timeout_ms, void *http_in) {
     (void)multi;
     as_http *http = http_in;
-    http->timer_ns = timeout_ms < 0 ? NEVER : as_clock_ns() + (uint64_t)timeout_ms * MS;
+    http->timer_ns = timeout_ms < 0    ? NEVER
+                     : timeout_ms == 0 ? 0
+                                       : as_clock_ns() + (uint64_t)timeout_ms * MS;
     return 0;
+}
+
+// Else libcurl looks for them in the environment anew for each request.
+static bool has_proxies(void) {
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",
+                                        "all_proxy",  "ALL_PROXY",   NULL};
+    const char *const *name = names;
+    while (*name && !getenv(*name)) name++;
+    return *name;
 }
 
 as_rc as_http_new(const as_http_options *options, as_http **out, as_err *err) {
@@ -153,6 +172,7 @@ as_rc as_http_new(const as_http_options *options, as_http **out, as_err *err) {
     http->timer_ns = http->sweep_ns = NEVER;
     http->multi = curl.multi_init();
     http->epoll = epoll_create1(EPOLL_CLOEXEC);
+    http->proxies = has_proxies();
     http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = http->wake};
     if (!http->multi || http->epoll < 0 || http->wake < 0 ||
@@ -228,6 +248,10 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *exchange_i
     return size * count;
 }
 
+static bool is_large(const exchange *x) {
+    return x->request.body.len >= BODY_LARGE;
+}
+
 static void put_headers(exchange *x, bool with_secrets) {
     curl.slist_free_all(x->headers);
     x->headers = NULL;
@@ -246,7 +270,7 @@ static void put_headers(exchange *x, bool with_secrets) {
     }
     // Without it libcurl would ask before it sends a large body, and wait for an answer that few
     // servers give.
-    x->headers = curl.slist_append(x->headers, "Expect:");
+    if (is_large(x)) x->headers = curl.slist_append(x->headers, "Expect:");
     as_buf_free(&line);
     curl.easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
 }
@@ -275,12 +299,21 @@ static void put_method(exchange *x) {
     curl.easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, name);
 }
 
+// What libcurl cannot take apart it says itself, when it is asked for it.
+static void put_url(exchange *x) {
+    if (!x->parsed) x->parsed = curl.url();
+    if (x->parsed && !curl.url_set(x->parsed, CURLUPART_URL, x->url.ptr, 0))
+        curl.easy_setopt(x->easy, CURLOPT_CURLU, x->parsed);
+    else
+        curl.easy_setopt(x->easy, CURLOPT_URL, x->url.ptr);
+}
+
 static void put_options(exchange *x) {
     CURL *easy = x->easy;
     const as_http_limits *limits = &x->request.limits;
     curl.easy_reset(easy);
     curl.easy_setopt(easy, CURLOPT_PRIVATE, x);
-    curl.easy_setopt(easy, CURLOPT_URL, x->url.ptr);
+    put_url(x);
     curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl.easy_setopt(easy, CURLOPT_USERAGENT, "assay");
@@ -299,6 +332,7 @@ static void put_options(exchange *x) {
     curl.easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x->http);
     curl.easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     curl.easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, x->http);
+    if (!x->http->proxies) curl.easy_setopt(easy, CURLOPT_NOPROXY, "*");
     if (x->http->ca_file.len) curl.easy_setopt(easy, CURLOPT_CAINFO, x->http->ca_file.ptr);
     if (limits->connect_ms)
         curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)limits->connect_ms);
@@ -394,6 +428,7 @@ static void describe(exchange *x, bool with_secrets) {
     as_buf_str(out, x->request.method);
     as_buf_char(out, is_bare_get(x) ? '-' : '+');
     as_buf_char(out, x->request.streamed ? 's' : ' ');
+    as_buf_char(out, is_large(x) ? 'l' : ' ');
     as_buf_add(out, &limits->connect_ms, sizeof limits->connect_ms);
     as_buf_add(out, &limits->total_ms, sizeof limits->total_ms);
     as_buf_add(out, &limits->stall_ms, sizeof limits->stall_ms);
@@ -628,7 +663,8 @@ static bool turn(as_http *http, uint64_t until_ns) {
 }
 
 as_http_reply *as_http_next(as_http *http, uint64_t wait_ns) {
-    uint64_t now = as_clock_ns(), until = wait_ns > NEVER - now ? NEVER : now + wait_ns;
+    uint64_t now = http->done_first ? 0 : as_clock_ns();
+    uint64_t until = wait_ns > NEVER - now ? NEVER : now + wait_ns;
     while (!http->done_first) {
         if (!turn(http, until) && !http->done_first) return NULL;
         if (!http->done_first && as_clock_ns() >= until) return NULL;
@@ -667,6 +703,7 @@ static void free_list(exchange *x) {
         exchange *next = x->next;
         curl.easy_cleanup(x->easy);
         curl.slist_free_all(x->headers);
+        curl.url_cleanup(x->parsed);
         as_buf *const buffers[] = {
             &x->reply.body,     &x->reply.retry_after, &x->reply.date, &x->reply.content_type,
             &x->reply.location, &x->reply.headers,     &x->url,        &x->auth,
