@@ -36,11 +36,12 @@ typedef struct evaluation {
     as_scrape *scrape; // of the server's own metrics; NULL: none
 } evaluation;
 
-// Scores, writes, counts; in that order, so that nothing is counted that is not on disk.
+// Scores, writes, counts; in that order, so that nothing is counted that is not on disk: what is
+// finished together is written together, before the count is shown.
 static as_rc record(evaluation *v, as_sample *sample, bool journal, as_err *err) {
     as_rc rc = as_scorer_add(v->scorer, &v->arena, sample, err);
     if (rc) as_err_prefix(err, "case '%.*s'", AS_STR_ARG(sample->id));
-    if (!rc && journal) rc = as_journal_add(&v->journal, sample, err);
+    if (!rc && journal) rc = as_journal_add_soon(&v->journal, sample, err);
     if (!rc) {
         as_digest_add(v->digest, sample);
         as_failing_look(v->e->failing, NULL, sample);
@@ -317,6 +318,8 @@ static as_rc pump(evaluation *v, as_scheduler *scheduler, as_dataset *dataset, a
         if (job) rc = consume(v, scheduler, job, err);
         if (!rc) rc = consume_judged(v, job ? 0 : asked ? TURN_NS : WAIT_NS, err);
         if (!rc && !job && !judged) rc = record_held(v, err);
+        if (rc || as_scheduler_ready(scheduler)) continue;
+        rc = as_journal_flush(&v->journal, err);
         as_progress_draw(&v->progress);
         as_scrape_poll(v->scrape);
     }

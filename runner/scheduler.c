@@ -209,6 +209,10 @@ as_job *as_scheduler_finished(as_scheduler *s, uint64_t wait_ns) {
     return job;
 }
 
+size_t as_scheduler_ready(const as_scheduler *s) {
+    return s->finished_count - s->finished_at;
+}
+
 void as_scheduler_give_back(as_scheduler *s, as_job *job) {
     as_arena_reset(&job->arena);
     job->due_ns = 0;

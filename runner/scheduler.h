@@ -39,6 +39,7 @@ void as_scheduler_submit(as_scheduler *scheduler, as_job *job);
 
 // The next finished job; NULL after `wait_ns` without one, or when none is under way.
 as_job *as_scheduler_finished(as_scheduler *scheduler, uint64_t wait_ns);
+size_t as_scheduler_ready(const as_scheduler *scheduler); // so many come without any waiting
 void as_scheduler_give_back(as_scheduler *scheduler, as_job *job);
 
 size_t as_scheduler_under_way(const as_scheduler *scheduler);

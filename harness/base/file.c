@@ -222,23 +222,27 @@ as_str as_path_join(as_arena *arena, as_str base, as_str name) {
 as_rc as_append_open(as_appender *out, const char *path, size_t keep_size, as_err *err) {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) return as_fail(err, AS_INVALID, "cannot write '%s': %s", path, strerror(errno));
-    if ((keep_size != SIZE_MAX && ftruncate(fd, (off_t)keep_size)) || lseek(fd, 0, SEEK_END) < 0) {
+    off_t end = -1;
+    bool cut = keep_size == SIZE_MAX || !ftruncate(fd, (off_t)keep_size);
+    if (!cut || (end = lseek(fd, 0, SEEK_END)) < 0) {
         int why = errno;
         close(fd);
         return as_fail(err, AS_INVALID, "cannot write '%s': %s", path, strerror(why));
     }
     size_t len = strlen(path);
-    *out = (as_appender){fd, as_mem_new(len + 1)};
+    *out = (as_appender){fd, as_mem_new(len + 1), end};
     memcpy(out->path, path, len);
     return AS_OK;
 }
 
 as_rc as_append_add(as_appender *file, as_str record, as_err *err) {
-    off_t start = lseek(file->fd, 0, SEEK_CUR);
-    if (write_all(file->fd, record)) return AS_OK;
+    if (write_all(file->fd, record)) {
+        file->size += (int64_t)record.len;
+        return AS_OK;
+    }
     int why = errno;
     // Half a record must not stay: the next reader would take it for a torn one.
-    if (start >= 0 && ftruncate(file->fd, start) == 0) lseek(file->fd, start, SEEK_SET);
+    if (ftruncate(file->fd, (off_t)file->size) == 0) lseek(file->fd, (off_t)file->size, SEEK_SET);
     return as_fail(err, AS_UNMEASURED, "cannot write '%s': %s", file->path, strerror(why));
 }
 

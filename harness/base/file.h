@@ -57,6 +57,7 @@ as_str as_path_join(as_arena *arena, as_str base, as_str name);
 typedef struct as_appender {
     int fd; // -1 when closed
     char *path;
+    int64_t size; // where the next record goes
 } as_appender;
 
 // Opens or creates; the file is first cut to `keep_size` bytes (SIZE_MAX keeps all). AS_INVALID

@@ -373,7 +373,16 @@ void as_json_set(as_arena *arena, as_json *object, const char *key, as_json *val
 
 // Bytes that stand for themselves inside a JSON string, up to the first that does not.
 static size_t plain_run(as_str s, size_t at) {
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
     size_t from = at;
+    for (uint64_t word; s.len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, s.ptr + at, sizeof word);
+        uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\';
+        // A top bit where a byte is below 0x20, one of the two, or at least 0x7f; else all are
+        // plain.
+        uint64_t low = (word - ones * 0x20) | (quote - ones) | (slash - ones);
+        if ((low | word | (word + ones)) & tops) break;
+    }
     while (at < s.len) {
         unsigned char c = (unsigned char)s.ptr[at];
         if (c < 0x20 || c == '"' || c == '\\' || c >= 0x7f) break;
@@ -516,7 +525,7 @@ void as_jo_f64(as_json_out *out, double value) {
 
 void as_jo_i64(as_json_out *out, int64_t value) {
     before(out);
-    as_buff(out->buf, "%lld", (long long)value);
+    as_buf_i64(out->buf, value);
 }
 
 void as_jo_bool(as_json_out *out, bool value) {

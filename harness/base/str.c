@@ -129,8 +129,39 @@ bool as_str_to_f64(as_str s, double *out) {
     return true;
 }
 
+// Decimal digits of a number, without a zero in front. Returns how many.
+static size_t put_digits(uint64_t value, char out[20]) {
+    char back[20];
+    size_t count = 0;
+    do back[count++] = (char)('0' + value % 10);
+    while (value /= 10);
+    for (size_t i = 0; i < count; i++) out[i] = back[count - 1 - i];
+    return count;
+}
+
+// What has at most six decimals (times, counts, most scores), as "%.15g" writes it: a decimal
+// number of so few digits is the only one of 15 digits that reads as this double. 0: it has more.
+static size_t put_short(double value, char out[32]) {
+    static const double most = 1e9, least = 1e-4, millionths = 1e6;
+    double size = fabs(value);
+    if (!(size < most) || (size < least && (size != 0 || signbit(value)))) return 0;
+    double scaled = nearbyint(size * millionths);
+    if (scaled / millionths != size) return 0;
+    uint64_t whole = (uint64_t)scaled / 1000000, rest = (uint64_t)scaled % 1000000;
+    size_t len = 0;
+    if (value < 0) out[len++] = '-';
+    len += put_digits(whole, out + len);
+    if (rest) out[len++] = '.';
+    for (uint64_t unit = 100000; rest; rest %= unit, unit /= 10)
+        out[len++] = (char)('0' + rest / unit);
+    out[len] = '\0';
+    return len;
+}
+
 size_t as_f64_text(double value, char out[32]) {
     if (!isfinite(value)) return (size_t)snprintf(out, 32, "null");
+    size_t len = put_short(value, out);
+    if (len) return len;
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(out, 32, "%.*g", digits, value);
         if (digits == 17 || strtod(out, NULL) == value) break;
@@ -230,6 +261,13 @@ void as_buff(as_buf *buf, const char *format, ...) {
 void as_buf_f64(as_buf *buf, double value) {
     char text[32];
     as_buf_add(buf, text, as_f64_text(value, text));
+}
+
+void as_buf_i64(as_buf *buf, int64_t value) {
+    char text[21];
+    text[0] = '-';
+    size_t len = put_digits(value < 0 ? 0 - (uint64_t)value : (uint64_t)value, text + 1);
+    as_buf_add(buf, value < 0 ? text : text + 1, len + (value < 0));
 }
 
 void as_buf_replaced(as_buf *buf, as_str text, as_str what, as_str with) {

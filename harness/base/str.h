@@ -64,6 +64,7 @@ void as_buf_text(as_buf *buf, const char *text);
 void as_buf_char(as_buf *buf, char c);
 void as_bufv(as_buf *buf, const char *format, va_list args);
 void as_buff(as_buf *buf, const char *format, ...) AS_PRINTF(2, 3);
+void as_buf_i64(as_buf *buf, int64_t value);
 void as_buf_f64(as_buf *buf, double value); // as_f64_text
 // `text` with every `what` turned into `with`.
 void as_buf_replaced(as_buf *buf, as_str text, as_str what, as_str with);

@@ -7,7 +7,8 @@
 
 #include "harness/base/clock.h"
 
-enum { LINE_MAX_BYTES = 256 * 1024 * 1024, HEADER_MAX_BYTES = 1024 * 1024, SYNC_NS = 200000000 };
+enum { LINE_MAX_BYTES = 256 * 1024 * 1024, HEADER_MAX_BYTES = 1024 * 1024 };
+enum { SYNC_NS = 200000000, SOON_NS = 5000000, LINES_MOST = 64 * 1024 };
 
 // dir/name as a C string in the arena.
 static const char *path_in(as_arena *arena, const char *dir, const char *name) {
@@ -165,20 +166,45 @@ as_rc as_journal_resume(as_journal *out, const char *dir, as_sample_visit *each,
     return rc;
 }
 
-as_rc as_journal_add(as_journal *journal, const as_sample *sample, as_err *err) {
-    as_buf_clear(&journal->line);
-    as_sample_write(&journal->line, sample);
-    as_rc rc = as_append_add(&journal->file, as_buf_view(&journal->line), err);
-    if (rc || as_clock_ns() - journal->synced_ns < SYNC_NS) return rc;
+// All at once, or, where not all can be written, as many as can.
+static as_rc write_lines(as_journal *journal, as_err *err) {
+    as_str lines = as_buf_view(&journal->lines);
+    as_rc rc = lines.len ? as_append_add(&journal->file, lines, err) : AS_OK;
+    for (as_rc one = AS_OK; rc && !one && lines.len;) {
+        const char *from = lines.ptr;
+        as_str_cut(&lines, '\n');
+        one = as_append_add(&journal->file, (as_str){from, (size_t)(lines.ptr - from)}, err);
+    }
+    as_buf_clear(&journal->lines);
+    return rc;
+}
+
+as_rc as_journal_flush(as_journal *journal, as_err *err) {
+    as_rc rc = write_lines(journal, err);
+    uint64_t now = journal->written_ns = as_clock_ns();
+    if (rc || now - journal->synced_ns < SYNC_NS) return rc;
     rc = as_append_sync(&journal->file, err);
     journal->synced_ns = as_clock_ns(); // after it: a slow disk does not take all the time
     return rc;
 }
 
+as_rc as_journal_add_soon(as_journal *journal, const as_sample *sample, as_err *err) {
+    as_sample_write(&journal->lines, sample);
+    if (journal->lines.len < LINES_MOST && as_clock_ns() - journal->written_ns < SOON_NS)
+        return AS_OK;
+    return as_journal_flush(journal, err);
+}
+
+as_rc as_journal_add(as_journal *journal, const as_sample *sample, as_err *err) {
+    as_sample_write(&journal->lines, sample);
+    return as_journal_flush(journal, err);
+}
+
 as_rc as_journal_close(as_journal *journal, as_err *err) {
-    as_rc rc = as_append_sync(&journal->file, err);
+    as_rc rc = write_lines(journal, err);
+    if (!rc) rc = as_append_sync(&journal->file, err);
     as_append_close(&journal->file);
-    as_buf_free(&journal->line);
+    as_buf_free(&journal->lines);
     return rc;
 }
 

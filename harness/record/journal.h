@@ -17,8 +17,8 @@ typedef struct as_run_header {
 
 typedef struct as_journal {
     as_appender file;
-    as_buf line;
-    uint64_t synced_ns; // as_clock_ns of the last sync
+    as_buf lines;                   // not written yet
+    uint64_t written_ns, synced_ns; // as_clock_ns of the last time
 } as_journal;
 
 // Starts a journal in directory `dir` (made if missing): run.json, then an empty results.jsonl.
@@ -35,7 +35,12 @@ as_rc as_journal_resume(as_journal *out, const char *dir, as_sample_visit *each,
 // With the kernel when it returns: a killed process loses nothing of it. Synced to the disk at
 // least every 200 ms while cases come, and at the end: a machine that loses power loses no more.
 as_rc as_journal_add(as_journal *journal, const as_sample *sample, as_err *err) AS_MUST_USE;
-as_rc as_journal_close(as_journal *journal, as_err *err) AS_MUST_USE; // syncs
+
+// The same for cases that are finished together: each but those of the last 5 ms is with the kernel
+// when it returns, all are after as_journal_flush, which comes before anything is waited for.
+as_rc as_journal_add_soon(as_journal *journal, const as_sample *sample, as_err *err) AS_MUST_USE;
+as_rc as_journal_flush(as_journal *journal, as_err *err) AS_MUST_USE;
+as_rc as_journal_close(as_journal *journal, as_err *err) AS_MUST_USE; // flushes and syncs
 
 as_rc as_run_header_read(as_arena *arena, const char *dir, as_run_header *out,
                          as_err *err) AS_MUST_USE;

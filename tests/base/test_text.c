@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -117,6 +119,37 @@ static void test_numbers(void **state) {
         if (any.value - any.value != 0) continue; // not finite
         as_str text = {out, as_f64_text(any.value, out)};
         assert_true(as_str_to_f64(text, &back) && back == any.value);
+    }
+}
+
+// Numbers of few decimals are written without the C library, but as it would.
+static void test_short_numbers(void **state) {
+    (void)state;
+    expect_text(0, "0");
+    expect_text(-0.0, "-0");
+    expect_text(-12.5, "-12.5");
+    expect_text(0.0001, "0.0001");
+    expect_text(0.00009, "9e-05");
+    expect_text(999999999.999999, "999999999.999999");
+    expect_text(1e9, "1000000000");
+    as_rng rng = as_rng_of(3, 4);
+    for (int i = 0; i < 20000; i++) {
+        double value = (double)(as_rng_u64(&rng) >> (i % 64)) / (i % 3 ? 1e6 : 1e7);
+        char text[32];
+        for (int digits = 15; digits <= 17; digits++) {
+            snprintf(text, sizeof text, "%.*g", digits, i % 2 ? value : -value);
+            if (strtod(text, NULL) == (i % 2 ? value : -value)) break;
+        }
+        expect_text(i % 2 ? value : -value, text);
+    }
+    static const int64_t whole[] = {0, 7, -7, 10, 1234567890, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        as_buf buf = {0};
+        char text[32];
+        as_buf_i64(&buf, whole[i]);
+        snprintf(text, sizeof text, "%lld", (long long)whole[i]);
+        assert_string_equal(buf.ptr, text);
+        as_buf_free(&buf);
     }
 }
 
@@ -310,11 +343,11 @@ static void test_err(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_str),     cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_utf8),    cmocka_unit_test(test_letters),
-        cmocka_unit_test(test_map),     cmocka_unit_test(test_rng),
-        cmocka_unit_test(test_sha256),  cmocka_unit_test(test_regex),
-        cmocka_unit_test(test_err),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_short_numbers),
+        cmocka_unit_test(test_nearest), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_letters), cmocka_unit_test(test_map),
+        cmocka_unit_test(test_rng),     cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_regex),   cmocka_unit_test(test_err),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
