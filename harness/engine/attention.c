@@ -10,12 +10,14 @@
 enum {
     TILE_SCORES = 1 << 17, // at most, in a tile of more than AS_TILE_MIN rows: half a MiB
     TILES_EACH = 3,        // at least, of a member of the team
+    ASKED = 4,             // pieces of the next tile
 };
 
 // A tile: rows first..first+rows-1 of the batch times heads `head`.. of one key head.
 typedef struct tile {
     size_t layer, kv_head, first, rows, head, heads;
     const unsigned char *store; // of the layer and key head, in page 0
+    const unsigned char *next;  // of the tile after it; NULL: none
 } tile;
 
 // Positions that row m of a layer sees: [*first, end), end is returned.
@@ -100,6 +102,16 @@ static size_t own_pieces(const as_forward *f, const tile *t, size_t m, size_t n,
     return make_pieces(f, t, view, shared, view->count, length, begin, *end, pieces);
 }
 
+// Asks memory for the keys of the next tile's first pieces, as far as it sees what this one does:
+// number `i`, and those after it in steps.
+static void ask_next(const as_forward *f, const tile *t, const as_piece *pieces, size_t count,
+                     size_t i, size_t step) {
+    for (; t->next && i < ASKED && i < count; i += step) {
+        const unsigned char *keys = (const unsigned char *)pieces[i].head + (t->next - t->store);
+        for (size_t at = 0; at < f->device->head_size / 2; at += 64) __builtin_prefetch(keys + at);
+    }
+}
+
 static void attend(as_forward *f, as_tile *s, const tile *t) {
     const as_hparams *p = &f->model->hparams;
     const as_kernels *kernels = f->model->kernels;
@@ -132,9 +144,11 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
         kernels->attend_keys(kv, width, own, count, s->queries + at * width, n * t->heads, scores,
                              f->score_stride);
         size_t from = !common && count ? own[0].at : begin;
-        for (size_t i = 0; i < n * t->heads; i++)
+        for (size_t i = 0; i < n * t->heads; i++) {
+            ask_next(f, t, s->pieces, common, at + i, t->rows * t->heads);
             weigh_row(f, t->layer, scores + i * f->score_stride, m + i / t->heads, from,
                       end > reach ? end : reach);
+        }
     }
     kernels->attend_values(kv, width, s->pieces, common, s->scores, f->score_stride,
                            t->rows * t->heads, s->mixed, f->room);
@@ -165,6 +179,11 @@ static size_t tile_room(const as_forward *f, size_t heads, size_t members) {
     return room;
 }
 
+static const unsigned char *store_of(const as_forward *f, size_t layer, size_t kv_head) {
+    size_t head = layer * f->model->hparams.kv_heads + kv_head;
+    return f->device->store + head * f->device->head_size;
+}
+
 void as_attention_run(as_forward *f, size_t layer, size_t index, size_t members) {
     const as_hparams *p = &f->model->hparams;
     size_t group = p->heads / p->kv_heads, room = tile_room(f, p->heads, members);
@@ -179,7 +198,9 @@ void as_attention_run(as_forward *f, size_t layer, size_t index, size_t members)
         t.rows = f->count - t.first < rows ? f->count - t.first : rows;
         t.head = kv_head * group + first;
         t.heads = group - first < heads ? group - first : heads;
-        t.store = f->device->store + (layer * p->kv_heads + kv_head) * f->device->head_size;
+        t.store = store_of(f, layer, kv_head);
+        if (i + members < count)
+            t.next = store_of(f, layer, (i + members) / tile_rows / tile_heads);
         attend(f, &f->tiles[index], &t);
     }
 }

@@ -227,6 +227,21 @@ void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size
                        f->tiles[index].scratch);
 }
 
+// Asks memory for the first bytes of this member's panels of w, which is to be multiplied with
+// soon: what a single row waits for.
+static void ask(const as_forward *f, const as_matrix *w, size_t index, size_t members) {
+    enum { CODES = 4096, BESIDE = 512, LINE = 64 };
+    if (f->count > 1 || w->coded || !w->values) return;
+    size_t begin, end, panels = (w->rows + AS_PANEL - 1) / AS_PANEL;
+    as_forward_share(panels, index, members, &begin, &end);
+    const char *values = w->values, *scales = w->scales;
+    values += as_matrix_values_size(w->type, w->rows, w->cols) / panels * begin;
+    for (size_t i = 0; i < CODES; i += LINE) __builtin_prefetch(values + i);
+    if (!scales) return;
+    scales += as_matrix_scales_size(w->type, w->rows, w->cols) / panels * begin;
+    for (size_t i = 0; i < BESIDE; i += LINE) __builtin_prefetch(scales + i);
+}
+
 // Adds what an adapter makes of x to this member's panels of y. Every member works out a x alone:
 // that is little, and saves a barrier.
 static void adapt(as_forward *f, const as_low_rank *delta, const float *x, size_t count, float *y,
@@ -385,9 +400,12 @@ static void run_attention(as_forward *f, size_t number, size_t index, size_t mem
     as_forward_share(f->count, index, members, &begin, &end);
     bool quantized = as_forward_quantizes(&layer->query) || as_forward_quantizes(&layer->key) ||
                      as_forward_quantizes(&layer->value);
+    ask(f, &layer->query, index, members);
     for (size_t m = begin; m < end; m++) norm_row(f, layer->attention_norm, m, quantized);
     as_forward_wait(f, members);
+    ask(f, &layer->key, index, members);
     multiply(f, &layer->query, &layer->query_delta, f->h, f->count, f->q, index, members);
+    ask(f, &layer->value, index, members);
     multiply(f, &layer->key, &layer->key_delta, f->h, f->count, f->k, index, members);
     multiply(f, &layer->value, &layer->value_delta, f->h, f->count, f->v, index, members);
     as_forward_wait(f, members);
@@ -401,6 +419,7 @@ static void run_attention(as_forward *f, size_t number, size_t index, size_t mem
     }
     as_attention_run(f, number, index, members);
     as_forward_wait(f, members);
+    ask(f, &layer->output, index, members);
     if (as_forward_quantizes(&layer->output)) {
         for (size_t m = begin; m < end; m++) as_forward_quantize(f, f->mixed, m, q);
         as_forward_wait(f, members);
@@ -414,9 +433,11 @@ static void run_attention(as_forward *f, size_t number, size_t index, size_t mem
 static void run_dense(as_forward *f, const as_layer *layer, size_t index, size_t members) {
     size_t n = f->model->hparams.ffn_width, begin, end;
     as_forward_share(f->count, index, members, &begin, &end);
+    ask(f, &layer->up, index, members);
     multiply(f, &layer->gate, &layer->gate_delta, f->h, f->count, f->gate, index, members);
     multiply(f, &layer->up, &layer->up_delta, f->h, f->count, f->up, index, members);
     as_forward_wait(f, members);
+    ask(f, &layer->down, index, members);
     for (size_t m = begin; m < end; m++) {
         add_bias(f, f->gate + m * n, layer->gate_bias, n);
         add_bias(f, f->up + m * n, layer->up_bias, n);
@@ -435,6 +456,7 @@ static void run_ffn(as_forward *f, size_t number, size_t index, size_t members) 
     as_forward_share(f->count, index, members, &begin, &end);
     bool quantized =
         !mixture && (as_forward_quantizes(&layer->gate) || as_forward_quantizes(&layer->up));
+    if (!mixture) ask(f, &layer->gate, index, members);
     for (size_t m = begin; m < end; m++) norm_row(f, layer->ffn_norm, m, quantized);
     as_forward_wait(f, members);
     if (mixture)
@@ -496,6 +518,7 @@ static void run_wants(void *forward, size_t index, size_t members) {
     size_t width = p->width, begin, end;
     bool needed = false;
     as_forward_share(f->want_count, index, members, &begin, &end);
+    ask(f, output, index, members);
     for (size_t i = 0; i < f->want_count; i++) needed = needed || needs_logits(&wants[i]);
     for (size_t i = begin; i < end; i++) {
         float *h = f->h + i * width;

@@ -44,9 +44,19 @@ INLINE v16 load_keys(as_kv kv, bool whole, const as_piece *p, size_t k, v16 scal
     return v_mul(codes, scales);
 }
 
+// What comes next of a cache are some KiB that no neighbour in memory announces: they are asked for
+// line by line, while as much of what is there is worked on. NULL: nothing more.
+INLINE void ask_for(const uint8_t *next, size_t at, size_t size) {
+    if (!next) return;
+    for (size_t line = (at + 63) / 64 * 64; line < at + size; line += 64)
+        __builtin_prefetch(next + line);
+}
+
 // `whole` pieces are all 16 slots of their heads. `pieces` and `rows` are constants after inlining.
+// The bytes at next[i] are asked for, as many as the keys of a piece.
 INLINE void tile_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t pieces,
-                      const float *q, size_t rows, float *scores, size_t stride) {
+                      const uint8_t *const *next, const float *q, size_t rows, float *scores,
+                      size_t stride) {
     v16 acc[TILE_ROWS * TILE_PANELS > 4 ? TILE_ROWS * TILE_PANELS : 4];
     UNROLL
     for (size_t i = 0; i < pieces * rows; i++) acc[i] = v_zero();
@@ -58,7 +68,11 @@ INLINE void tile_keys(as_kv kv, bool whole, size_t width, const as_piece *p, siz
             scales[i] = load_key_scales(kv, whole, width, p + i, begin / AS_QBLOCK);
         for (size_t k = begin; k < end; k++) {
             UNROLL
-            for (size_t i = 0; i < pieces; i++) keys[i] = load_keys(kv, whole, p + i, k, scales[i]);
+            for (size_t i = 0; i < pieces; i++) {
+                const size_t size = AS_PANEL * kv_unit(kv);
+                if (next) ask_for(next[i], k * size, size);
+                keys[i] = load_keys(kv, whole, p + i, k, scales[i]);
+            }
             UNROLL
             for (size_t m = 0; m < rows; m++) {
                 v16 qk = v_set1(q[m * width + k]);
@@ -87,46 +101,42 @@ INLINE size_t beside(size_t rows, size_t group) {
 
 // `rows` rows against `group` pieces (4 or 1).
 INLINE void row_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t group,
-                     const float *q, size_t rows, float *scores, size_t stride) {
+                     const uint8_t *const *next, const float *q, size_t rows, float *scores,
+                     size_t stride) {
     const size_t wide = beside(rows, group);
     for (size_t i = 0; i < group; i += wide)
-        tile_keys(kv, whole, width, p + i, wide, q, rows, scores, stride);
+        tile_keys(kv, whole, width, p + i, wide, next ? next + i : NULL, q, rows, scores, stride);
 }
 
 // All rows.
 INLINE void group_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t group,
-                       const float *q, size_t count, float *scores, size_t stride) {
+                       const uint8_t *const *next, const float *q, size_t count, float *scores,
+                       size_t stride) {
     while (count) {
         const size_t rows = count >= TILE_ROWS ? TILE_ROWS : MIN(count, 4);
         if (rows == TILE_ROWS)
-            row_keys(kv, whole, width, p, group, q, TILE_ROWS, scores, stride);
+            row_keys(kv, whole, width, p, group, next, q, TILE_ROWS, scores, stride);
         else if (rows == 4)
-            row_keys(kv, whole, width, p, group, q, 4, scores, stride);
+            row_keys(kv, whole, width, p, group, next, q, 4, scores, stride);
         else if (rows == 3)
-            row_keys(kv, whole, width, p, group, q, 3, scores, stride);
+            row_keys(kv, whole, width, p, group, next, q, 3, scores, stride);
         else if (rows == 2)
-            row_keys(kv, whole, width, p, group, q, 2, scores, stride);
+            row_keys(kv, whole, width, p, group, next, q, 2, scores, stride);
         else
-            row_keys(kv, whole, width, p, group, q, 1, scores, stride);
+            row_keys(kv, whole, width, p, group, next, q, 1, scores, stride);
         q += rows * width;
         scores += rows * stride;
         count -= rows;
+        next = NULL;
     }
 }
 
-// A piece's keys, or its values, are a few KiB that no neighbour in memory announces: they are
-// asked for while those of earlier pieces are worked on.
-INLINE void ask_for(const uint8_t *from, size_t size) {
-    for (size_t at = 0; at < size; at += 64) __builtin_prefetch(from + at);
-}
-
-INLINE void ask_for_keys(as_kv kv, size_t width, const as_piece *p) {
-    ask_for((const uint8_t *)p->head, width * AS_PANEL * kv_unit(kv));
-}
-
-INLINE void ask_for_values(as_kv kv, size_t width, const as_piece *p) {
-    ask_for((const uint8_t *)p->head + kv_values_at(kv, width),
-            p->count * kv_room(width) * kv_unit(kv));
+// What is asked for while the keys of a piece are worked on: those of piece `at`, behind the last
+// one the values of the first.
+INLINE const uint8_t *behind_keys(as_kv kv, size_t width, const as_piece *pieces,
+                                  size_t piece_count, size_t at) {
+    if (at < piece_count) return pieces[at].head;
+    return (const uint8_t *)pieces[(at - piece_count) % piece_count].head + kv_values_at(kv, width);
 }
 
 INLINE void all_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
@@ -134,18 +144,18 @@ INLINE void all_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piec
     for (size_t i = 0; i < piece_count;) {
         size_t whole = 0;
         while (whole < 4 && i + whole < piece_count && pieces[i + whole].count == AS_PANEL) whole++;
-        for (size_t next = i + 4; next < piece_count && next < i + 8; next++)
-            ask_for_keys(kv, width, &pieces[next]);
+        const uint8_t *next[4];
+        for (size_t j = 0; j < 4; j++)
+            next[j] = behind_keys(kv, width, pieces, piece_count, i + 4 + j);
         if (whole == 4) {
-            group_keys(kv, true, width, pieces + i, 4, q, count, scores, stride);
+            group_keys(kv, true, width, pieces + i, 4, next, q, count, scores, stride);
             i += 4;
         } else if (whole) {
-            group_keys(kv, true, width, pieces + i++, 1, q, count, scores, stride);
+            group_keys(kv, true, width, pieces + i++, 1, next, q, count, scores, stride);
         } else {
-            group_keys(kv, false, width, pieces + i++, 1, q, count, scores, stride);
+            group_keys(kv, false, width, pieces + i++, 1, next, q, count, scores, stride);
         }
     }
-    for (size_t i = 0; i < piece_count && i < 2; i++) ask_for_values(kv, width, &pieces[i]);
 }
 
 static void attend_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
@@ -179,8 +189,10 @@ INLINE void tile_values(as_kv kv, size_t width, const as_piece *pieces, size_t p
             acc[m * panels + i] = v_load(y + m * y_stride + (panel + i) * AS_PANEL);
     }
     for (const as_piece *p = pieces; p < pieces + piece_count; p++) {
-        const uint8_t *head = p->head, *values = head + kv_values_at(kv, width);
-        if (ask && pieces + piece_count - p > 2) ask_for_values(kv, width, p + 2);
+        const uint8_t *head = p->head, *values = head + kv_values_at(kv, width), *next = NULL;
+        if (ask && pieces + piece_count - p > 2)
+            next = (const uint8_t *)p[2].head + kv_values_at(kv, width) +
+                   p[2].slot * kv_room(width) * kv_unit(kv);
         const uint16_t *scales = NULL;
         if (kv == AS_KV_Q8_0)
             scales = (const uint16_t *)(const void *)(head + kv_value_scales_at(width));
@@ -189,6 +201,8 @@ INLINE void tile_values(as_kv kv, size_t width, const as_piece *pieces, size_t p
             UNROLL
             for (size_t i = 0; i < panels; i++)
                 v[i] = load_values(kv, width, values, scales, p->slot + j, panel + i);
+            const size_t size = AS_PANEL * kv_unit(kv);
+            ask_for(next, (j * kv_room(width) / AS_PANEL + panel) * size, panels * size);
             UNROLL
             for (size_t m = 0; m < rows; m++) {
                 v16 weight = v_set1(weights[m * stride + p->at + j]);
@@ -209,15 +223,15 @@ INLINE void row_values(as_kv kv, size_t width, const as_piece *pieces, size_t pi
                        bool ask, float *y, size_t y_stride) {
     const size_t wide = beside(rows, group);
     for (size_t i = 0; i < group; i += wide)
-        tile_values(kv, width, pieces, piece_count, panel + i, wide, weights, stride, rows,
-                    ask && i == 0, y, y_stride);
+        tile_values(kv, width, pieces, piece_count, panel + i, wide, weights, stride, rows, ask, y,
+                    y_stride);
 }
 
 // All rows.
 INLINE void group_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
                          size_t panel, size_t group, const float *weights, size_t stride,
                          size_t count, float *y, size_t y_stride) {
-    bool ask = panel == 0;
+    bool ask = true;
     while (count) {
         const size_t rows = count >= TILE_ROWS ? TILE_ROWS : MIN(count, 4);
         if (rows == TILE_ROWS)

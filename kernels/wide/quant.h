@@ -13,7 +13,8 @@
 
 #include "kernels/wide/scales.h"
 
-enum { AHEAD = 8192 }; // bytes: as far a single row asks memory for weights beforehand
+// Bytes: as far a single row asks memory for codes and for what is beside them beforehand.
+enum { AHEAD = 4096, BESIDE_AHEAD = 1024 };
 
 // One panel times `rows` activation rows, both constants after inlining.
 INLINE void tile_quant(as_wtype type, const as_matrix *w, size_t panel, const as_qrows *x,
@@ -28,6 +29,11 @@ INLINE void tile_quant(as_wtype type, const as_matrix *w, size_t panel, const as
     UNROLL
     for (size_t m = 0; m < rows; m++) acc[m] = v_zero();
     for (size_t b = 0; b < blocks; b++, beside += beside_size(facts)) {
+        if (rows == 1) {
+            UNROLL
+            for (size_t line = 0; line < beside_size(facts); line += 64)
+                __builtin_prefetch(beside + BESIDE_AHEAD + line, 0, 0);
+        }
         const uint16_t *halves = (const uint16_t *)(const void *)beside;
         const uint8_t *groups = beside + (facts.mins ? 4 : 2) * AS_PANEL;
         v16 d = facts.bf16 ? v_load_bf16(halves) : v_load_half(halves);
@@ -37,7 +43,7 @@ INLINE void tile_quant(as_wtype type, const as_matrix *w, size_t panel, const as
             if (rows == 1) {
                 UNROLL
                 for (size_t line = 0; line < planes_size(facts); line += 64)
-                    __builtin_prefetch(planes + AHEAD + line);
+                    __builtin_prefetch(planes + AHEAD + line, 0, 0);
             }
             group_scales(type, d, min, groups, s, m);
             add_block(type, planes, x, at, rows, s, m, acc);
