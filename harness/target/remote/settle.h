@@ -40,8 +40,7 @@ as_str as_settle_redacted(as_arena *arena, as_str text);
 // 200, which may, stands under a key of that name.
 bool as_settle_can(const as_wire_ops *ops, as_str body);
 
-// Leaves the only call of a case for as_remote_settle: sets out->unsettled. The
-// body is copied.
+// Leaves the only call of a case for as_remote_settle: sets out->unsettled. The body is copied.
 void as_settle_leave(as_arena *arena, const as_settle_exchange *exchange, as_settle_tries tries,
                      as_str body, as_answer *out);
 
