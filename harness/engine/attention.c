@@ -112,6 +112,24 @@ static void ask_next(const as_forward *f, const tile *t, const as_piece *pieces,
     }
 }
 
+enum { LANES = 16 };
+
+// Loops of a constant length, which compilers turn into vectors even where the rest may grow.
+static void scale_to(float *restrict to, const float *restrict from, float scale, size_t n) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) to[i + j] = from[i + j] * scale;
+    for (; i < n; i++) to[i] = from[i] * scale;
+}
+
+// A masked value adds +0, which turns a sum of -0 into +0; so every sum is taken there.
+static void settle_to(float *restrict to, const float *restrict from, size_t n) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) to[i + j] = from[i + j] + 0.0f;
+    for (; i < n; i++) to[i] = from[i] + 0.0f;
+}
+
 static void attend(as_forward *f, as_tile *s, const tile *t) {
     const as_hparams *p = &f->model->hparams;
     const as_kernels *kernels = f->model->kernels;
@@ -127,8 +145,7 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
     if (reach > length) reach = length;
     for (size_t i = 0; i < t->rows * t->heads; i++) {
         size_t at = (t->first + i / t->heads) * q + (t->head + i % t->heads) * width;
-        for (size_t j = 0; j < width; j++)
-            s->queries[i * width + j] = f->q[at + j] * p->attention_scale;
+        scale_to(s->queries + i * width, f->q + at, p->attention_scale, width);
     }
     size_t common = make_pieces(f, t, view_of(f, t->first), 0, shared, 0, begin, reach, s->pieces);
     if (common) begin = s->pieces[0].at;
@@ -161,8 +178,7 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
     }
     for (size_t i = 0; i < t->rows * t->heads; i++) {
         float *mixed = f->mixed + (t->first + i / t->heads) * q + (t->head + i % t->heads) * width;
-        // A masked value adds +0, which turns a sum of -0 into +0; so every sum is taken there.
-        for (size_t j = 0; j < width; j++) mixed[j] = s->mixed[i * f->room + j] + 0.0f;
+        settle_to(mixed, s->mixed + i * f->room, width);
     }
 }
 

@@ -319,8 +319,14 @@ static void softcap(float *x, float cap, size_t n) {
 
 // The largest of x; which of +0 and -0 is open. -inf when all are NaN.
 static float largest(const float *x, size_t n) {
-    v16 best = v_set1(-HUGE_VALF);
+    v16 best = v_set1(-HUGE_VALF), others[3] = {best, best, best};
     size_t i = 0;
+    for (; i + 64 <= n; i += 64) { // four chains, none of which waits for another
+        best = v_max(v_load(x + i), best);
+        UNROLL
+        for (size_t j = 0; j < 3; j++) others[j] = v_max(v_load(x + i + 16 * (j + 1)), others[j]);
+    }
+    best = v_max(v_max(others[0], others[1]), v_max(others[2], best));
     for (; i + 16 <= n; i += 16) best = v_max(v_load(x + i), best);
     if (i < n) best = v_first_n(v_max(v_load_n(x + i, n - i), best), best, n - i);
     float lanes[16], max = -HUGE_VALF;

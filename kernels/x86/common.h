@@ -18,6 +18,34 @@ typedef unsigned shift_count; // of 512-bit epi16 shifts: the compilers' headers
 typedef int shift_count;
 #endif
 
+#ifdef __AVX512VNNI__
+// The largest pattern without its sign: infinity and NaN are on top.
+INLINE uint32_t amax_bits(const float *x) {
+    const __m512i mask = _mm512_set1_epi32(0x7fffffff);
+    __m512i a = _mm512_and_si512(_mm512_loadu_si512(x), mask);
+    a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_loadu_si512(x + 16), mask));
+    __m256i b = _mm256_max_epu32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1));
+    __m128i c = _mm_max_epu32(_mm256_castsi256_si128(b), _mm256_extracti128_si256(b, 1));
+    c = _mm_max_epu32(c, _mm_shuffle_epi32(c, 0x4e));
+    c = _mm_max_epu32(c, _mm_shuffle_epi32(c, 0xb1));
+    return (uint32_t)_mm_cvtsi128_si32(c);
+}
+
+// Rounds 32 values to bytes; halves[i] = -128 * the sum of 16 of them.
+INLINE void round_block(const float *x, float scale_in, int8_t *q, int32_t *halves) {
+    const __m512 scale = _mm512_set1_ps(scale_in);
+    __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), scale));
+    __m512i b = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16), scale));
+    __m256i bytes = _mm256_setr_m128i(_mm512_cvtepi32_epi8(a), _mm512_cvtepi32_epi8(b));
+    _mm256_storeu_si256((__m256i *)q, bytes);
+    const __m256i ones = _mm256_set1_epi8(1);
+    __m256i sums = _mm256_dpbusd_epi32(_mm256_setzero_si256(), ones, bytes);
+    sums = _mm256_add_epi32(sums, _mm256_shuffle_epi32(sums, 0x4e));
+    sums = _mm256_add_epi32(sums, _mm256_shuffle_epi32(sums, 0xb1));
+    halves[0] = -128 * _mm_cvtsi128_si32(_mm256_castsi256_si128(sums));
+    halves[1] = -128 * _mm_cvtsi128_si32(_mm256_extracti128_si256(sums, 1));
+}
+#else
 // Rounds 8 values to int32.
 INLINE __m256i round_8(const float *x, __m256 scale) {
     return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), scale));
@@ -44,6 +72,20 @@ INLINE uint32_t amax_bits(const float *x) {
     return (uint32_t)_mm_cvtsi128_si32(m);
 }
 
+// Rounds 32 values to bytes; halves[i] = -128 * the sum of 16 of them.
+INLINE void round_block(const float *x, float scale_in, int8_t *q, int32_t *halves) {
+    const __m256 scale = _mm256_set1_ps(scale_in);
+    __m256i a = round_8(x, scale), b = round_8(x + 8, scale);
+    __m256i c = round_8(x + 16, scale), e = round_8(x + 24, scale);
+    halves[0] = -128 * sum_epi32(_mm256_add_epi32(a, b));
+    halves[1] = -128 * sum_epi32(_mm256_add_epi32(c, e));
+    // The packs work within 128-bit halves; the permutation puts the dwords back in order.
+    __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, e));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256((__m256i *)q, _mm256_permutevar8x32_epi32(bytes, order));
+}
+#endif
+
 INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *halves) {
     uint32_t bits = amax_bits(x);
     float amax = bits_float(bits);
@@ -53,16 +95,8 @@ INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *halves)
         halves[0] = halves[1] = 0;
         return;
     }
-    const __m256 scale = _mm256_set1_ps(127.0f / amax);
-    __m256i a = round_8(x, scale), b = round_8(x + 8, scale);
-    __m256i c = round_8(x + 16, scale), e = round_8(x + 24, scale);
     *d = amax / 127.0f;
-    halves[0] = -128 * sum_epi32(_mm256_add_epi32(a, b));
-    halves[1] = -128 * sum_epi32(_mm256_add_epi32(c, e));
-    // The packs work within 128-bit halves; the permutation puts the dwords back in order.
-    __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, e));
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    _mm256_storeu_si256((__m256i *)q, _mm256_permutevar8x32_epi32(bytes, order));
+    round_block(x, 127.0f / amax, q, halves);
 }
 
 INLINE void turn_4_pairs(float *x, const float *cosines, const float *sines) {

@@ -17,7 +17,8 @@ typedef struct stretch {
     __m512i codes[PAIR][STRETCH / 4];
     v16 scales[PAIR][STRETCH / 16], mins[PAIR][STRETCH / 16]; // by group
     const uint8_t *next[PAIR]; // the same stretch of the next pair's planes
-    size_t next_size;
+    const uint8_t *next_beside[PAIR];
+    size_t next_size, next_beside_size;
 } stretch;
 
 // Four j as an unsigned byte that is the weight's integer + 128; as the code where there are
@@ -139,6 +140,10 @@ INLINE void ask_next(const stretch *u, size_t m, size_t count) {
     for (size_t p = 0; p < PAIR; p++)
         for (size_t i = at; i < at + part && i < u->next_size; i += 64)
             __builtin_prefetch(u->next[p] + i, 0, 2);
+    if (m) return;
+    for (size_t p = 0; p < PAIR; p++)
+        for (size_t i = 0; i < u->next_beside_size; i += 64)
+            __builtin_prefetch(u->next_beside[p] + i, 0, 2);
 }
 
 INLINE void pair_rows(size_t group, bool mins, const stretch *u, const __m512i *const codes[PAIR],
@@ -193,11 +198,15 @@ static void matmul_pairs(const as_matrix *w, size_t panel_begin, size_t panel_en
         for (size_t from = 0, n; from < w->cols; from += n) {
             n = MIN(w->cols - from, STRETCH);
             unpack_pair(w, panel, from, n, &u);
-            size_t block_size = planes_size(facts), blocks = w->cols / AS_QBLOCK;
+            size_t block_size = planes_size(facts);
             u.next_size = panel + 2 * PAIR <= panel_end ? n / AS_QBLOCK * block_size : 0;
-            for (size_t p = 0; p < PAIR; p++)
-                u.next[p] = (const uint8_t *)w->values +
-                            ((panel + PAIR + p) * blocks + from / AS_QBLOCK) * block_size;
+            u.next_beside_size = u.next_size ? n / facts.block * beside_size(facts) : 0;
+            for (size_t p = 0; p < PAIR; p++) {
+                size_t ahead = (panel + PAIR + p) * w->cols + from;
+                u.next[p] = (const uint8_t *)w->values + ahead / AS_QBLOCK * block_size;
+                u.next_beside[p] =
+                    (const uint8_t *)w->scales + ahead / facts.block * beside_size(facts);
+            }
             const __m512i *codes[PAIR] = {u.codes[0], u.codes[1]};
             for (size_t p = 0; facts.low == 8 && p < PAIR; p++)
                 codes[p] = (const __m512i *)w->values + ((panel + p) * w->cols + from) / 4;
