@@ -115,6 +115,11 @@ static void scales_iq4_xs(const unsigned char *from, wblock *out) {
     }
 }
 
+// d, 16 scales, 256 signed bytes.
+static void read_q8_16(const unsigned char *from, wblock *out) {
+    for (size_t i = 0; i < SUPER; i++) out->codes[i] = from[18 + i] ^ 0x80;
+}
+
 void as_block_scales(as_wtype type, const unsigned char *from, wblock *out) {
     switch (type) {
     case AS_W_F32:
@@ -150,6 +155,10 @@ void as_block_scales(as_wtype type, const unsigned char *from, wblock *out) {
         break;
     case AS_W_IQ4_XS:
         scales_iq4_xs(from, out);
+        break;
+    case AS_W_Q8_16:
+        out->d = u16_at(from);
+        memcpy(out->scales, from + 2, 16);
         break;
     }
 }
@@ -187,6 +196,9 @@ void as_block_read(as_wtype type, const unsigned char *from, wblock *out) {
         break;
     case AS_W_IQ4_XS:
         read_iq4_xs(from, out);
+        break;
+    case AS_W_Q8_16:
+        read_q8_16(from, out);
         break;
     }
 }

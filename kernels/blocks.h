@@ -7,6 +7,7 @@
 //
 //   weight = s * v + m,  v = code - zero, or the code's entry in a table
 //   s = d * scale of the group,  m = the block's m, or -(m * min of the group)
+//   (Q8_16: s = d * scale / 8, so that the scales of all IQ types are integers)
 //
 // d and m are halves of the block (MXFP4's d is a power of two, held as BF16), scale and min small
 // integers, so s and m are exact in float, and s * v too where there is a minimum.
@@ -45,6 +46,7 @@ typedef struct wfacts {
     bool mins;            // has minima
     bool table;           // values come from a table
     bool bf16;            // d is BF16
+    bool eighths;         // scales are unsigned and count eighths
 } wfacts;
 
 // A switch, so that a constant type makes all that follows from it constant.
@@ -81,6 +83,9 @@ static inline wfacts wfacts_of(as_wtype type) {
             .block = SUPER, .size = 176, .group = 32, .low = 4, .high = 1, .mins = true};
     case AS_W_Q6_K:
         return (wfacts){.block = SUPER, .size = 210, .group = 16, .low = 4, .high = 2, .zero = 32};
+    case AS_W_Q8_16:
+        return (wfacts){
+            .block = SUPER, .size = 274, .group = 16, .low = 8, .zero = 128, .eighths = true};
     case AS_W_IQ4_XS:
         return (wfacts){.block = SUPER, .size = 136, .group = 32, .low = 4, .table = true};
     }
@@ -173,6 +178,7 @@ static inline void unpack_group(wfacts facts, const uint8_t *beside, const uint8
 static inline float group_scale(as_wtype type, uint16_t d, int8_t scale) {
     wfacts facts = wfacts_of(type);
     float s = facts.bf16 ? bf16_to_float(d) : half_to_float(d);
+    if (facts.eighths) return s * 0.125f * (float)(uint8_t)scale;
     return facts.block == SUPER ? s * (float)scale : s;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// coded.c - blocks of 256 weights (NVFP4: 64) that no kernel computes with.
+// coded.c - blocks of 256 weights (NVFP4: 64) that no kernel computes with, one block at a time.
+// wide/expand.h does the same for 16 rows at once.
 //
 // An IQ block has eight parts of 32 weights. A part is four runs of eight: an entry of a codebook
-// (grids.h), or two of half the length, times signs and a small odd scale.
+// (grids.h), or two of half the length, times signs and a small scale.
 #include "kernels/coded.h"
 
 #include "kernels/encode.h"
@@ -30,82 +31,89 @@ static unsigned even_signs(unsigned seven) {
     return seven | (odd & 1) << 7;
 }
 
-// A run as a block has it: which entry, or which two, eight signs, a scale. In IQ1 the only sign
-// says whether the run is moved down.
+// A run as a block has it: which entry, or which two, eight signs, the scale in eighths of d. In
+// IQ1 the only sign says whether the run is moved down.
 typedef struct run {
-    unsigned first, second, signs;
-    float scale;
+    unsigned first, second, signs, scale;
 } run;
 
 // d; then for each part four bytes of entries and 32 bits: four times seven signs, a scale.
-static inline run run_iq2_xxs(const unsigned char *from, float d, size_t i) {
+static run run_iq2_xxs(const unsigned char *from, size_t i) {
     const unsigned char *part = from + 2 + 8 * (i / RUNS);
     uint32_t rest = u32_at(part + 4);
     return (run){.first = part[i % RUNS],
                  .signs = even_signs(rest >> 7 * (i % RUNS) & 127),
-                 .scale = d * (0.5f + (float)(rest >> 28)) * 0.25f};
+                 .scale = 2 * (rest >> 28) + 1};
 }
 
 // d; 32 words of nine bits of entry and seven signs; eight bytes of two scales each.
-static inline run run_iq2_xs(const unsigned char *from, float d, size_t i) {
+static run run_iq2_xs(const unsigned char *from, size_t i) {
     unsigned word = u16_at(from + 2 + 2 * i);
-    int code = from[66 + i / RUNS] >> i % RUNS / 2 * 4 & 15;
     return (run){.first = word & 511,
                  .signs = even_signs(word >> 9),
-                 .scale = d * (0.5f + (float)code) * 0.25f};
+                 .scale = 2u * (from[66 + i / RUNS] >> i % RUNS / 2 * 4 & 15) + 1};
 }
 
 // d; 32 bytes of entries, 32 of signs, eight of the entries' upper pairs, eight of two scales each.
-static inline run run_iq2_s(const unsigned char *from, float d, size_t i) {
+static run run_iq2_s(const unsigned char *from, size_t i) {
     unsigned high = (unsigned)from[66 + i / RUNS] >> i % RUNS * 2 & 3;
-    int code = from[74 + i / RUNS] >> i % RUNS / 2 * 4 & 15;
     return (run){.first = from[2 + i] | high << 8,
                  .signs = from[34 + i],
-                 .scale = d * (0.5f + (float)code) * 0.25f};
+                 .scale = 2u * (from[74 + i / RUNS] >> i % RUNS / 2 * 4 & 15) + 1};
 }
 
 // d; 64 bytes of entries; for each part 32 bits: four times seven signs, a scale.
-static inline run run_iq3_xxs(const unsigned char *from, float d, size_t i) {
+static run run_iq3_xxs(const unsigned char *from, size_t i) {
     const unsigned char *entries = from + 2 + 2 * i;
     uint32_t rest = u32_at(from + 66 + 4 * (i / RUNS));
     return (run){.first = entries[0],
                  .second = entries[1],
                  .signs = even_signs(rest >> 7 * (i % RUNS) & 127),
-                 .scale = d * (0.5f + (float)(rest >> 28)) * 0.5f};
+                 .scale = 4 * (rest >> 28) + 2};
+}
+
+// d; 64 bytes of entries, eight of their ninth bits, 32 of signs, four of two parts' scales each.
+static run run_iq3_s(const unsigned char *from, size_t i) {
+    const unsigned char *entries = from + 2 + 2 * i;
+    unsigned ninth = (unsigned)from[66 + i / RUNS] >> i % RUNS * 2;
+    return (run){.first = entries[0] | (ninth & 1) << 8,
+                 .second = entries[1] | (ninth & 2) << 7,
+                 .signs = from[74 + i],
+                 .scale = 8 * (2u * (from[106 + i / 8] >> i / RUNS % 2 * 4 & 15) + 1)};
 }
 
 // d; 32 bytes of entries; for each part 16 bits: four times three upper bits, a scale, down or up.
-static inline run run_iq1_s(const unsigned char *from, float d, size_t i) {
+static run run_iq1_s(const unsigned char *from, size_t i) {
     unsigned word = u16_at(from + 34 + 2 * (i / RUNS)), high = word >> 3 * (i % RUNS) & 7;
-    return (run){.first = from[2 + i] | high << 8,
-                 .signs = word >> 15,
-                 .scale = d * (float)(2 * (word >> 12 & 7) + 1)};
+    return (run){
+        .first = from[2 + i] | high << 8, .signs = word >> 15, .scale = 2 * (word >> 12 & 7) + 1};
 }
 
 // 32 bytes of entries, 16 of two upper threes and directions each, four words of four scales each
 // whose upper fours are d.
-static inline run run_iq1_m(const unsigned char *from, float d, size_t i) {
+static run run_iq1_m(const unsigned char *from, size_t i) {
     unsigned high = (unsigned)from[32 + i / 2] >> i % 2 * 4;
-    unsigned word = u16_at(from + 48 + i / 8 * 2), code = word >> i % 8 / 2 * 3 & 7;
+    unsigned word = u16_at(from + 48 + i / 8 * 2);
     return (run){.first = from[i] | (high & 7) << 8,
                  .signs = high >> 3 & 1,
-                 .scale = d * (float)(2 * code + 1)};
+                 .scale = 2 * (word >> i % 8 / 2 * 3 & 7) + 1};
 }
 
-static inline float scale_of(as_coded type, const unsigned char *from) {
+static uint16_t d_of(as_coded type, const unsigned char *from) {
     unsigned bits = 0;
-    if (type != AS_CODED_IQ1_M) return half_to_float(u16_at(from));
+    if (type != AS_CODED_IQ1_M) return u16_at(from);
     for (size_t i = 0; i < 4; i++) bits |= (unsigned)(from[48 + 2 * i + 1] >> 4) << 4 * i;
-    return half_to_float((uint16_t)bits);
+    return (uint16_t)bits;
 }
 
-static inline run run_of(as_coded type, const unsigned char *from, float d, size_t i) {
-    return type == AS_CODED_IQ2_XXS   ? run_iq2_xxs(from, d, i)
-           : type == AS_CODED_IQ2_XS  ? run_iq2_xs(from, d, i)
-           : type == AS_CODED_IQ2_S   ? run_iq2_s(from, d, i)
-           : type == AS_CODED_IQ3_XXS ? run_iq3_xxs(from, d, i)
-           : type == AS_CODED_IQ1_S   ? run_iq1_s(from, d, i)
-                                      : run_iq1_m(from, d, i);
+static run run_of(as_coded type, const unsigned char *from, size_t i) {
+    return type == AS_CODED_IQ2_XXS   ? run_iq2_xxs(from, i)
+           : type == AS_CODED_IQ2_XS  ? run_iq2_xs(from, i)
+           : type == AS_CODED_IQ2_S   ? run_iq2_s(from, i)
+           : type == AS_CODED_IQ3_XXS ? run_iq3_xxs(from, i)
+           : type == AS_CODED_IQ3_S   ? run_iq3_s(from, i)
+           : type == AS_CODED_IQ1_S   ? run_iq1_s(from, i)
+                                      : run_iq1_m(from, i);
 }
 
 static const uint16_t *grid_of(as_coded type, size_t *count) {
@@ -120,8 +128,16 @@ static const uint16_t *grid_of(as_coded type, size_t *count) {
                                       : grid_iq1;
 }
 
-static inline bool is_iq1(as_coded type) {
+static bool is_iq1(as_coded type) {
     return type == AS_CODED_IQ1_S || type == AS_CODED_IQ1_M;
+}
+
+static bool is_iq3(as_coded type) {
+    return type == AS_CODED_IQ3_XXS || type == AS_CODED_IQ3_S;
+}
+
+static bool is_tq(as_coded type) {
+    return type == AS_CODED_TQ1_0 || type == AS_CODED_TQ2_0;
 }
 
 // The integer of one weight of an entry; of IQ1, eight times it.
@@ -132,55 +148,38 @@ static int value_of(as_coded type, unsigned entry, size_t i) {
                                     : values_2[entry >> 2 * i & 3];
 }
 
-// All weights of IQ1 are moved by an eighth up or down.
-static void decode_runs(as_coded type, const unsigned char *from, float *x) {
+// A block as Q8_16 has it: scales[GROUPS], values[SUPER]; returns d. All weights of IQ1 are moved
+// by an eighth up or down.
+static uint16_t take_iq(as_coded type, const unsigned char *from, uint8_t *scales, int8_t *v) {
     size_t count;
     const uint16_t *grid = grid_of(type, &count);
-    float d = scale_of(type, from);
     for (size_t i = 0; i < PARTS * RUNS; i++) {
-        run r = run_of(type, from, d, i);
-        for (size_t k = 0; k < RUN; k++, x++) {
-            bool second = type == AS_CODED_IQ3_XXS && k >= 4;
-            float v = (float)value_of(type, grid[second ? r.second : r.first], second ? k - 4 : k);
-            if (is_iq1(type))
-                *x = r.scale * ((v + (r.signs ? -1.0f : 1.0f)) * 0.125f);
-            else
-                *x = r.signs >> k & 1 ? -(r.scale * v) : r.scale * v;
-        }
-    }
-}
-
-// d; 64 bytes of entries, eight of their ninth bits, 32 of signs, four of two parts' scales each.
-// Odd weights of -15..15, times odd scales of 1..31.
-static uint16_t take_iq3_s(const unsigned char *from, int8_t *v, int8_t *scales) {
-    for (size_t i = 0; i < PARTS * RUNS; i++, v += RUN) {
-        size_t p = i / RUNS, r = i % RUNS;
-        const unsigned char *entries = from + 2 + 2 * i;
-        unsigned ninth = (unsigned)from[66 + p] >> 2 * r, signs = from[74 + i];
-        unsigned first = grid_iq3_s[entries[0] | (ninth & 1) << 8];
-        unsigned second = grid_iq3_s[entries[1] | (ninth >> 1 & 1) << 8];
+        run r = run_of(type, from, i);
+        scales[i / 2] = (uint8_t)r.scale;
         for (size_t k = 0; k < RUN; k++) {
-            int value = 2 * (int)((k < 4 ? first : second) >> 3 * (k % 4) & 7) + 1;
-            v[k] = (int8_t)(signs >> k & 1 ? -value : value);
+            bool second = is_iq3(type) && k >= 4;
+            int value = value_of(type, grid[second ? r.second : r.first], second ? k - 4 : k);
+            if (is_iq1(type))
+                value += r.signs ? -1 : 1;
+            else if (r.signs >> k & 1)
+                value = -value;
+            v[i * RUN + k] = (int8_t)value;
         }
-        scales[p] = (int8_t)(1 + 2 * (from[106 + p / 2] >> p % 2 * 4 & 15));
     }
-    return u16_at(from);
+    return d_of(type, from);
 }
 
-static void decode_iq3_s(const unsigned char *from, float *x) {
-    int8_t v[SUPER], scales[PARTS];
-    float d = half_to_float(take_iq3_s(from, v, scales));
-    for (size_t i = 0; i < SUPER; i++) x[i] = d * (float)scales[i / 32] * (float)v[i];
+static void decode_iq(as_coded type, const unsigned char *from, float *x) {
+    int8_t v[SUPER];
+    uint8_t scales[GROUPS];
+    float d = half_to_float(take_iq(type, from, scales, v)) * 0.125f;
+    for (size_t i = 0; i < SUPER; i++) x[i] = d * (float)scales[i / 16] * (float)v[i];
 }
 
-static void recode_iq3_s(const unsigned char *from, unsigned char *out) {
-    int8_t v[SUPER], scales[PARTS], twice[GROUPS];
-    uint8_t codes[SUPER];
-    uint16_t d = take_iq3_s(from, v, scales);
-    for (size_t i = 0; i < SUPER; i++) codes[i] = (uint8_t)(v[i] + 32);
-    for (size_t g = 0; g < GROUPS; g++) twice[g] = scales[g / 2];
-    as_encode_q6_k(codes, twice, d, out);
+static void recode_iq(as_coded type, const unsigned char *from, unsigned char *out) {
+    int8_t v[SUPER];
+    put_u16(out, take_iq(type, from, out + 2, v));
+    memcpy(out + 2 + GROUPS, v, sizeof v);
 }
 
 // Digits -1, 0 and 1. A byte is five of base 3 as a fraction of 256, rounded up, the first one
@@ -246,26 +245,12 @@ static void decode_nvfp4(const unsigned char *from, float *x) {
 }
 
 static void decode_block(as_coded type, const unsigned char *from, float *x) {
-    switch (type) {
-    case AS_CODED_IQ1_S:
-    case AS_CODED_IQ1_M:
-    case AS_CODED_IQ2_XXS:
-    case AS_CODED_IQ2_XS:
-    case AS_CODED_IQ2_S:
-    case AS_CODED_IQ3_XXS:
-        decode_runs(type, from, x);
-        break;
-    case AS_CODED_IQ3_S:
-        decode_iq3_s(from, x);
-        break;
-    case AS_CODED_TQ1_0:
-    case AS_CODED_TQ2_0:
-        decode_tq(type, from, x);
-        break;
-    case AS_CODED_NVFP4:
+    if (type == AS_CODED_NVFP4)
         decode_nvfp4(from, x);
-        break;
-    }
+    else if (is_tq(type))
+        decode_tq(type, from, x);
+    else
+        decode_iq(type, from, x);
 }
 
 size_t as_coded_block(as_coded type) {
@@ -283,8 +268,11 @@ size_t as_coded_size(as_coded type) {
 
 as_wtype as_coded_held(as_coded type) {
     if (type == AS_CODED_NVFP4) return AS_W_F16;
-    if (type == AS_CODED_IQ3_S) return AS_W_Q6_K;
-    return type == AS_CODED_TQ1_0 || type == AS_CODED_TQ2_0 ? AS_W_Q4_0 : AS_W_F32;
+    return is_tq(type) ? AS_W_Q4_0 : AS_W_Q8_16;
+}
+
+as_wtype as_coded_panel_type(as_coded type) {
+    return is_tq(type) ? AS_W_Q8_0 : as_coded_held(type);
 }
 
 void as_coded_decode(as_coded type, const void *src, size_t n, float *x) {
@@ -297,161 +285,108 @@ void as_coded_decode(as_coded type, const void *src, size_t n, float *x) {
 void as_coded_recode(as_coded type, const void *src, size_t n, void *out) {
     const unsigned char *from = src;
     unsigned char *to = out;
-    as_wtype held = as_coded_held(type);
     size_t block = as_coded_block(type);
     for (size_t i = 0; i < n; i += block, from += as_coded_size(type)) {
-        float x[SUPER];
-        if (held == AS_W_Q4_0) {
+        float x[64];
+        if (is_tq(type)) {
             recode_tq(type, from, to);
-        } else if (held == AS_W_Q6_K) {
-            recode_iq3_s(from, to);
+        } else if (type == AS_CODED_NVFP4) {
+            decode_nvfp4(from, x);
+            for (size_t k = 0; k < block; k++) put_u16(to + 2 * k, as_float_to_half(x[k]));
         } else {
-            decode_block(type, from, x);
-            for (size_t k = 0; k < block; k++) {
-                if (held == AS_W_F32)
-                    memcpy(to + 4 * k, &x[k], sizeof x[k]);
-                else
-                    put_u16(to + 2 * k, as_float_to_half(x[k]));
-            }
+            recode_iq(type, from, to);
         }
-        to += as_wtype_size(held, block);
+        to += as_wtype_size(as_coded_held(type), block);
     }
 }
 
-// --- on the way into a product ------------------------------------------------------------------
+// --- packed -------------------------------------------------------------------------------------
 
-// A byte a weight: its integer, which is above zero, so that signs can be put on all eight at once;
-// of IQ1, 17 more, so that all eight can be moved up or down.
-void as_coded_table(as_coded type, uint64_t *table) {
-    size_t count;
-    bool halves = type == AS_CODED_IQ3_XXS || type == AS_CODED_IQ3_S;
-    if (as_coded_held(type) != AS_W_F32 && !halves) return;
-    const uint16_t *grid = grid_of(type, &count);
-    for (size_t e = 0; e < count; e++) {
-        table[e] = 0;
-        for (size_t i = 0; i < (halves ? RUN / 2 : RUN); i++)
-            table[e] |= (uint64_t)(value_of(type, grid[e], i) + (is_iq1(type) ? 17 : 0)) << 8 * i;
-    }
+size_t as_coded_row_size(as_coded type, size_t cols) {
+    return cols / as_coded_block(type) * as_coded_size(type);
 }
 
-// Byte i is all ones where bit i is set.
-static inline uint64_t spread_signs(unsigned signs) {
-    uint64_t bits = (signs * 0x0101010101010101u & 0x8040201008040201u) + 0x7f7f7f7f7f7f7f7fu;
-    return (bits >> 7 & 0x0101010101010101u) * 0xff;
+size_t as_coded_packed_size(as_coded type, size_t rows, size_t cols) {
+    return (rows + AS_PANEL - 1) / AS_PANEL * AS_PANEL * as_coded_row_size(type, cols);
 }
 
-static inline __attribute__((always_inline)) void
-block_into_panel(as_coded type, const uint64_t *table, const unsigned char *from, float *out) {
-    const float d = scale_of(type, from);
-    for (size_t i = 0; i < PARTS * RUNS; i++, out += RUN * AS_PANEL) {
-        const run r = run_of(type, from, d, i);
-        uint64_t all = table[r.first];
-        int8_t v[RUN];
-        float x[RUN];
-        if (type == AS_CODED_IQ3_XXS) all |= table[r.second] << 32;
-        if (is_iq1(type)) {
-            all -= r.signs * 0x0202020202020202u;
-        } else {
-            uint64_t mask = spread_signs(r.signs);
-            all = (all ^ mask) + (mask & 0x0101010101010101u);
-        }
-        memcpy(v, &all, sizeof v);
-        for (size_t k = 0; k < RUN; k++)
-            x[k] = r.scale * (is_iq1(type) ? (float)(v[k] - 16) * 0.125f : (float)v[k]);
-        for (size_t k = 0; k < RUN; k++) out[k * AS_PANEL] = x[k];
-    }
-}
-
-// The codes of 256 weights of row r into planes (blocks.h): four bits, and with `high` two more.
-static inline __attribute__((always_inline)) void put_codes(const uint64_t *codes, bool high,
-                                                            size_t r, uint8_t *planes) {
-    for (size_t part = 0; part < PARTS; part++, codes += RUNS) {
-        uint32_t c[FOURS], word;
-        memcpy(c, codes, sizeof c);
-        for (size_t v = 0; v < 4; v++, planes += PLANE) {
-            word = (c[v] & 0x0f0f0f0fu) | (c[v + 4] & 0x0f0f0f0fu) << 4;
-            memcpy(planes + 4 * r, &word, sizeof word);
-        }
-        for (size_t v = 0; high && v < 2; v++, planes += PLANE) {
-            word = 0;
-            for (size_t i = 0; i < 4; i++) word |= (c[4 * v + i] >> 4 & 0x03030303u) << 2 * i;
-            memcpy(planes + 4 * r, &word, sizeof word);
-        }
-    }
-}
-
-// IQ3_S as Q6_K: codes are 32 plus or minus the table's.
-static void put_iq3_s(const uint64_t *table, const unsigned char *from, size_t r, uint8_t *planes,
-                      uint8_t *beside) {
-    uint64_t codes[PARTS * RUNS], middle = 0x2020202020202020u;
-    for (size_t i = 0; i < PARTS * RUNS; i++) {
-        const unsigned char *entries = from + 2 + 2 * i;
-        unsigned ninth = (unsigned)from[66 + i / RUNS] >> 2 * (i % RUNS);
-        uint64_t v = table[entries[0] | (ninth & 1) << 8];
-        v |= table[entries[1] | (ninth >> 1 & 1) << 8] << 32;
-        uint64_t mask = spread_signs(from[74 + i]);
-        codes[i] = ((middle + v) & ~mask) | ((middle - v) & mask);
-    }
-    put_codes(codes, true, r, planes);
-    memcpy(beside + 2 * r, from, 2);
-    beside += 2 * AS_PANEL;
-    for (size_t g = 0; g < GROUPS; g++)
-        beside[g * AS_PANEL + r] = (uint8_t)(1 + 2 * (from[106 + g / 4] >> g / 2 % 2 * 4 & 15));
-}
-
-// TQ as eight blocks of Q4_0 that share d.
-static void put_tq(as_coded type, const unsigned char *from, size_t r, uint8_t *planes,
-                   uint8_t *beside) {
-    int8_t v[SUPER];
-    uint64_t codes[SUPER / RUN];
-    uint16_t d = take_thirds_of(type, from, v);
-    for (size_t i = 0; i < SUPER; i++) v[i] = (int8_t)(v[i] + 8);
-    memcpy(codes, v, sizeof codes);
-    put_codes(codes, false, r, planes);
-    for (size_t p = 0; p < PARTS; p++) memcpy(beside + (p * AS_PANEL + r) * 2, &d, sizeof d);
-}
-
-#define EACH_TYPE(type)                                                                            \
-    case type:                                                                                     \
-        for (size_t k = 0; k < blocks; k++)                                                        \
-            for (size_t r = 0; r < out->rows; r++)                                                 \
-                block_into_panel(type, table, from + r * row_size + k * size,                      \
-                                 (float *)out->values + k * SUPER * AS_PANEL + r);                 \
-        return true
-
-bool as_coded_panel(as_coded type, const uint64_t *table, const void *src, size_t row_size,
-                    const as_matrix *out) {
+void as_coded_pack(as_coded type, size_t rows, size_t cols, const void *src, void *out) {
+    const size_t size = as_coded_row_size(type, cols);
     const unsigned char *from = src;
-    size_t size = as_coded_size(type), blocks = out->cols / SUPER;
-    size_t values = as_matrix_values_size(out->type, AS_PANEL, out->cols);
-    size_t scales = as_matrix_scales_size(out->type, AS_PANEL, out->cols);
-    if (out->rows < AS_PANEL) {
-        memset(out->values, 0, values);
-        if (scales) memset(out->scales, 0, scales);
-    }
-    switch (type) {
-        EACH_TYPE(AS_CODED_IQ1_S);
-        EACH_TYPE(AS_CODED_IQ1_M);
-        EACH_TYPE(AS_CODED_IQ2_XXS);
-        EACH_TYPE(AS_CODED_IQ2_XS);
-        EACH_TYPE(AS_CODED_IQ2_S);
-        EACH_TYPE(AS_CODED_IQ3_XXS);
-    case AS_CODED_IQ3_S:
-    case AS_CODED_TQ1_0:
-    case AS_CODED_TQ2_0:
-        for (size_t i = 0; i < blocks * out->rows; i++) {
-            size_t k = i / out->rows, r = i % out->rows;
-            const unsigned char *block = from + r * row_size + k * size;
-            uint8_t *planes = (uint8_t *)out->values + k * (values / blocks);
-            uint8_t *beside = (uint8_t *)out->scales + k * (scales / blocks);
-            if (type == AS_CODED_IQ3_S)
-                put_iq3_s(table, block, r, planes, beside);
-            else
-                put_tq(type, block, r, planes, beside);
+    unsigned char *to = out;
+    for (; rows; from += AS_PANEL * size) {
+        size_t filled = rows < AS_PANEL ? rows : AS_PANEL;
+        for (size_t i = 0; i < size; i += 2, to += 2 * AS_PANEL) {
+            for (size_t r = 0; r < filled; r++) memcpy(to + 2 * r, from + r * size + i, 2);
+            memset(to + 2 * filled, 0, 2 * (AS_PANEL - filled));
         }
-        return true;
-    case AS_CODED_NVFP4:
-        break;
+        rows -= filled;
     }
-    return false;
+}
+
+void as_coded_row(const as_matrix *w, size_t row, float *x) {
+    const as_coded type = (as_coded)(w->coded - 1);
+    const size_t block = as_coded_block(type), size = as_coded_size(type);
+    const unsigned char *from = w->values;
+    from += row / AS_PANEL * AS_PANEL * as_coded_row_size(type, w->cols) + row % AS_PANEL * 2;
+    for (size_t k = 0; k < w->cols; k += block) {
+        unsigned char bytes[128];
+        for (size_t i = 0; i < size; i += 2, from += 2 * AS_PANEL) memcpy(bytes + i, from, 2);
+        decode_block(type, bytes, x + k);
+    }
+}
+
+// A byte for each of eight codes of two bits, or four of three.
+static uint64_t spread_pairs(uint64_t codes) {
+    codes = (codes | codes << 24) & 0x000000ff000000ffu;
+    codes = (codes | codes << 12) & 0x000f000f000f000fu;
+    return (codes | codes << 6) & 0x0303030303030303u;
+}
+
+static uint32_t spread_threes(uint32_t codes) {
+    codes = (codes | codes << 10) & 0x003f003fu;
+    return (codes | codes << 5) & 0x07070707u;
+}
+
+void as_coded_table(as_coded type, void *table) {
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t *eights = table;
+    uint32_t *fours = table;
+    size_t count;
+    if (as_coded_held(type) != AS_W_Q8_16) return;
+    const uint16_t *grid = grid_of(type, &count);
+    if (!is_iq1(type)) memcpy((char *)table + AS_CODED_GRID_AT, grid, count * sizeof *grid);
+    if (type == AS_CODED_IQ3_XXS) { // 4 + 8c, and 2 more where all bits are set
+        for (size_t e = 0; e < count; e++) {
+            uint32_t c = spread_threes(grid[e]);
+            fours[e] = 132 * (uint32_t)ones + 8 * c + 2 * (c & c >> 1 & c >> 2 & (uint32_t)ones);
+        }
+    } else if (type == AS_CODED_IQ3_S) {
+        for (size_t e = 0; e < count; e++)
+            fours[e] = 129 * (uint32_t)ones + 2 * spread_threes(grid[e]);
+    } else if (is_iq1(type)) {
+        for (size_t e = 0; e < count; e++) eights[e] = 121 * ones + 8 * spread_pairs(grid[e]);
+    } else { // 8, 25, 43
+        for (size_t e = 0; e < count; e++) {
+            uint64_t c = spread_pairs(grid[e]);
+            eights[e] = 136 * ones + 17 * c + (c >> 1 & ones);
+        }
+    }
+}
+
+void as_coded_nvfp4_panel(const as_matrix *w, size_t panel, const as_matrix *out, size_t at) {
+    uint16_t *to = (uint16_t *)out->values + at * AS_PANEL * w->cols;
+    const size_t blocks = w->cols / 64, size = as_coded_size(AS_CODED_NVFP4);
+    for (size_t r = 0; r < AS_PANEL; r++) {
+        const unsigned char *from = w->values;
+        from += panel * AS_PANEL * blocks * size + 2 * r;
+        for (size_t b = 0; b < blocks; b++) {
+            unsigned char bytes[36];
+            float x[64];
+            for (size_t i = 0; i < size; i += 2, from += 2 * AS_PANEL) memcpy(bytes + i, from, 2);
+            decode_nvfp4(bytes, x);
+            for (size_t k = 0; k < 64; k++)
+                to[(b * 64 + k) * AS_PANEL + r] = as_float_to_half(x[k]);
+        }
+    }
 }

@@ -44,9 +44,13 @@ typedef enum as_wtype {
     AS_W_IQ4_NL,
     AS_W_IQ4_XS,
     AS_W_MXFP4,
+    AS_W_Q8_16, // of no file: bytes in groups of 16, which hold the IQ types (coded.h)
 } as_wtype;
 
-enum { AS_WTYPES = AS_W_MXFP4 + 1 };
+enum {
+    AS_WTYPES = AS_W_MXFP4 + 1, // those of files
+    AS_WTYPES_ALL = AS_W_Q8_16 + 1,
+};
 
 // A packed matrix. Panel p holds rows 16p..16p+15.
 //   F32        values[panel][cols][16]
@@ -57,8 +61,8 @@ typedef struct as_matrix {
     size_t rows, cols; // cols is a multiple of as_wtype_block(type)
     void *values;      // 64-byte aligned
     void *scales;      // 64-byte aligned; of quantized types only
-    unsigned coded; // 0; or 1 + an as_coded (coded.h): values are rows as the file has them, in a
-                    // type that `type` holds exactly. For as_matrix_multiply and _row alone
+    unsigned coded; // 0; or 1 + an as_coded: values are what as_coded_pack makes of the file's, in
+                    // a type that `type` holds exactly. For as_matrix_multiply and _row alone
 } as_matrix;
 
 // A batch of activation rows x[count][cols], and the form that products with quantized weights take
@@ -106,12 +110,17 @@ typedef struct as_kernels {
     void (*matmul_bf16)(const as_matrix *w, size_t panel_begin, size_t panel_end, const float *x,
                         size_t x_stride, size_t count, float *y, size_t y_stride);
     // Quantized types: w = s * v + m, where the integer v is the weight's own and the floats s and
-    // m (exact: blocks.h) are those of its group g of 32 weights (Q2_K, Q3_K, Q6_K: 16). Per group
-    // ascending: isum = exact int32 dot of v with q;
+    // m (exact: blocks.h) are those of its group g of 32 weights (Q2_K, Q3_K, Q6_K, Q8_16: 16).
+    // Per group ascending: isum = exact int32 dot of v with q;
     //       acc = fma(s * d, (float)isum, acc); and in types with a minimum, then
     //       acc = fma(m, d * (float)(sum of the group's q), acc).
     void (*matmul_quant)(const as_matrix *w, size_t panel_begin, size_t panel_end,
                          const as_qrows *x, size_t count, float *y, size_t y_stride);
+
+    // Panel `panel` of a coded matrix as panel `at` of `out`, a packed one of its
+    // as_coded_panel_type. `table` is what as_coded_table made.
+    void (*coded_panel)(const as_matrix *w, size_t panel, const void *table, const as_matrix *out,
+                        size_t at);
 
     // Attention over pieces of a text, the first of which may be anywhere in it. What is kept as
     // half or Q8_0 is widened to float first (exact).
@@ -191,8 +200,9 @@ bool as_wtype_quantized(as_wtype type);           // products go through as_qrow
 // `src` needs no alignment.
 void as_wtype_decode(as_wtype type, const void *src, size_t n, float *x);
 
-// The opposite, with the bytes of the format's reference quantizers (without weights of
-// importance). False, and `out` of no use, when a value is not finite or too large for the type.
+// The opposite, for types of files, with the bytes of the format's reference quantizers (without
+// weights of importance). False, and `out` of no use, when a value is not finite or too large for
+// the type.
 bool as_wtype_encode(as_wtype type, const float *x, size_t n, void *out);
 
 // Bytes that pack() needs for values and for scales (0 unless quantized).

@@ -107,6 +107,8 @@ block_words(as_wtype type, const unsigned char *from, uint32_t *words) {
         from += type == AS_W_MXFP4 ? 1 : facts.mins ? 4 : 2;
         for (size_t v = 0; v < 4; v++) words[v] = word_at(from + (facts.high ? 4 : 0) + 4 * v);
         if (facts.high) words[4] = spread_bits(word_at(from));
+    } else if (type == AS_W_Q8_16) {
+        for (size_t i = 0; i < WORDS; i++) words[i] = word_at(from + 18 + 4 * i) ^ 0x80808080u;
     } else if (type == AS_W_IQ4_XS) {
         for (size_t i = 0; i < SUPER / 8; i++) words[i] = word_at(from + 8 + 4 * i);
     } else if (type == AS_W_Q2_K) {
@@ -217,6 +219,7 @@ void as_matrix_pack(as_matrix *w, const void *src) {
         EACH_TYPE(AS_W_IQ4_NL);
         EACH_TYPE(AS_W_IQ4_XS);
         EACH_TYPE(AS_W_MXFP4);
+        EACH_TYPE(AS_W_Q8_16);
     case AS_W_F32:
         pack_elements(w, src, sizeof(float));
         break;
@@ -246,15 +249,9 @@ static void row_quantized(const as_matrix *w, size_t panel, size_t r, float *x) 
     }
 }
 
-static void row_coded(const as_matrix *w, size_t row, float *x) {
-    as_coded coded = (as_coded)(w->coded - 1);
-    size_t size = w->cols / as_coded_block(coded) * as_coded_size(coded);
-    as_coded_decode(coded, (const unsigned char *)w->values + row * size, w->cols, x);
-}
-
 void as_matrix_row(const as_matrix *w, size_t row, float *x) {
     if (w->coded) {
-        row_coded(w, row, x);
+        as_coded_row(w, row, x);
         return;
     }
     size_t panel = row / AS_PANEL, r = row % AS_PANEL;

@@ -3,6 +3,9 @@
 #include "kernels/blocks.h"
 #include "kernels/kv.h"
 #include "kernels/tables.h"
+#include "kernels/wide/put_run.h"
+
+#include "kernels/wide/expand.h"
 
 enum {
     LANES = 16, // virtual lanes of a sum over one vector
@@ -379,6 +382,7 @@ const as_kernels as_kernels_portable = {
     .matmul_f16 = matmul_f16,
     .matmul_bf16 = matmul_bf16,
     .matmul_quant = matmul_quant,
+    .coded_panel = coded_panel,
     .attend_keys = attend_keys,
     .attend_values = attend_values,
     .rms_norm = rms_norm,

@@ -21,8 +21,8 @@ typedef struct as_model_options {
     const char *lora;  // path of an adapter, or NULL
     const char *quant; // weights are first brought to this type (quantize.h); NULL: as they are
     bool decoded;      // weights of types that are only decoded (IQ1 to IQ3, TQ, NVFP4) are held as
-                       // F32, F16 or a K-quant, as a GPU needs it; otherwise they take their
-                       // file's size and are decoded whenever they are multiplied with
+                       // a type of 4, 8 or 16 bits, as a GPU needs it; otherwise they take their
+                       // file's size and become bytes whenever they are multiplied with
     size_t cache_from; // bytes: of files from this size on, what loading them has cost is kept in
                        // the cache (cache.h); 0: 64 MiB
 } as_model_options;

@@ -95,7 +95,7 @@ as_rc as_model_read(const char *path, const as_mapped *map, const as_model_optio
                     as_model **out, as_err *err) AS_MUST_USE;
 
 // Of what as_weights_load lays out: one more whenever its order or a packed type's layout changes.
-enum { AS_PACKED_VERSION = 1 };
+enum { AS_PACKED_VERSION = 2 };
 
 // Checks every tensor's type and shape, refuses what it does not know, and packs. `lora` may be
 // NULL. `kept` is the name under which the packed matrices of this very file are in the cache, or

@@ -283,6 +283,9 @@ INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, s
     }
 }
 
+#include "kernels/wide/put_run.h"
 #include "kernels/wide/quant.h"
+
+#include "kernels/wide/expand.h"
 
 const as_kernels TABLE = KERNEL_TABLE(TABLE_NAME, matmul_quant);

@@ -256,6 +256,7 @@ typedef struct as_cuda_pick { // grid: count / 256
     K(few_iq4_nl, as_cuda_product, 512)                                                            \
     K(few_iq4_xs, as_cuda_product, 512)                                                            \
     K(few_mxfp4, as_cuda_product, 512)                                                             \
+    K(few_q8_16, as_cuda_product, 512)                                                             \
     K(many_f32, as_cuda_product, 256)                                                              \
     K(many_f16, as_cuda_product, 256)                                                              \
     K(many_bf16, as_cuda_product, 256)                                                             \
@@ -272,6 +273,7 @@ typedef struct as_cuda_pick { // grid: count / 256
     K(many_iq4_nl, as_cuda_product, 256)                                                           \
     K(many_iq4_xs, as_cuda_product, 256)                                                           \
     K(many_mxfp4, as_cuda_product, 256)                                                            \
+    K(many_q8_16, as_cuda_product, 256)                                                            \
     K(fast_few_f16, as_cuda_product, 64)                                                           \
     K(fast_few_bf16, as_cuda_product, 64)                                                          \
     K(fast_many_f16, as_cuda_product, 256)                                                         \

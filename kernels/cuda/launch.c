@@ -32,13 +32,13 @@ as_cuda_kernel as_cuda_plan(as_cuda_product *product, as_wtype type, uint32_t co
 // The structs of shared memory are the kernels' own; that these sizes are theirs is asserted where
 // both can be seen, in kernels.cu.
 uint32_t as_cuda_shared(as_cuda_kernel kernel, uint32_t count) {
-    if (kernel >= AS_CUDA_K_few_q8_0 && kernel <= AS_CUDA_K_few_mxfp4)
+    if (kernel >= AS_CUDA_K_few_q8_0 && kernel <= AS_CUDA_K_few_q8_16)
         return AS_CUDA_SHARED_FEW +
                (count < AS_CUDA_TILE ? count : AS_CUDA_TILE) * AS_CUDA_SHARED_FEW_ROW;
     if (kernel <= AS_CUDA_K_few_bf16) return AS_CUDA_SHARED_FEW_FLOATS;
     if (kernel >= AS_CUDA_K_many_f32 && kernel <= AS_CUDA_K_many_bf16)
         return AS_CUDA_SHARED_MANY_FLOATS;
-    if (kernel >= AS_CUDA_K_many_q8_0 && kernel <= AS_CUDA_K_many_mxfp4) return AS_CUDA_SHARED_MANY;
+    if (kernel >= AS_CUDA_K_many_q8_0 && kernel <= AS_CUDA_K_many_q8_16) return AS_CUDA_SHARED_MANY;
     switch (kernel) {
     case AS_CUDA_K_finish:
     case AS_CUDA_K_settle:

@@ -95,6 +95,7 @@ static void matmul_quant(const as_matrix *w, size_t panel_begin, size_t panel_en
         EACH_PANEL(AS_W_IQ4_NL);
         EACH_PANEL(AS_W_IQ4_XS);
         EACH_PANEL(AS_W_MXFP4);
+        EACH_PANEL(AS_W_Q8_16);
     case AS_W_F32:
     case AS_W_F16:
     case AS_W_BF16:

@@ -14,6 +14,10 @@ INLINE void group_scales(as_wtype type, v16 d, v16 min, const uint8_t *groups, v
         s[g] = d;
         m[g] = min;
         if (facts.block != SUPER) continue;
+        if (facts.eighths) {
+            s[g] = v_mul(v_mul(d, v_set1(0.125f)), v_load_u8(groups));
+            continue;
+        }
         if (facts.mins && facts.group == 16) {
             s[g] = v_mul(d, v_load_low(groups));
             m[g] = v_mul(min, v_load_high(groups));

@@ -383,11 +383,11 @@ static size_t argmax(const float *x, size_t n) {
     {                                                                                              \
         .name = (table_name), .quantize_row = quantize_row, .matmul_f32 = matmul_f32,              \
         .matmul_f16 = matmul_f16, .matmul_bf16 = matmul_bf16, .matmul_quant = quant,               \
-        .attend_keys = attend_keys, .attend_values = attend_values, .rms_norm = rms_norm,          \
-        .layer_norm = layer_norm, .gelu_erf = gelu_erf, .rope_pairs = rope_pairs,                  \
-        .rope_halves = rope_halves, .dot = dot, .axpy = axpy, .add = add, .silu_mul = silu_mul,    \
-        .gelu_mul = gelu_mul, .softcap = softcap, .softmax = softmax, .exp_sum = exp_sum,          \
-        .argmax = argmax,                                                                          \
+        .coded_panel = coded_panel, .attend_keys = attend_keys, .attend_values = attend_values,    \
+        .rms_norm = rms_norm, .layer_norm = layer_norm, .gelu_erf = gelu_erf,                      \
+        .rope_pairs = rope_pairs, .rope_halves = rope_halves, .dot = dot, .axpy = axpy,            \
+        .add = add, .silu_mul = silu_mul, .gelu_mul = gelu_mul, .softcap = softcap,                \
+        .softmax = softmax, .exp_sum = exp_sum, .argmax = argmax,                                  \
     }
 
 #endif

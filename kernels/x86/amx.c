@@ -183,6 +183,7 @@ void AMX_MATMUL_QUANT(const as_matrix *w, size_t panel_begin, size_t panel_end, 
         EACH(AS_W_IQ4_NL);
         EACH(AS_W_IQ4_XS);
         EACH(AS_W_MXFP4);
+        EACH(AS_W_Q8_16);
     case AS_W_F32:
     case AS_W_F16:
     case AS_W_BF16:

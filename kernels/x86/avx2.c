@@ -225,10 +225,10 @@ INLINE __m256i surplus(as_wtype type, int32_t offset) {
     return zero == 0 ? _mm256_setzero_si256() : _mm256_set1_epi32(offset / (128 / zero));
 }
 
-// The dots of 32 weights of 8 bits. Rolled, or gcc spills.
-INLINE void wide_dots(const uint8_t *planes, const int8_t *q, size_t cols, size_t rows, __m256i *lo,
-                      __m256i *hi) {
-    ROLL for (size_t j = 0; j < FOURS; j++, planes += PLANE, q += 4) {
+// The dots of a group's weights of 8 bits. Rolled, or gcc spills.
+INLINE void wide_dots(const uint8_t *planes, const int8_t *q, size_t fours, size_t cols,
+                      size_t rows, __m256i *lo, __m256i *hi) {
+    ROLL for (size_t j = 0; j < fours; j++, planes += PLANE, q += 4) {
         __m256i w_lo = load_codes(AS_W_Q8_0, planes, 0, 0);
         __m256i w_hi = load_codes(AS_W_Q8_0, planes, 0, 1);
         __m256i a_lo = _mm256_abs_epi8(w_lo), a_hi = _mm256_abs_epi8(w_hi);
@@ -285,7 +285,8 @@ INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, s
         for (size_t m = 0; m < rows; m++) lo[m] = hi[m] = surplus(type, offsets[m * stride]);
         const int8_t *q = x->q + at * AS_QBLOCK;
         if (facts.low == 8)
-            wide_dots(planes, q, x->cols, rows, lo, hi);
+            wide_dots(planes + g * fours * PLANE, q + g * facts.group, (size_t)fours, x->cols, rows,
+                      lo, hi);
         else
             group_dots(type, planes, q, x->cols, rows, g * fours, (g + 1) * fours, lo, hi);
         UNROLL
@@ -301,7 +302,56 @@ INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, s
     }
 }
 
+// Where bits of the bytes are set.
+INLINE __m256i set_bits(__m256i bytes, __m256i bits) {
+    return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bits), bits);
+}
+
+// Four rows: a sign byte for each byte of its row, of which one bit is asked.
+INLINE __m256i signed_rows(const uint64_t entries[4], const uint8_t signs[4], bool shift) {
+    const __m256i spread =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bits = _mm256_set1_epi64x((long long)0x8040201008040201u);
+    uint32_t four;
+    memcpy(&four, signs, sizeof four);
+    __m256i all = _mm256_loadu_si256((const __m256i *)entries);
+    __m256i mask = _mm256_shuffle_epi8(_mm256_set1_epi32((int)four), spread);
+    mask = set_bits(mask, bits);
+    if (shift) return _mm256_sub_epi8(all, _mm256_and_si256(mask, _mm256_set1_epi8(2)));
+    return _mm256_sub_epi8(_mm256_xor_si256(all, mask), mask);
+}
+
+INLINE void put_run(const uint64_t entries[AS_PANEL], const uint8_t signs[AS_PANEL], bool shift,
+                    uint8_t *planes) {
+    UNROLL
+    for (size_t i = 0; i < 2; i++, planes += PLANE / 2) {
+        __m256 a = _mm256_castsi256_ps(signed_rows(entries + 8 * i, signs + 8 * i, shift));
+        __m256 b = _mm256_castsi256_ps(signed_rows(entries + 8 * i + 4, signs + 8 * i + 4, shift));
+        __m256i even = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+        __m256i odd = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
+        _mm256_storeu_si256((__m256i *)planes, _mm256_permute4x64_epi64(even, 0xd8));
+        _mm256_storeu_si256((__m256i *)(planes + PLANE), _mm256_permute4x64_epi64(odd, 0xd8));
+    }
+}
+
+INLINE void put_halves(uint32_t entries[2][AS_PANEL], const uint8_t signs[AS_PANEL],
+                       uint8_t *planes) {
+    const __m256i spread = _mm256_setr_epi64x(0x0101010100000000, 0x0303030302020202,
+                                              0x0505050504040404, 0x0707070706060606);
+    UNROLL
+    for (size_t i = 0; i < 4; i++) { // of each plane both halves of the rows
+        int64_t eight;
+        memcpy(&eight, signs + i % 2 * 8, sizeof eight);
+        __m256i mask = _mm256_shuffle_epi8(_mm256_set1_epi64x(eight), spread);
+        mask = set_bits(mask, _mm256_set1_epi32(i < 2 ? 0x08040201 : (int)0x80402010));
+        __m256i all = _mm256_loadu_si256((const __m256i *)(entries[i / 2] + i % 2 * 8));
+        all = _mm256_sub_epi8(_mm256_xor_si256(all, mask), mask);
+        _mm256_storeu_si256((__m256i *)(planes + i * PLANE / 2), all);
+    }
+}
+
 #include "kernels/wide/attend.h"
+#include "kernels/wide/expand.h"
 #include "kernels/wide/quant.h"
 
 const as_kernels as_kernels_avx2 = KERNEL_TABLE("avx2", matmul_quant);

@@ -39,13 +39,16 @@ INLINE void add_block(as_wtype type, const uint8_t *planes, const as_qrows *x, s
 }
 
 #include "kernels/wide/attend.h"
+#include "kernels/x86/look_up.h"
+
+#include "kernels/wide/expand.h"
 #include "kernels/wide/quant.h"
 #include "kernels/x86/unpacked.h"
 
 void as_avx512_matmul_quant(const as_matrix *w, size_t panel_begin, size_t panel_end,
                             const as_qrows *x, size_t count, float *y, size_t y_stride) {
-    // So many rows are worth unpacking; of Q8_0 there is little to unpack.
-    const size_t many = w->type == AS_W_Q8_0 ? 4 : 16;
+    // So many rows are worth unpacking; of bytes there is little to unpack.
+    const size_t many = w->type == AS_W_Q8_0 || w->type == AS_W_Q8_16 ? 4 : 16;
     if (count >= many) {
         matmul_pairs(w, panel_begin, panel_end, x, count, y, y_stride);
         panel_begin = panel_end - (panel_end - panel_begin) % PAIR;

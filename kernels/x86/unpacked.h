@@ -181,6 +181,7 @@ static void unpack_pair(const as_matrix *w, size_t panel, size_t from, size_t n,
         PAIR_CASE(AS_W_IQ4_NL);
         PAIR_CASE(AS_W_IQ4_XS);
         PAIR_CASE(AS_W_MXFP4);
+        PAIR_CASE(AS_W_Q8_16);
     case AS_W_F32:
     case AS_W_F16:
     case AS_W_BF16:

@@ -135,6 +135,7 @@ static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
 static as_str computed_as(uint32_t type) {
     as_wtype held;
     if (!as_tensor_wtype(type, &held)) return AS_STR("");
+    if (held == AS_W_Q8_16) return AS_STR("Q8_16"); // which is no type of a file
     return as_str_of(as_gguf_tensor_type_name(as_tensor_type_of(held)));
 }
 

@@ -15,9 +15,9 @@
 
 enum { ROWS = 14336, COLS = 4096, TRIES = 5, WEIGHTS = 1 << 30, COPY = 1 << 30, WARPS = 8 };
 
-static const char *const type_names[] = {"f32",  "f16",    "bf16",   "q8_0", "q4_0", "q4_1",
-                                         "q5_0", "q5_1",   "q2_k",   "q3_k", "q4_k", "q5_k",
-                                         "q6_k", "iq4_nl", "iq4_xs", "mxfp4"};
+static const char *const type_names[] = {"f32",  "f16",    "bf16",   "q8_0",  "q4_0", "q4_1",
+                                         "q5_0", "q5_1",   "q2_k",   "q3_k",  "q4_k", "q5_k",
+                                         "q6_k", "iq4_nl", "iq4_xs", "mxfp4", "q8_16"};
 
 static as_driver d;
 static as_gpu_stream *stream;
@@ -219,7 +219,7 @@ int main(int count, char **words) {
     }
     printf("%d x %d; of a prompt of 1024 the share is of mma_bf16\n", ROWS, COLS);
     printf("type    | 1 row: time, weights read, of copy | 8 rows | 32 | 128 | 1024 rows\n");
-    for (as_wtype type = 0; type <= AS_W_MXFP4; type++)
+    for (as_wtype type = 0; type <= AS_W_Q8_16; type++)
         bench_type(module, type, weights, rows, y, copy_rate, bf16);
     return 0;
 }

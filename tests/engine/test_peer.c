@@ -20,9 +20,8 @@ static bool starts(const char *name, const char *begin) {
 
 // Whether products with this model's weights take quantized activations.
 static bool quantizes(const char *name) {
-    static const char *const kinds[] = {"q8",      "blocks",   "kquants",   "mixed",
-                                        "lora_",   "qwen2moe", "type_Q",    "type_IQ4",
-                                        "type_MX", "type_TQ",  "type_IQ3_S"};
+    static const char *const kinds[] = {"q8",       "blocks", "kquants", "mixed",   "lora_",
+                                        "qwen2moe", "type_Q", "type_IQ", "type_MX", "type_TQ"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (starts(name, kinds[i])) return true;
     return false;
@@ -33,15 +32,17 @@ static bool quantizes(const char *name) {
 //   - against quantized weights, activations are quantized here, and against the same file there
 //     too, in another way: 32 or 256 share a scale, and it may be a half;
 //     An expert that is about as likely as the next may be another one then (qwen2moe);
-//   - half weights and adapters make the other engine round its activations to halves, IQ weights
-//   quantize them.
+//     and the coarsest weights tell most of it (IQ1, IQ2);
+//   - half weights and adapters make the other engine round its activations to halves, those of
+//   NVFP4 quantize them.
 static double limit_of(const char *name, const char *how) {
     bool wide = strcmp(how, "wide") == 0;
+    if (starts(name, "type_IQ1") || starts(name, "type_IQ2")) return wide ? 0.1 : 0.2;
     if (quantizes(name)) return !wide ? 0.15 : starts(name, "qwen2moe") ? 0.5 : 0.08;
     if (strstr(name, "gemma")) return strstr(name, "27b") ? 1e-2 : 1e-3; // of 46 and 62 layers
     if (strcmp(how, "lora") == 0) return 3e-3;
     if (wide || starts(name, "peer_") || starts(name, "type_F32")) return 2e-5;
-    if (starts(name, "type_IQ") || starts(name, "type_NV")) return 0.15;
+    if (starts(name, "type_NV")) return 0.15;
     if (starts(name, "type_BF16")) return 0.03;
     return starts(name, "type_F16") || starts(name, "f16") || !strcmp(name, "qwen3") ? 3e-3 : 2e-5;
 }

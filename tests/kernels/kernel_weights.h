@@ -7,9 +7,9 @@
 #include "kernels/kernels.h"
 #include "tests/kernels/kernel_inputs.h"
 
-static const char *const type_names[AS_WTYPES] = {
-    "f32",  "f16",  "bf16", "q8_0", "q4_0", "q4_1",   "q5_0",   "q5_1",
-    "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4",
+static const char *const type_names[AS_WTYPES_ALL] = {
+    "f32",  "f16",  "bf16", "q8_0", "q4_0",   "q4_1",   "q5_0",  "q5_1",  "q2_k",
+    "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4", "q8_16",
 };
 
 static inline void put_half(unsigned char *at, int mode) {
@@ -20,15 +20,15 @@ static inline void put_half(unsigned char *at, int mode) {
 
 // Any bits, but for d and m, which would mostly be large; mode 5: all codes at one end.
 static inline void fill_block(as_wtype type, unsigned char *at, size_t size, int mode) {
-    static const short places[AS_WTYPES][2] = {
+    static const short places[AS_WTYPES_ALL][2] = {
         [AS_W_Q8_0] = {0, -1},   [AS_W_Q4_0] = {0, -1},   [AS_W_Q4_1] = {0, 2},
         [AS_W_Q5_0] = {0, -1},   [AS_W_Q5_1] = {0, 2},    [AS_W_Q2_K] = {80, 82},
         [AS_W_Q3_K] = {108, -1}, [AS_W_Q4_K] = {0, 2},    [AS_W_Q5_K] = {0, 2},
         [AS_W_Q6_K] = {208, -1}, [AS_W_IQ4_NL] = {0, -1}, [AS_W_IQ4_XS] = {0, -1},
-        [AS_W_MXFP4] = {-1, -1},
+        [AS_W_MXFP4] = {-1, -1}, [AS_W_Q8_16] = {0, -1},
     };
     unsigned char same = random_below(4) ? 0x00 : 0xff;
-    if (type == AS_W_Q8_0) same = random_below(4) ? 0x80 : 0x7f;
+    if (type == AS_W_Q8_0 || type == AS_W_Q8_16) same = random_below(4) ? 0x80 : 0x7f;
     for (size_t i = 0; i < size; i++)
         at[i] = mode == 5 ? same : (unsigned char)(random_bits() & 0xff);
     if (type == AS_W_MXFP4) at[0] = (unsigned char)(mode == 3 ? at[0] : 115 + random_below(16));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrices that stay as their file has them: every product, in every table, is that of the matrix
-// decoded and packed beforehand.
+// Matrices that stay as their file has them, but for the order: every product, in every table, is
+// that of the matrix as the type that holds it, packed beforehand.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +55,8 @@ static sides sides_new(as_coded type, size_t rows, size_t cols) {
     s.held = malloc(rows * held_size);
     assert_true(s.file && s.held);
     fill_coded(type, s.file, rows * blocks);
-    s.coded.values = s.file;
+    s.coded.values = lines_new(as_coded_packed_size(type, rows, cols));
+    as_coded_pack(type, rows, cols, s.file, s.coded.values);
     as_coded_recode(type, s.file, rows * cols, s.held);
     s.packed.values = lines_new(as_matrix_values_size(held, rows, cols));
     if (as_wtype_quantized(held))
@@ -63,12 +64,13 @@ static sides sides_new(as_coded type, size_t rows, size_t cols) {
     as_matrix_pack(&s.packed, s.held);
     s.scratch = lines_new(as_matrix_scratch_size(&s.coded));
     assert_int_equal(as_matrix_scratch_size(&s.packed), 0);
-    assert_int_equal(as_matrix_size(&s.coded), rows * s.row_size);
+    assert_int_equal(as_matrix_size(&s.coded), (rows + 15) / 16 * 16 * s.row_size);
     return s;
 }
 
 static void sides_free(sides *s) {
-    free(s->file), free(s->held), free(s->scratch), free(s->packed.values), free(s->packed.scales);
+    free(s->file), free(s->held), free(s->scratch), free(s->coded.values);
+    free(s->packed.values), free(s->packed.scales);
 }
 
 static void check(as_coded type, size_t rows, size_t cols, size_t count) {

@@ -167,7 +167,7 @@ static size_t some_cols(as_wtype type) {
 
 static void products_are_those_of_the_table(void **state) {
     (void)state;
-    for (as_wtype type = 0; type <= AS_W_MXFP4; type++) {
+    for (as_wtype type = 0; type <= AS_W_Q8_16; type++) {
         for (int i = 0; i < 16; i++) {
             problem p = {.type = type, .parts = 1 + random_below(3), .experts = 1};
             for (size_t j = 0; j < p.parts; j++) p.rows[j] = 1 + random_below(70);
@@ -183,7 +183,7 @@ static void products_are_those_of_the_table(void **state) {
 
 static void products_of_experts_are_those_of_the_table(void **state) {
     (void)state;
-    for (as_wtype type = 0; type <= AS_W_MXFP4; type++) {
+    for (as_wtype type = 0; type <= AS_W_Q8_16; type++) {
         for (int i = 0; i < 3; i++) {
             problem p = {
                 .type = type, .parts = 1 + random_below(2), .experts = 2 + random_below(6)};

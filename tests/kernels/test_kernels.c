@@ -513,7 +513,7 @@ static void check_product(as_wtype type, size_t rows, size_t cols, size_t count,
 
 static void products_are_the_same_in_all_tables(void **state) {
     (void)state;
-    for (int type = 0; type < AS_WTYPES; type++) {
+    for (int type = 0; type < AS_WTYPES_ALL; type++) {
         size_t unit = as_wtype_block((as_wtype)type);
         for (size_t count = 1; count <= 40; count++) {
             check_product((as_wtype)type, 81, unit * 3, count, (int)count % MODES);
@@ -557,7 +557,7 @@ static float chain_of(const product *p, size_t r, size_t m) {
 static void products_are_chains(void **state) {
     (void)state;
     enum { COLS = 512, ROWS = 20, COUNT = 3 };
-    for (int type = 0; type < AS_WTYPES; type++) {
+    for (int type = 0; type < AS_WTYPES_ALL; type++) {
         product p = product_new((as_wtype)type, ROWS, COLS, COUNT, 4);
         float y[COUNT * 48], row[COLS];
         multiply(tables[0], &p, 0, 2, 0, COUNT, y);
@@ -581,7 +581,7 @@ static void products_are_chains(void **state) {
 static void pack_keeps_every_value(void **state) {
     (void)state;
     for (int i = 0; i < 200; i++) {
-        as_wtype type = (as_wtype)(i % AS_WTYPES);
+        as_wtype type = (as_wtype)(i % AS_WTYPES_ALL);
         size_t rows = 1 + random_below(50), unit = as_wtype_block(type);
         size_t cols = unit == 1 ? 1 + random_below(128) : unit * (1 + random_below(3));
         product p = product_new(type, rows, cols, 1, i % MODES);

@@ -51,7 +51,7 @@ class Model(e2e.Case):
         self.assertIn("IQ4_XS", self.assay("model", "inspect", path).stdout)
 
     def test_types_that_are_only_decoded(self):
-        for kind, held in (("IQ2_S", "F32"), ("IQ3_S", "Q6_K"), ("TQ1_0", "Q4_0"), ("NVFP4", "F16"), ("Q4_K", None)):
+        for kind, held in (("IQ2_S", "Q8_16"), ("IQ3_S", "Q8_16"), ("TQ1_0", "Q4_0"), ("NVFP4", "F16"), ("Q4_K", None)):
             facts = self.result("inspect", MODELS / f"type_{kind}.gguf")
             self.assertTrue(facts["runs"])
             self.assertEqual(facts["types"][kind].get("computed_as"), held)

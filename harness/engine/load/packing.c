@@ -8,6 +8,7 @@
 #include "harness/base/file.h"
 #include "harness/base/thread.h"
 #include "harness/engine/tensor_type.h"
+#include "kernels/coded.h"
 
 // What a thread takes at once: small beside a model, large beside what it costs to take it.
 enum { UNIT_SIZE = 1 << 20 };
@@ -81,8 +82,8 @@ static void pack_units(void *context, size_t index, size_t count) {
         const as_packing_job *job = at->job;
         const unsigned char *from = job->from + at->row * job->row_size;
         if (job->matrix.coded)
-            memcpy((char *)job->matrix.values + at->row * job->row_size, from,
-                   at->rows * job->row_size);
+            as_coded_pack((as_coded)(job->matrix.coded - 1), at->rows, job->matrix.cols, from,
+                          (char *)job->matrix.values + at->row * job->row_size);
         else if (as_tensor_coded(job->type))
             pack_coded(job, at->row, at->row + at->rows);
         else
