@@ -11,12 +11,19 @@
 
 // Register tiles are arrays indexed by constants: they become registers only when fully unrolled.
 // A rolled loop around them keeps a compiler from interleaving, and then spilling, too much.
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define ROLL _Pragma("clang loop unroll(disable)")
-#elif defined(__SANITIZE_ADDRESS__) // whose checks stand in the way, and speed is not asked for
+#ifdef __has_feature
+#define SANITIZED __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+#if SANITIZED // whose checks stand in the way, and speed is not asked for
 #define UNROLL
 #define ROLL
+#elif defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define ROLL _Pragma("clang loop unroll(disable)")
 #else
 #define UNROLL _Pragma("GCC unroll 32")
 #define ROLL _Pragma("GCC unroll 1")

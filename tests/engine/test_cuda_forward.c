@@ -27,7 +27,7 @@ static const char *const models[] = {
 enum { MODELS = sizeof models / sizeof *models };
 
 // Sanitizers make the emulator ten times slower.
-#ifdef __SANITIZE_ADDRESS__
+#if AS_UNDER_ASAN
 enum { STEP = 5 };
 #else
 enum { STEP = 1 };

@@ -11,14 +11,6 @@ enum { LANES = 32, THREADS_MAX = 1024, STACK = 64 * 1024, SLOT_WORDS = 8, COPIES
 
 // Under the address sanitizer fibers change by swapcontext, which it knows; else by jumps, which
 // cost no system call.
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 typedef struct fiber {
     ucontext_t context;
     jmp_buf jump;
@@ -64,7 +56,7 @@ void as_emulated_fail(const char *what) {
 
 // Back to the scheduler, until it comes to this fiber again.
 static void yield(void) {
-#ifdef SANITIZED
+#if AS_UNDER_ASAN
     swapcontext(&m.fibers[m.current].context, &m.home);
 #else
     if (!_setjmp(m.fibers[m.current].jump)) _longjmp(m.home_jump, 1);
@@ -86,7 +78,7 @@ static void resume(uint32_t thread) {
     fiber *f = &m.fibers[thread];
     m.current = thread;
     as_emulated_here.thread = thread;
-#ifdef SANITIZED
+#if AS_UNDER_ASAN
     f->started = true;
     swapcontext(&m.home, &f->context);
 #else

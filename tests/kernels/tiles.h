@@ -17,11 +17,14 @@ typedef struct emulated_tile {
 static _Thread_local emulated_tile tiles[8];
 static _Thread_local int configured;
 
+// Functions, else each of the dozens of places that unrolling makes gets a copy.
+#define TILE static __attribute__((noinline)) void
+
 static inline void need(int holds) {
     if (!holds) abort();
 }
 
-static inline void tile_configure(const void *from) {
+TILE tile_configure(const void *from) {
     const uint8_t *config = from;
     need(config[0] == 1);
     for (int t = 0; t < 8; t++) {
@@ -33,26 +36,26 @@ static inline void tile_configure(const void *from) {
     configured = 1;
 }
 
-static inline void tile_zero(int t) {
+TILE tile_zero(int t) {
     need(configured);
     memset(tiles[t].bytes, 0, sizeof tiles[t].bytes);
 }
 
-static inline void tile_load(int t, const void *from, size_t stride) {
+TILE tile_load(int t, const void *from, size_t stride) {
     need(configured && tiles[t].rows);
     tile_zero(t);
     for (size_t i = 0; i < tiles[t].rows; i++)
         memcpy(tiles[t].bytes[i], (const uint8_t *)from + i * stride, tiles[t].row_bytes);
 }
 
-static inline void tile_store(int t, void *to, size_t stride) {
+TILE tile_store(int t, void *to, size_t stride) {
     need(configured && tiles[t].rows);
     for (size_t i = 0; i < tiles[t].rows; i++)
         memcpy((uint8_t *)to + i * stride, tiles[t].bytes[i], tiles[t].row_bytes);
 }
 
 // c += signed bytes of a times unsigned bytes of b, by fours.
-static inline void tile_dots(int c, int a, int b) {
+TILE tile_dots(int c, int a, int b) {
     need(configured && tiles[c].rows == tiles[a].rows && tiles[a].row_bytes == 4 * tiles[b].rows &&
          tiles[c].row_bytes == tiles[b].row_bytes);
     for (size_t m = 0; m < tiles[c].rows; m++)
@@ -66,7 +69,7 @@ static inline void tile_dots(int c, int a, int b) {
             }
 }
 
-static inline void tile_release(void) {
+TILE tile_release(void) {
     configured = 0;
 }
 
