@@ -18,17 +18,23 @@ typedef unsigned shift_count; // of 512-bit epi16 shifts: the compilers' headers
 typedef int shift_count;
 #endif
 
+// Of eight patterns without a sign.
+INLINE uint32_t largest_of_8(__m256i patterns) {
+    __m128i m =
+        _mm_max_epi32(_mm256_castsi256_si128(patterns), _mm256_extracti128_si256(patterns, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+    return (uint32_t)_mm_cvtsi128_si32(m);
+}
+
 #ifdef __AVX512VNNI__
 // The largest pattern without its sign: infinity and NaN are on top.
 INLINE uint32_t amax_bits(const float *x) {
     const __m512i mask = _mm512_set1_epi32(0x7fffffff);
     __m512i a = _mm512_and_si512(_mm512_loadu_si512(x), mask);
     a = _mm512_max_epu32(a, _mm512_and_si512(_mm512_loadu_si512(x + 16), mask));
-    __m256i b = _mm256_max_epu32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1));
-    __m128i c = _mm_max_epu32(_mm256_castsi256_si128(b), _mm256_extracti128_si256(b, 1));
-    c = _mm_max_epu32(c, _mm_shuffle_epi32(c, 0x4e));
-    c = _mm_max_epu32(c, _mm_shuffle_epi32(c, 0xb1));
-    return (uint32_t)_mm_cvtsi128_si32(c);
+    return largest_of_8(
+        _mm256_max_epu32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1)));
 }
 
 // Rounds 32 values to bytes; halves[i] = -128 * the sum of 16 of them.
@@ -66,10 +72,7 @@ INLINE uint32_t amax_bits(const float *x) {
         __m256i bits = _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x + i)), mask);
         max = _mm256_max_epi32(max, bits);
     }
-    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(max), _mm256_extracti128_si256(max, 1));
-    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
-    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
-    return (uint32_t)_mm_cvtsi128_si32(m);
+    return largest_of_8(max);
 }
 
 // Rounds 32 values to bytes; halves[i] = -128 * the sum of 16 of them.

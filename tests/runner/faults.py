@@ -9,12 +9,11 @@ import os
 import pathlib
 import sys
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import e2e  # noqa: E402
 from endpoint import Endpoint  # noqa: E402
-from remote import SUITE, Remote as Base  # noqa: E402
+from remote import SUITE, Remote as Base, main  # noqa: E402
 
 
 class Faulty(Endpoint):
@@ -307,7 +306,4 @@ class Scoring(Remote):
 del Base
 
 if __name__ == "__main__":
-    e2e.BINARY = str(pathlib.Path(sys.argv[1]).resolve())
-    for name in ("OPENAI_API_KEY", "http_proxy", "HTTP_PROXY"):
-        os.environ.pop(name, None)
-    unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=1)
+    main()

@@ -8,10 +8,10 @@ import json
 import os
 import pathlib
 import sys
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import e2e  # noqa: E402
+from remote import main  # noqa: E402
 from vendors import AWS, KEY, Server  # noqa: E402
 
 os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -198,7 +198,4 @@ class Vendors(e2e.Case):
 
 
 if __name__ == "__main__":
-    e2e.BINARY = str(pathlib.Path(sys.argv[1]).resolve())
-    for name in ("OPENAI_API_KEY", "http_proxy", "HTTP_PROXY"):
-        os.environ.pop(name, None)
-    unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=1)
+    main()

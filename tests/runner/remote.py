@@ -689,8 +689,13 @@ class Interrupts(Remote):
                 (self.dir / name).unlink(missing_ok=True)
 
 
-if __name__ == "__main__":
+def main():
+    """Runs the tests of the file that was started: FILE BINARY [CLASS...]"""
     e2e.BINARY = str(pathlib.Path(sys.argv[1]).resolve())
     for name in ("OPENAI_API_KEY", "http_proxy", "HTTP_PROXY"):
         os.environ.pop(name, None)
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=1)
+
+
+if __name__ == "__main__":
+    main()

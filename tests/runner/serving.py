@@ -9,10 +9,8 @@ import os
 import pathlib
 import sys
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import e2e  # noqa: E402
 import remote  # noqa: E402
 from endpoint import Endpoint  # noqa: E402
 
@@ -343,7 +341,4 @@ class Ways(Serving):
 
 
 if __name__ == "__main__":
-    e2e.BINARY = str(pathlib.Path(sys.argv[1]).resolve())
-    for name in ("OPENAI_API_KEY", "http_proxy", "HTTP_PROXY"):
-        os.environ.pop(name, None)
-    unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=1)
+    remote.main()

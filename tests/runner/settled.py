@@ -8,12 +8,10 @@ import json
 import os
 import pathlib
 import sys
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import e2e  # noqa: E402
 from endpoint import Endpoint  # noqa: E402
-from remote import Remote as Base  # noqa: E402
+from remote import Remote as Base, main  # noqa: E402
 
 KEY = "sk-canary-settled"
 
@@ -89,7 +87,4 @@ class Settled(Base):
 del Base
 
 if __name__ == "__main__":
-    e2e.BINARY = str(pathlib.Path(sys.argv[1]).resolve())
-    for name in ("OPENAI_API_KEY", "http_proxy", "HTTP_PROXY"):
-        os.environ.pop(name, None)
-    unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=1)
+    main()
