@@ -12,6 +12,7 @@
 // 1 panel x 6 rows: 24 accumulators, 4 weights and a broadcast of 32 registers.
 #define TILE_ROWS 6
 #define TILE_PANELS 1
+#define ATTEND_SUMS 6
 
 typedef struct v16 {
     float32x4_t v[4];
@@ -28,6 +29,18 @@ INLINE v16 v_zero(void) {
 
 INLINE v16 v_load(const float *p) {
     return (v16){{vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}};
+}
+
+INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
+    uint16_t halves[16] = {0};
+    memcpy(halves, p, n * sizeof *p);
+    return v_load_half(halves);
+}
+
+INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
+    uint8_t bytes[16] = {0};
+    memcpy(bytes, p, n);
+    return v_load_i8(bytes);
 }
 
 INLINE void v_store(float *p, v16 v) {
@@ -152,7 +165,14 @@ INLINE float v_sum(v16 v) {
     return vget_lane_f32(t, 0) + vget_lane_f32(t, 1);
 }
 
-INLINE float32x4_t exp_4(float32x4_t x) {
+INLINE bool v_all_above(v16 x, v16 limit) {
+    uint32x4_t all = vdupq_n_u32(UINT32_MAX);
+    UNROLL
+    for (int i = 0; i < 4; i++) all = vandq_u32(all, vcgtq_f32(x.v[i], limit.v[i]));
+    return vminvq_u32(all) != 0;
+}
+
+INLINE float32x4_t exp_4_within(float32x4_t x) {
     const float32x4_t round = vdupq_n_f32(AS_ROUND_F32);
     float32x4_t t = vfmaq_f32(round, x, vdupq_n_f32(AS_EXP_LOG2E));
     float32x4_t n = vsubq_f32(t, round);
@@ -164,30 +184,33 @@ INLINE float32x4_t exp_4(float32x4_t x) {
     q = vfmaq_f32(vdupq_n_f32(AS_EXP_C2), q, r);
     float32x4_t p = vaddq_f32(vfmaq_f32(r, q, vmulq_f32(r, r)), vdupq_n_f32(1.0f));
     int32x4_t shift = vshlq_n_s32(vreinterpretq_s32_f32(t), 23);
-    float32x4_t y = vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p), shift));
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p), shift));
+}
+
+INLINE float32x4_t exp_4(float32x4_t x) {
+    float32x4_t y = exp_4_within(x);
     y = vbslq_f32(vcltq_f32(x, vdupq_n_f32(AS_EXP_LOW)), vdupq_n_f32(0.0f), y);
     y = vbslq_f32(vcgtq_f32(x, vdupq_n_f32(AS_EXP_HIGH)), vdupq_n_f32(HUGE_VALF), y);
     return vbslq_f32(vceqq_f32(x, x), y, x);
+}
+
+INLINE v16 v_exp_within(v16 x) {
+    LANEWISE(exp_4_within(x.v[i]));
 }
 
 INLINE v16 v_exp(v16 x) {
     LANEWISE(exp_4(x.v[i]));
 }
 
-INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *halves) {
+INLINE uint32_t amax_bits(const float *x) {
     uint32x4_t most = vdupq_n_u32(0);
     for (size_t i = 0; i < AS_QBLOCK; i += 4)
         most = vmaxq_u32(most, vreinterpretq_u32_f32(vabsq_f32(vld1q_f32(x + i))));
-    uint32_t bits = vmaxvq_u32(most); // infinity and NaN are on top
-    float amax = bits_float(bits);
-    if (bits >= 0x7f800000u || amax < 0x1p-100f) {
-        memset(q, 0, AS_QBLOCK);
-        *d = bits >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
-        halves[0] = halves[1] = 0;
-        return;
-    }
-    const float32x4_t scale = vdupq_n_f32(127.0f / amax);
-    *d = amax / 127.0f;
+    return vmaxvq_u32(most);
+}
+
+INLINE void round_block(const float *x, float scale_in, int8_t *q, int32_t *halves) {
+    const float32x4_t scale = vdupq_n_f32(scale_in);
     for (size_t half = 0; half < 2; half++, x += 16, q += 16) {
         int32x4_t v[4];
         for (size_t i = 0; i < 4; i++)

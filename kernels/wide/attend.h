@@ -9,17 +9,11 @@
 
 #include "kernels/kv.h"
 
-INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
-    uint16_t halves[16] = {0};
-    memcpy(halves, p, n * sizeof *p);
-    return v_load_half(halves);
-}
+// Queries of a tile, and those whose keys nobody has to ask for: there is enough to do meanwhile.
+enum { ATTEND_ROWS = 6, ATTEND_BUSY = 16 };
 
-INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
-    uint8_t bytes[16] = {0};
-    memcpy(bytes, p, n);
-    return v_load_i8(bytes);
-}
+// There are registers for four pieces beside the queries of a tile.
+#define ATTEND_WIDE (ATTEND_SUMS >= 4 * ATTEND_ROWS)
 
 // Scales of the keys' block, slot by slot. Only Q8_0 has any.
 INLINE v16 load_key_scales(as_kv kv, bool whole, size_t width, const as_piece *p, size_t block) {
@@ -57,7 +51,7 @@ INLINE void ask_for(const uint8_t *next, size_t at, size_t size) {
 INLINE void tile_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t pieces,
                       const uint8_t *const *next, const float *q, size_t rows, float *scores,
                       size_t stride) {
-    v16 acc[TILE_ROWS * TILE_PANELS > 4 ? TILE_ROWS * TILE_PANELS : 4];
+    v16 acc[ATTEND_SUMS];
     UNROLL
     for (size_t i = 0; i < pieces * rows; i++) acc[i] = v_zero();
     for (size_t begin = 0; begin < width; begin += AS_QBLOCK) {
@@ -88,18 +82,17 @@ INLINE void tile_keys(as_kv kv, bool whole, size_t width, const as_piece *p, siz
             if (whole)
                 v_store(at, acc[m * pieces + i]);
             else
-                v_store_n(at, acc[m * pieces + i], p->count);
+                v_store_n(at, acc[m * pieces + i], p[i].count);
         }
     }
 }
 
 // As many pieces, or panels of values, as `rows` rows have accumulators for.
 INLINE size_t beside(size_t rows, size_t group) {
-    const size_t all = TILE_ROWS * TILE_PANELS;
-    return 4 * rows <= all ? group : 2 * rows <= all ? MIN(group, 2) : 1;
+    return 4 * rows <= ATTEND_SUMS ? group : 2 * rows <= ATTEND_SUMS ? MIN(group, 2) : 1;
 }
 
-// `rows` rows against `group` pieces (4 or 1).
+// `rows` rows against `group` pieces, 4 at most.
 INLINE void row_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t group,
                      const uint8_t *const *next, const float *q, size_t rows, float *scores,
                      size_t stride) {
@@ -112,10 +105,14 @@ INLINE void row_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size
 INLINE void group_keys(as_kv kv, bool whole, size_t width, const as_piece *p, size_t group,
                        const uint8_t *const *next, const float *q, size_t count, float *scores,
                        size_t stride) {
+    const size_t twice = 2 * ATTEND_ROWS; // beside a single piece
     while (count) {
-        const size_t rows = count >= TILE_ROWS ? TILE_ROWS : MIN(count, 4);
-        if (rows == TILE_ROWS)
-            row_keys(kv, whole, width, p, group, next, q, TILE_ROWS, scores, stride);
+        const bool many = group == 1 && ATTEND_WIDE && count >= twice;
+        const size_t rows = many ? twice : count >= ATTEND_ROWS ? ATTEND_ROWS : MIN(count, 4);
+        if (many)
+            row_keys(kv, whole, width, p, group, next, q, twice, scores, stride);
+        else if (rows == ATTEND_ROWS)
+            row_keys(kv, whole, width, p, group, next, q, ATTEND_ROWS, scores, stride);
         else if (rows == 4)
             row_keys(kv, whole, width, p, group, next, q, 4, scores, stride);
         else if (rows == 3)
@@ -141,20 +138,29 @@ INLINE const uint8_t *behind_keys(as_kv kv, size_t width, const as_piece *pieces
 
 INLINE void all_keys(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
                      const float *q, size_t count, float *scores, size_t stride) {
-    for (size_t i = 0; i < piece_count;) {
-        size_t whole = 0;
-        while (whole < 4 && i + whole < piece_count && pieces[i + whole].count == AS_PANEL) whole++;
+    for (size_t i = 0, n; i < piece_count; i += n) {
+        const as_piece *p = pieces + i;
         const uint8_t *next[4];
+        size_t whole = 0;
+        n = MIN(piece_count - i, 4);
+        while (whole < n && p[whole].count == AS_PANEL) whole++;
+        if (!ATTEND_WIDE && whole < 4) n = 1;
         for (size_t j = 0; j < 4; j++)
             next[j] = behind_keys(kv, width, pieces, piece_count, i + 4 + j);
-        if (whole == 4) {
-            group_keys(kv, true, width, pieces + i, 4, next, q, count, scores, stride);
-            i += 4;
-        } else if (whole) {
-            group_keys(kv, true, width, pieces + i++, 1, next, q, count, scores, stride);
-        } else {
-            group_keys(kv, false, width, pieces + i++, 1, next, q, count, scores, stride);
-        }
+        if (whole == 4 && count >= ATTEND_BUSY)
+            group_keys(kv, true, width, p, 4, NULL, q, count, scores, stride);
+        else if (whole == 4)
+            group_keys(kv, true, width, p, 4, next, q, count, scores, stride);
+        else if (!ATTEND_WIDE && whole)
+            group_keys(kv, true, width, p, 1, next, q, count, scores, stride);
+        else if (!ATTEND_WIDE || n == 1)
+            group_keys(kv, false, width, p, 1, next, q, count, scores, stride);
+        else if (n == 2)
+            group_keys(kv, false, width, p, 2, next, q, count, scores, stride);
+        else if (n == 3)
+            group_keys(kv, false, width, p, 3, next, q, count, scores, stride);
+        else
+            group_keys(kv, false, width, p, 4, next, q, count, scores, stride);
     }
 }
 
@@ -181,7 +187,7 @@ INLINE v16 load_values(as_kv kv, size_t width, const uint8_t *values, const uint
 INLINE void tile_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
                         size_t panel, size_t panels, const float *weights, size_t stride,
                         size_t rows, bool ask, float *y, size_t y_stride) {
-    v16 acc[TILE_ROWS * TILE_PANELS > 4 ? TILE_ROWS * TILE_PANELS : 4];
+    v16 acc[ATTEND_SUMS];
     UNROLL
     for (size_t m = 0; m < rows; m++) {
         UNROLL
@@ -233,9 +239,9 @@ INLINE void group_values(as_kv kv, size_t width, const as_piece *pieces, size_t 
                          size_t count, float *y, size_t y_stride) {
     bool ask = true;
     while (count) {
-        const size_t rows = count >= TILE_ROWS ? TILE_ROWS : MIN(count, 4);
-        if (rows == TILE_ROWS)
-            row_values(kv, width, pieces, piece_count, panel, group, weights, stride, TILE_ROWS,
+        const size_t rows = count >= ATTEND_ROWS ? ATTEND_ROWS : MIN(count, 4);
+        if (rows == ATTEND_ROWS)
+            row_values(kv, width, pieces, piece_count, panel, group, weights, stride, ATTEND_ROWS,
                        ask, y, y_stride);
         else if (rows == 4)
             row_values(kv, width, pieces, piece_count, panel, group, weights, stride, 4, ask, y,

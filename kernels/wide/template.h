@@ -3,9 +3,10 @@
 //
 // Included once by each table, after it defines v16 and its operations:
 //
-//   v16 v_zero() v_set1(a) v_load(p) v_load_n(p, n)   n in 1..15, the rest is 0
+//   v16 v_zero() v_set1(a) v_load(p) v_load_n(p, n)   n in 1..16, the rest is 0
 //   v16 v_load_half(p) v_load_bf16(p)  16 of 16 bits, widened
 //   v16 v_load_i8(p) v_load_u8(p)      16 of 8 bits, widened
+//   v16 v_load_half_n(p, n) v_load_i8_n(p, n)
 //   v16 v_load_low(p) v_load_high(p)   the lower and the upper halves of 16 bytes, widened
 //   void v_store(p, v) v_store_n(p, v, n)
 //   v16 v_add v_sub v_mul v_div(a, b) v_fma(a, b, c)
@@ -14,14 +15,20 @@
 //   v16 v_size(v)                       without the sign
 //   v16 v_with_sign(size, v)            size >= 0 with the sign of v
 //   v16 v_if_less(x, limit, a, b)       a where x < limit, else b, so b where x is NaN
+//   bool v_all_above(v, limit)          no lane is NaN
 //   v16 v_exp(v)                        exp_f32 of scalar.h, lane by lane
+//   v16 v_exp_within(v)                 the same for lanes in AS_EXP_LOW..AS_EXP_HIGH alone
 //   float v_sum(v)                      the reduction tree
 //   unsigned v_equal(a, b)              bit j: lane j is equal
 //
-//   void turn_4_pairs(x, cosines, sines)            rope_pairs for 4 pairs
-//   void quantize_block(x, q, d, halves)            quantize_row for 32 values
+//   void turn_4_pairs(x, cosines, sines)   rope_pairs for 4 pairs
+//   uint32_t amax_bits(x)                  the pattern of the largest of 32 values, without its
+//                                          sign: infinity and NaN are on top
+//   void round_block(x, scale, q, halves)  32 values x * scale to bytes; halves[i] is -128 times
+//                                          the sum of 16 of them
 //
-// and TILE_ROWS, TILE_PANELS: the register tile of the float products.
+// and TILE_ROWS, TILE_PANELS: the register tile of the float products; ATTEND_SUMS: the registers
+// that attention may sum up in.
 #ifndef AS_TEMPLATE_H
 #define AS_TEMPLATE_H
 
@@ -35,15 +42,26 @@
 
 // --- quantization ---------------------------------------------------------------------------
 
+// In steps over the row, since a block's alone wait for one another.
 static void quantize_row(as_qrows *out, size_t at, const float *x) {
-    size_t blocks = out->cols / AS_QBLOCK;
+    const size_t blocks = out->cols / AS_QBLOCK, begin = at * blocks;
+    int32_t *halves = out->halves + 2 * begin;
+    int32_t *restrict offsets = out->offsets + begin;
+    float *restrict sums = out->sums + begin, *restrict d = out->d + begin;
+    int8_t *q = out->q + begin * AS_QBLOCK;
+    for (size_t b = 0; b < blocks; b++) d[b] = bits_float(amax_bits(x + b * AS_QBLOCK));
     for (size_t b = 0; b < blocks; b++) {
-        size_t i = at * blocks + b;
-        int32_t *halves = out->halves + 2 * i;
-        quantize_block(x + b * AS_QBLOCK, out->q + i * AS_QBLOCK, out->d + i, halves);
-        out->offsets[i] = halves[0] + halves[1];
-        out->sums[i] = out->d[i] * (float)(out->offsets[i] / -128);
+        if (d[b] >= 0x1p-100f && d[b] < HUGE_VALF) {
+            round_block(x + b * AS_QBLOCK, 127.0f / d[b], q + b * AS_QBLOCK, halves + 2 * b);
+        } else {
+            memset(q + b * AS_QBLOCK, 0, AS_QBLOCK);
+            halves[2 * b] = halves[2 * b + 1] = 0;
+            d[b] = d[b] < 1.0f ? 0.0f : bits_float(0x7fc00000u);
+        }
     }
+    for (size_t b = 0; b < blocks; b++) d[b] = d[b] / 127.0f;
+    for (size_t b = 0; b < blocks; b++) offsets[b] = halves[2 * b] + halves[2 * b + 1];
+    for (size_t b = 0; b < blocks; b++) sums[b] = d[b] * (float)(offsets[b] / -128);
 }
 
 // --- float matrix products ------------------------------------------------------------------
@@ -335,12 +353,14 @@ static float largest(const float *x, size_t n) {
     return max;
 }
 
-// The sum in lanes of exp(x[i] - max); the terms go to `out` unless it is NULL.
+// The sum in lanes of exp(x[i] - max); the terms go to `out` unless it is NULL. Most terms are near
+// the largest, so that the limits of exp are far.
 INLINE float sum_of_exp(const float *x, float max, size_t n, float *out) {
     v16 vmax = v_set1(max), acc = v_zero();
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        v16 e = v_exp(v_sub(v_load(x + i), vmax));
+        v16 e = v_sub(v_load(x + i), vmax);
+        e = v_all_above(e, v_set1(AS_EXP_LOW)) ? v_exp_within(e) : v_exp(e);
         if (out != NULL) v_store(out + i, e);
         acc = v_add(acc, e);
     }

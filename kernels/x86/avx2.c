@@ -6,6 +6,7 @@
 // 1 panel x 6 rows: 12 accumulators, 2 weights and a broadcast fill the 16 registers.
 #define TILE_ROWS 6
 #define TILE_PANELS 1
+#define ATTEND_SUMS 6
 
 typedef struct v16 {
     __m256 lo, hi;
@@ -80,6 +81,18 @@ INLINE v16 v_load_high(const uint8_t *p) {
     return v_from_u8(_mm_and_si128(both, _mm_set1_epi8(15)));
 }
 
+INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
+    uint16_t halves[16] = {0};
+    memcpy(halves, p, n * sizeof *p);
+    return v_load_half(halves);
+}
+
+INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
+    uint8_t bytes[16] = {0};
+    memcpy(bytes, p, n);
+    return v_load_i8(bytes);
+}
+
 INLINE void v_store(float *p, v16 v) {
     _mm256_storeu_ps(p, v.lo);
     _mm256_storeu_ps(p + 8, v.hi);
@@ -148,7 +161,13 @@ INLINE float v_sum(v16 v) {
     return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
-INLINE __m256 exp_8(__m256 x) {
+INLINE bool v_all_above(v16 x, v16 limit) {
+    __m256 lo = _mm256_cmp_ps(x.lo, limit.lo, _CMP_GT_OQ);
+    __m256 hi = _mm256_cmp_ps(x.hi, limit.hi, _CMP_GT_OQ);
+    return _mm256_movemask_ps(_mm256_and_ps(lo, hi)) == 0xff;
+}
+
+INLINE __m256 exp_8_within(__m256 x) {
     const __m256 round = _mm256_set1_ps(AS_ROUND_F32);
     __m256 t = _mm256_fmadd_ps(x, _mm256_set1_ps(AS_EXP_LOG2E), round);
     __m256 n = _mm256_sub_ps(t, round);
@@ -161,12 +180,20 @@ INLINE __m256 exp_8(__m256 x) {
     __m256 p = _mm256_fmadd_ps(q, _mm256_mul_ps(r, r), r);
     p = _mm256_add_ps(p, _mm256_set1_ps(1.0f));
     __m256i shift = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
-    __m256 y = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), shift));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), shift));
+}
+
+INLINE __m256 exp_8(__m256 x) {
+    __m256 y = exp_8_within(x);
     __m256 low = _mm256_cmp_ps(x, _mm256_set1_ps(AS_EXP_LOW), _CMP_LT_OQ);
     __m256 high = _mm256_cmp_ps(x, _mm256_set1_ps(AS_EXP_HIGH), _CMP_GT_OQ);
     y = _mm256_andnot_ps(low, y);
     y = _mm256_blendv_ps(y, _mm256_set1_ps(HUGE_VALF), high);
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
+
+INLINE v16 v_exp_within(v16 x) {
+    return (v16){exp_8_within(x.lo), exp_8_within(x.hi)};
 }
 
 INLINE v16 v_exp(v16 x) {

@@ -6,6 +6,7 @@
 // memory operand.
 #define TILE_ROWS 8
 #define TILE_PANELS 2
+#define ATTEND_SUMS 24
 
 #include "kernels/wide/template.h"
 

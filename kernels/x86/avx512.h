@@ -69,6 +69,14 @@ INLINE v16 v_load_high(const uint8_t *p) {
     return v_from_u8(_mm_and_si128(both, _mm_set1_epi8(15)));
 }
 
+INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+}
+
+INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
+    return v_from_i8(_mm_maskz_loadu_epi8(first_lanes(n), p));
+}
+
 INLINE void v_store(float *p, v16 v) {
     _mm512_storeu_ps(p, v);
 }
@@ -128,7 +136,11 @@ INLINE float v_sum(v16 v) {
     return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
-INLINE v16 v_exp(v16 x) {
+INLINE bool v_all_above(v16 x, v16 limit) {
+    return _mm512_cmp_ps_mask(x, limit, _CMP_GT_OQ) == 0xffff;
+}
+
+INLINE v16 v_exp_within(v16 x) {
     v16 round = v_set1(AS_ROUND_F32);
     v16 t = v_fma(x, v_set1(AS_EXP_LOG2E), round);
     v16 n = v_sub(t, round);
@@ -140,7 +152,11 @@ INLINE v16 v_exp(v16 x) {
     q = v_fma(q, r, v_set1(AS_EXP_C2));
     v16 p = v_add(v_fma(q, v_mul(r, r), r), v_set1(1.0f));
     __m512i shift = _mm512_slli_epi32(_mm512_castps_si512(t), 23);
-    v16 y = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), shift));
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), shift));
+}
+
+INLINE v16 v_exp(v16 x) {
+    v16 y = v_exp_within(x);
     y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, v_set1(AS_EXP_LOW), _CMP_LT_OQ), v_zero());
     y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, v_set1(AS_EXP_HIGH), _CMP_GT_OQ),
                            v_set1(HUGE_VALF));

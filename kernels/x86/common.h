@@ -28,7 +28,6 @@ INLINE uint32_t largest_of_8(__m256i patterns) {
 }
 
 #ifdef __AVX512VNNI__
-// The largest pattern without its sign: infinity and NaN are on top.
 INLINE uint32_t amax_bits(const float *x) {
     const __m512i mask = _mm512_set1_epi32(0x7fffffff);
     __m512i a = _mm512_and_si512(_mm512_loadu_si512(x), mask);
@@ -37,7 +36,6 @@ INLINE uint32_t amax_bits(const float *x) {
         _mm256_max_epu32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1)));
 }
 
-// Rounds 32 values to bytes; halves[i] = -128 * the sum of 16 of them.
 INLINE void round_block(const float *x, float scale_in, int8_t *q, int32_t *halves) {
     const __m512 scale = _mm512_set1_ps(scale_in);
     __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), scale));
@@ -64,7 +62,6 @@ INLINE int32_t sum_epi32(__m256i v) {
     return _mm_cvtsi128_si32(s);
 }
 
-// The largest pattern without its sign: infinity and NaN are on top.
 INLINE uint32_t amax_bits(const float *x) {
     const __m256i mask = _mm256_set1_epi32(0x7fffffff);
     __m256i max = _mm256_setzero_si256();
@@ -75,7 +72,6 @@ INLINE uint32_t amax_bits(const float *x) {
     return largest_of_8(max);
 }
 
-// Rounds 32 values to bytes; halves[i] = -128 * the sum of 16 of them.
 INLINE void round_block(const float *x, float scale_in, int8_t *q, int32_t *halves) {
     const __m256 scale = _mm256_set1_ps(scale_in);
     __m256i a = round_8(x, scale), b = round_8(x + 8, scale);
@@ -88,19 +84,6 @@ INLINE void round_block(const float *x, float scale_in, int8_t *q, int32_t *halv
     _mm256_storeu_si256((__m256i *)q, _mm256_permutevar8x32_epi32(bytes, order));
 }
 #endif
-
-INLINE void quantize_block(const float *x, int8_t *q, float *d, int32_t *halves) {
-    uint32_t bits = amax_bits(x);
-    float amax = bits_float(bits);
-    if (bits >= 0x7f800000u || amax < 0x1p-100f) {
-        _mm256_storeu_si256((__m256i *)q, _mm256_setzero_si256());
-        *d = bits >= 0x7f800000u ? bits_float(0x7fc00000u) : 0.0f;
-        halves[0] = halves[1] = 0;
-        return;
-    }
-    *d = amax / 127.0f;
-    round_block(x, 127.0f / amax, q, halves);
-}
 
 INLINE void turn_4_pairs(float *x, const float *cosines, const float *sines) {
     __m128 c = _mm_loadu_ps(cosines), s = _mm_loadu_ps(sines);

@@ -623,6 +623,32 @@ static void tables_use_the_same_exp(void **state) {
     }
 }
 
+// Rows of many terms, most of which are near the largest: as the portable table has them.
+static void terms_far_from_the_largest(void **state) {
+    (void)state;
+    enum { TERMS = 70 };
+    const float limits[] = {-87.3f, -87.2999f, -0x1.5d3334p+6f, -200.0f, -HUGE_VALF, NAN};
+    for (int i = 0; i < 20000; i++) {
+        float x[TERMS], want[TERMS], got[TERMS], sums[2], maxs[2];
+        size_t n = 1 + random_below(TERMS);
+        for (size_t j = 0; j < n; j++) {
+            x[j] = 5.0f * random_unit();
+            if (random_below(40) == 0) x[j] = limits[random_below(i % 8 ? 4 : 6)];
+        }
+        memcpy(want, x, n * sizeof *x);
+        tables[0]->softmax(want, n);
+        tables[0]->exp_sum(x, n, &maxs[0], &sums[0]);
+        for (size_t t = 1; t < table_count; t++) {
+            memcpy(got, x, n * sizeof *x);
+            tables[t]->softmax(got, n);
+            check_same(got, want, n, tables[t]->name, "softmax");
+            tables[t]->exp_sum(x, n, &maxs[1], &sums[1]);
+            check_same(&sums[1], &sums[0], 1, tables[t]->name, "exp_sum");
+            check_same(&maxs[1], &maxs[0], 1, tables[t]->name, "its largest");
+        }
+    }
+}
+
 // What the specification is worth: against long double, in the last place of the result.
 // 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
 static void gelu_and_softcap_are_near_their_formulas(void **state) {
@@ -690,6 +716,7 @@ int main(void) {
         cmocka_unit_test_setup(products_are_chains, seed),
         cmocka_unit_test_setup(pack_keeps_every_value, seed),
         cmocka_unit_test_setup(tables_use_the_same_exp, seed),
+        cmocka_unit_test_setup(terms_far_from_the_largest, seed),
         cmocka_unit_test_setup(gelu_and_softcap_are_near_their_formulas, seed),
     };
     table_count = as_kernels_available(tables);
