@@ -206,6 +206,7 @@ void as_html_provenance(as_buf *out, const as_html *page) {
     as_page_fact(out, "Target", run->target_uri);
     as_page_fact(out, "Model", run->model_name);
     as_page_fact(out, "Model SHA-256", run->model_sha256);
+    as_page_fact(out, "Chat template SHA-256", run->chat_template_sha256);
     as_page_fact(out, "Device", run->device);
     as_page_fact(out, "Engine", run->engine);
     as_page_fact(out, "Commit", commit_of(&arena, run, false));

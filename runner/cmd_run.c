@@ -142,6 +142,7 @@ static void fill_identity(run *r, const as_run_header *header) {
     s->target_uri = info->uri;
     s->model_sha256 = info->model_sha256;
     s->model_name = info->model_name;
+    s->chat_template_sha256 = info->chat_template_sha256;
     s->device = info->device;
     s->engine = info->engine;
     s->memory_bytes = info->memory_bytes;
@@ -394,11 +395,23 @@ static as_rc check_history(const run *r, as_err *err) {
     return rc;
 }
 
-// Not every endpoint can do every task, nor be asked at a rate.
+// Not every endpoint can do every task, nor be asked at a rate; nor does every chat template take
+// the turns of a suite.
 static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
+    const as_message turns[] = {{AS_STR("system"), AS_STR("x")},
+                                {AS_STR("user"), AS_STR("x")},
+                                {AS_STR("assistant"), AS_STR("x")},
+                                {AS_STR("user"), AS_STR("x")}};
+    bool system = suite->system.text.len > 0, chats = as_plan_task(suite) != AS_TASK_ROLLING;
+    size_t own = chats ? (suite->few_shot_count ? 3u : 1u) + (system ? 1u : 0u) : 0;
     as_request request = {.task = as_plan_task(suite),
+                          .messages = system ? turns : turns + 1,
+                          .message_count = own,
                           .raw = !suite->chat,
+                          .tools = suite->tools,
+                          .date = suite->date,
+                          .special_tokens = suite->special_tokens,
                           .min_p = suite->min_p,
                           .constraint = as_plan_constraint(suite),
                           .logprobs = suite->logprobs,

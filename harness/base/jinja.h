@@ -23,6 +23,10 @@ as_rc as_jinja_parse(as_arena *arena, as_str text, const as_jinja **out, as_err 
 as_rc as_jinja_render(const as_jinja *template_, as_arena *arena, const as_json *variables,
                       as_buf *out, as_err *err) AS_MUST_USE;
 
+// A variable "strftime_now" that is such a day ("2026-01-31") makes the function of that name tell
+// its midnight; without one there is no such function: what is rendered depends on no clock.
+bool as_jinja_is_date(as_str text);
+
 // The variables that the template needs, each once, in order of first use. One that is only
 // looked at behind a test (`is defined`, `if name`) or has a `default` is not needed.
 void as_jinja_names(const as_jinja *template_, as_arena *arena, const as_str **out, size_t *count);

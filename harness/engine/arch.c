@@ -69,6 +69,74 @@ static const struct {
     {"qwen3vl", "multimodal rope and a vision encoder"},
     {"qwen3next", "gated delta-net layers"},
     {"qwen35", "gated delta-net layers"},
+    {"qwen35moe", "gated delta-net layers"},
+    {"qwen3vlmoe", "multimodal rope and a vision encoder"},
+    {"llama-embed", "attention in both directions in a decoder"},
+    {"eurobert", "norms before the blocks in an encoder"},
+    {"neo-bert", "norms before the blocks in an encoder"},
+    {"deci", "layers without attention and counts of heads by layer"},
+    {"openelm", "counts of heads by layer"},
+    {"grok", "norms around the blocks and its own caps of attention and routing"},
+    {"mistral4", "latent attention (MLA)"},
+    {"deepseek2-ocr", "a vision encoder and grouped expert routing"},
+    {"deepseek32", "latent attention (MLA) and sparse attention"},
+    {"deepseek4", "latent attention (MLA) and sparse attention"},
+    {"plm", "latent attention (MLA)"},
+    {"kimi-linear", "gated delta-net layers and latent attention (MLA)"},
+    {"glm4moe", "sigmoid expert routing and dense layers before the experts"},
+    {"glm-dsa", "latent attention (MLA) and sparse attention"},
+    {"chatglm", "rotation of half a head"},
+    {"ernie4_5-moe", "dense layers before the experts and sigmoid expert routing"},
+    {"hunyuan-dense", "norms of queries and keys after their rotation"},
+    {"hunyuan-moe", "norms of queries and keys after their rotation and shared experts"},
+    {"bailingmoe", "dense layers before the experts and shared experts without a gate"},
+    {"bailingmoe2", "sigmoid expert routing in groups"},
+    {"dots1", "sigmoid expert routing and shared experts without a gate"},
+    {"minimax-m2", "sigmoid expert routing and norms over whole queries and keys"},
+    {"minimax-01", "lightning attention"},
+    {"afmoe", "gated attention and sigmoid expert routing"},
+    {"arcee", "a squared ReLU without a gate"},
+    {"nemotron", "LayerNorm and a squared ReLU without a gate"},
+    {"jais2", "LayerNorm and a squared ReLU without a gate"},
+    {"apertus", "xIELU and norms of queries and keys"},
+    {"seed_oss", "a check against its reference: its layers are those of Qwen"},
+    {"internlm2", "a check against its reference: its layers are those of Llama"},
+    {"xverse", "a check against its reference: its layers are those of Llama"},
+    {"minicpm", "a check against its reference: its layers are those of Granite"},
+    {"exaone4", "norms after the blocks alone and layers without rope"},
+    {"smallthinker", "routing before attention and layers without rope"},
+    {"lfm2", "short convolutions"},
+    {"lfm2moe", "short convolutions"},
+    {"bitnet", "norms inside the blocks and scales of ternary matrices"},
+    {"olmo", "LayerNorm without weights"},
+    {"olmoe", "norms over whole queries and keys"},
+    {"dbrx", "LayerNorm and clamped projections"},
+    {"arctic", "a dense feed-forward beside the experts"},
+    {"grovemoe", "experts shared by groups of experts"},
+    {"chameleon", "LayerNorm of queries and keys"},
+    {"cogvlm", "experts for images"},
+    {"dream", "diffusion over whole texts"},
+    {"llada", "diffusion over whole texts"},
+    {"llada-moe", "diffusion over whole texts"},
+    {"rnd1", "diffusion over whole texts"},
+    {"granitehybrid", "state-space layers"},
+    {"falcon-h1", "state-space layers"},
+    {"nemotron_h", "state-space layers"},
+    {"nemotron_h_moe", "state-space layers"},
+    {"plamo2", "state-space layers"},
+    {"rwkv6qwen2", "recurrent layers"},
+    {"arwkv7", "recurrent layers"},
+    {"plamo", "attention and feed-forward side by side"},
+    {"gptj", "LayerNorm, and attention and feed-forward side by side"},
+    {"baichuan", "ALiBi, in its larger model"},
+    {"bloom", "LayerNorm and ALiBi"},
+    {"mpt", "LayerNorm and ALiBi"},
+    {"jais", "LayerNorm and ALiBi"},
+    {"refact", "ALiBi"},
+    {"starcoder", "LayerNorm and learned positions"},
+    {"codeshell", "LayerNorm and a feed-forward without a gate"},
+    {"orion", "LayerNorm"},
+    {"wavtokenizer-dec", "an audio decoder"},
     {"phi2", "LayerNorm, and attention and feed-forward side by side"},
     {"phimoe", "LayerNorm and sparse-mixer routing"},
     {"falcon", "LayerNorm, and attention and feed-forward side by side"},
@@ -94,6 +162,54 @@ static const struct {
     {"whisper", "an audio encoder"},
 };
 
+// What the tensors of a layer are called in one architecture or another.
+static const char *const layer_parts[] = {
+    "attn_norm",
+    "attn_q",
+    "attn_k",
+    "attn_v",
+    "attn_qkv",
+    "attn_output",
+    "attn_q_norm",
+    "attn_k_norm",
+    "ffn_norm",
+    "ffn_gate",
+    "ffn_up",
+    "ffn_down",
+    "ffn_gate_inp",
+    "ffn_gate_exps",
+    "ffn_up_exps",
+    "ffn_down_exps",
+    "ffn_gate_inp_shexp",
+    "ffn_gate_shexp",
+    "ffn_up_shexp",
+    "ffn_down_shexp",
+    "post_attention_norm",
+    "post_ffw_norm",
+    "attn_output_norm",
+    "layer_output_norm",
+};
+
+static bool is_layer_part(as_str name) {
+    as_str part = name;
+    as_str_cut(&part, '.'); // "blk"
+    as_str_cut(&part, '.'); // the layer
+    part = as_str_cut(&part, '.');
+    for (size_t i = 0; i < sizeof layer_parts / sizeof *layer_parts; i++)
+        if (as_str_is(part, layer_parts[i])) return true;
+    return false;
+}
+
+// A tensor of a layer that no architecture here has a use for; NULL if there is none.
+static const as_gguf_tensor *find_foreign(const as_gguf *file) {
+    for (size_t i = 0; i < file->tensor_count; i++) {
+        const as_gguf_tensor *tensor = &file->tensors[i];
+        if (as_str_starts(tensor->name, AS_STR("blk.")) && !is_layer_part(tensor->name))
+            return tensor;
+    }
+    return NULL;
+}
+
 static as_rc refuse(const as_gguf *file, as_str name, size_t offset, as_err *err) {
     as_buf known = {0};
     for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
@@ -101,6 +217,12 @@ static as_rc refuse(const as_gguf *file, as_str name, size_t offset, as_err *err
     const char *needs = NULL;
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
         if (as_str_is(name, missing[i].name)) needs = missing[i].needs;
+    char tensor[AS_GGUF_NAME_MAX + 64];
+    const as_gguf_tensor *foreign = needs ? NULL : find_foreign(file);
+    if (foreign) {
+        snprintf(tensor, sizeof tensor, "what its tensor '%.*s' is for", AS_STR_ARG(foreign->name));
+        needs = tensor;
+    }
     as_rc rc =
         as_gguf_fail(file, err,
                      "'general.architecture' is '%.*s', which is not supported%s%s; supported: %s "

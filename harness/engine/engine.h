@@ -231,6 +231,7 @@ typedef struct as_batcher_options {
     as_str kv;       // "f32" (or empty), "f16", "q8_0"
     as_str device;   // "cpu" (or empty), "cuda:0": a GPU
     uint64_t memory; // bytes for keys and values; 0: a sensible number, and more for a long context
+    bool forgets; // what a request leaves is not kept for the next: no more memory than one needs
 } as_batcher_options;
 
 // AS_INVALID when the memory cannot hold one context: the message says how much it takes.

@@ -181,6 +181,17 @@ static as_rc take_value(reader *r, as_gguf_value *value) {
     return rc;
 }
 
+// What is known of a type that is not read: whose it is, and what to do.
+static const char *about_type(uint32_t type) {
+    bool dropped = type == 4 || type == 5 || (type >= 31 && type <= 33) ||
+                   (type >= 36 && type <= 38); // Q4_2, Q4_3, and Q4_0 and IQ4_NL of 4 rows
+    if (dropped) return ", which GGUF no longer has: convert the model anew";
+    if (type == 41 || type == 42) return ", Q1_0 or Q2_0: its values would have to be decoded";
+    if (type >= 97 && type < 400)
+        return ", one of ik_llama.cpp's own: quantize the model to a type that all programs read";
+    return "";
+}
+
 // Size in bytes from dimensions and type.
 static as_rc measure(reader *r, as_gguf_tensor *tensor, size_t offset) {
     uint64_t elements = 1;
@@ -193,8 +204,8 @@ static as_rc measure(reader *r, as_gguf_tensor *tensor, size_t offset) {
     }
     const tensor_type *type = tensor_type_of(tensor->type);
     if (!type)
-        return as_gguf_fail(r->file, r->err, "%s has unknown type %u (offset %zu)", r->where,
-                            tensor->type, offset);
+        return as_gguf_fail(r->file, r->err, "%s has unknown type %u%s (offset %zu)", r->where,
+                            tensor->type, about_type(tensor->type), offset);
     if (tensor->dimensions[0] % type->block)
         return as_gguf_fail(
             r->file, r->err, "%s has rows of %llu elements, no multiple of %s's %u (offset %zu)",

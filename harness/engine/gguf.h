@@ -89,6 +89,8 @@ const char *as_gguf_type_name(as_gguf_type type);    // "u32", "string", ...
 const char *as_gguf_tensor_type_name(uint32_t type); // "Q4_K"; "unknown" for what is not known
 as_rc as_gguf_fail(const as_gguf *file, as_err *err, const char *format, ...)
     AS_PRINTF(3, 4); // AS_INVALID: "cannot read 'path': " and the message
+as_rc as_gguf_fail_at(const as_gguf *file, as_err *err, const char *key, const char *format, ...)
+    AS_PRINTF(4, 5); // the same, and behind it the offset of the key's value, where there is one
 
 // One value of a wanted kind. When the key is missing, *out stays as it is and AS_OK comes back.
 // AS_INVALID, naming key, offset and value, when it is of another type or outside [min, max]. Any

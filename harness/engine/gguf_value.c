@@ -27,6 +27,17 @@ as_rc as_gguf_fail(const as_gguf *file, as_err *err, const char *format, ...) {
     return as_fail(err, AS_INVALID, "cannot read '%s': %s", file->path, text);
 }
 
+as_rc as_gguf_fail_at(const as_gguf *file, as_err *err, const char *key, const char *format, ...) {
+    char text[AS_ERR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const as_gguf_value *value = as_gguf_find(file, key);
+    if (!value) return as_gguf_fail(file, err, "%s", text);
+    return as_gguf_fail(file, err, "%s (offset %zu)", text, value->offset);
+}
+
 as_rc as_gguf_missing(const as_gguf *file, const char *key, as_err *err) {
     return as_gguf_fail(file, err, "'%s' is missing", key);
 }

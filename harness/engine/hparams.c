@@ -49,27 +49,28 @@ static void read_heads(reader *r, as_hparams *h) {
     h->kv_heads = h->heads;
     read_size(r, "attention.head_count_kv", AS_HEADS_MAX, &h->kv_heads);
     if (!r->rc && h->heads % h->kv_heads)
-        r->rc = as_gguf_fail(r->file, r->err,
-                             "%zu heads ('%s.attention.head_count') are no multiple of %zu "
-                             "('%s.attention.head_count_kv')",
-                             h->heads, name, h->kv_heads, name);
+        r->rc = as_gguf_fail_at(r->file, r->err, r->key,
+                                "%zu heads ('%s.attention.head_count') are no multiple of %zu "
+                                "('%s.attention.head_count_kv')",
+                                h->heads, name, h->kv_heads, name);
     h->head_width = h->width / h->heads;
     if (!r->rc && h->width % h->heads && !find(r, "attention.key_length"))
-        r->rc = as_gguf_fail(r->file, r->err,
-                             "'%s.embedding_length' %zu is no multiple of %zu heads, "
-                             "and '%s.attention.key_length' is missing",
-                             name, h->width, h->heads, name);
+        r->rc = as_gguf_fail_at(r->file, r->err, as_arch_key(r->arch, "embedding_length", r->key),
+                                "'%s.embedding_length' %zu is no multiple of %zu heads, "
+                                "and '%s.attention.key_length' is missing",
+                                name, h->width, h->heads, name);
     read_size(r, "attention.key_length", AS_HEAD_WIDTH_MAX, &h->head_width);
     if (!r->rc && h->head_width > AS_HEAD_WIDTH_MAX)
-        r->rc = as_gguf_fail(r->file, r->err, "heads are %zu wide, more than %d", h->head_width,
-                             AS_HEAD_WIDTH_MAX);
+        r->rc = as_gguf_fail_at(r->file, r->err, as_arch_key(r->arch, "embedding_length", r->key),
+                                "heads are %zu wide ('%s' over %zu heads), more than %d",
+                                h->head_width, r->key, h->heads, AS_HEAD_WIDTH_MAX);
     size_t value_width = h->head_width;
     read_size(r, "attention.value_length", AS_HEAD_WIDTH_MAX, &value_width);
     if (!r->rc && value_width != h->head_width)
-        r->rc = as_gguf_fail(r->file, r->err,
-                             "'%s.attention.value_length' is %zu and keys have %zu: "
-                             "only equal lengths are supported",
-                             name, value_width, h->head_width);
+        r->rc = as_gguf_fail_at(r->file, r->err, r->key,
+                                "'%s.attention.value_length' is %zu and keys have %zu: "
+                                "only equal lengths are supported",
+                                name, value_width, h->head_width);
     double scaled = h->layers == r->arch->wide_scale ? (double)h->width / (double)h->heads
                                                      : (double)h->head_width;
     h->attention_scale = (float)(1.0 / sqrt(scaled));
@@ -107,9 +108,9 @@ static void read_experts(reader *r, as_hparams *h) {
     as_experts has = r->arch->experts;
     read_count(r, "expert_count", AS_EXPERTS_MAX, &h->experts);
     if (!r->rc && h->experts && has == AS_EXPERTS_NONE)
-        r->rc = as_gguf_fail(r->file, r->err,
-                             "it is a mixture of %zu experts ('%s'), which '%s' has none of",
-                             h->experts, r->key, r->arch->name);
+        r->rc = as_gguf_fail_at(r->file, r->err, r->key,
+                                "it is a mixture of %zu experts ('%s'), which '%s' has none of",
+                                h->experts, r->key, r->arch->name);
     if (!r->rc && !h->experts && has == AS_EXPERTS_ALWAYS)
         r->rc = as_gguf_missing(r->file, r->key, r->err);
     if (r->rc || !h->experts) return;
@@ -161,15 +162,17 @@ static void read_direction(reader *r, as_hparams *h) {
                              "'%s' is %s, which is not supported for '%s' (offset %zu)", r->key,
                              causal ? "true" : "false", r->arch->name, value->offset);
     if (!r->rc && r->arch->encoder && h->kv_heads != h->heads)
-        r->rc = as_gguf_fail(r->file, r->err,
-                             "'%s.attention.head_count_kv' is %zu and there are %zu heads: in an "
-                             "encoder only equal counts are supported",
-                             r->arch->name, h->kv_heads, h->heads);
+        r->rc = as_gguf_fail_at(
+            r->file, r->err, as_arch_key(r->arch, "attention.head_count_kv", r->key),
+            "'%s.attention.head_count_kv' is %zu and there are %zu heads: in an "
+            "encoder only equal counts are supported",
+            r->arch->name, h->kv_heads, h->heads);
     if (!r->rc && r->arch->encoder && h->window)
-        r->rc = as_gguf_fail(r->file, r->err,
-                             "'%s.attention.sliding_window' is %zu: windows are not supported in "
-                             "an encoder",
-                             r->arch->name, h->window);
+        r->rc = as_gguf_fail_at(
+            r->file, r->err, as_arch_key(r->arch, "attention.sliding_window", r->key),
+            "'%s.attention.sliding_window' is %zu: windows are not supported in "
+            "an encoder",
+            r->arch->name, h->window);
 }
 
 as_rc as_hparams_read(as_hparams *out, const as_gguf *file, as_err *err) {

@@ -78,17 +78,19 @@ as_rc as_lora_find(const as_lora *lora, const char *name, size_t rows, size_t co
     if (!rc) rc = find_half(lora, name, "lora_b", rows, 0, &pair.b, err);
     if (rc) return rc;
     if (!pair.a != !pair.b)
-        return as_gguf_fail(lora->file, err, "tensor '%s.lora_%s' is missing", name,
-                            pair.a ? "b" : "a");
+        return as_gguf_fail(
+            lora->file, err,
+            "tensor '%s.lora_%s' is missing, and '%s.lora_%s' is there (offset %zu)", name,
+            pair.a ? "b" : "a", name, pair.a ? "a" : "b", (pair.a ? pair.a : pair.b)->offset);
     if (pair.a) {
         uint64_t rank = pair.a->dimensions[1];
         if (rank != pair.b->dimensions[0] || rank > AS_LORA_RANK_MAX)
             return as_gguf_fail(
                 lora->file, err,
                 "tensors '%s.lora_a' and 'lora_b' have ranks %llu and %llu, not one "
-                "of at most %d",
+                "of at most %d (offset %zu)",
                 name, (unsigned long long)rank, (unsigned long long)pair.b->dimensions[0],
-                AS_LORA_RANK_MAX);
+                AS_LORA_RANK_MAX, pair.b->offset);
         pair.rank = (size_t)rank;
         pair.scale = lora->alpha > 0.0 ? (float)(lora->alpha / (double)rank) : 1.0f;
     }

@@ -24,18 +24,20 @@ static as_rc read_size(const as_arch *arch, const as_gguf *file, const char *res
 
 static as_rc read_divisor(as_rope *rope, const as_arch *arch, const as_gguf *file, as_err *err) {
     double factor = 0.0;
+    char key[AS_ARCH_KEY_MAX];
     as_rc rc = read_number(arch, file, "rope.scale_linear", 0.0, AS_ROPE_DIVISOR_MAX, &factor, err);
     if (!rc)
         rc = read_number(arch, file, "rope.scaling.factor", 0.0, AS_ROPE_DIVISOR_MAX, &factor, err);
     if (!rc && factor != 0.0 && factor < AS_ROPE_DIVISOR_MIN)
-        rc = as_gguf_fail(file, err, "the rope scaling factor %g is below %g", factor,
-                          AS_ROPE_DIVISOR_MIN);
+        rc = as_gguf_fail_at(file, err, as_arch_key(arch, "rope.scaling.factor", key),
+                             "the rope scaling factor %g is below %g", factor, AS_ROPE_DIVISOR_MIN);
     if (factor != 0.0) rope->divisor = factor; // 0 is written for "no scaling"
     return rc;
 }
 
 static as_rc read_yarn(as_rope *rope, const as_arch *arch, const as_gguf *file, as_err *err) {
     double attention = 1.0, log_factor = 0.0;
+    char key[AS_ARCH_KEY_MAX];
     rope->extrapolation = 1.0;
     as_rc rc = read_number(arch, file, "rope.scaling.yarn_ext_factor", -1.0, 1.0,
                            &rope->extrapolation, err);
@@ -51,11 +53,12 @@ static as_rc read_yarn(as_rope *rope, const as_arch *arch, const as_gguf *file, 
     if (!rc)
         rc = read_number(arch, file, "rope.scaling.yarn_log_multiplier", -1e3, 1e3, &log_factor,
                          err);
+    as_arch_key(arch, "rope.scaling.yarn_log_multiplier", key);
     if (!rc && log_factor != 0.0)
-        rc = as_gguf_fail(file, err,
-                          "'%s.rope.scaling.yarn_log_multiplier' is %g, which is not supported: it "
-                          "belongs to latent attention (MLA)",
-                          arch->name, log_factor);
+        rc = as_gguf_fail_at(file, err, key,
+                             "'%s' is %g, which is not supported: it belongs to latent attention "
+                             "(MLA)",
+                             key, log_factor);
     if (rope->extrapolation != 0.0) attention *= 0.1 * as_log_f64(rope->divisor) + 1.0;
     rope->magnitude *= attention;
     return rc;
@@ -89,18 +92,19 @@ as_rc as_rope_read(as_rope *out, const as_arch *arch, const as_gguf *file, size_
                     .beta_slow = 1.0,
                     .original_context = context,
                     .magnitude = 1.0};
+    char key[AS_ARCH_KEY_MAX];
     as_rc rc = read_size(arch, file, "rope.dimension_count", head_width, &rope.width, err);
+    as_arch_key(arch, "rope.dimension_count", key);
     if (!rc && rope.width % 2)
-        rc = as_gguf_fail(file, err, "'%s.rope.dimension_count' is %zu, which is odd", arch->name,
-                          rope.width);
+        rc = as_gguf_fail_at(file, err, key, "'%s' is %zu, which is odd", key, rope.width);
     if (!rc) rc = read_number(arch, file, "rope.freq_base", 1.0, 1e12, &rope.base, err);
     if (!rc)
         rc = read_size(arch, file, "rope.scaling.original_context_length", SIZE_MAX >> 1,
                        &rope.original_context, err);
     if (!rc) rc = read_scaling(&rope, arch, file, err);
+    as_arch_key(arch, "rope.freq_base", key);
     if (!rc && rope.extrapolation != 0.0 && !(rope.base > 1.0))
-        rc = as_gguf_fail(file, err, "'%s.rope.freq_base' is 1, which yarn cannot scale",
-                          arch->name);
+        rc = as_gguf_fail_at(file, err, key, "'%s' is 1, which yarn cannot scale", key);
     if (!rc) *out = rope;
     return rc;
 }

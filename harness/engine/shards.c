@@ -61,9 +61,9 @@ static as_rc open_part(as_shards *parts, const char *path, size_t at, size_t cou
     parts->count++;
     if (!rc) rc = read_place(&part, &number, &of, err);
     if (!rc && (number != at || of != count))
-        rc = as_gguf_fail(&part, err,
-                          "it is part %llu of %llu ('split.no', 'split.count'), not %zu of %zu",
-                          (unsigned long long)number + 1, (unsigned long long)of, at + 1, count);
+        rc = as_gguf_fail_at(&part, err, "split.no",
+                             "it is part %llu of %llu ('split.no', 'split.count'), not %zu of %zu",
+                             (unsigned long long)number + 1, (unsigned long long)of, at + 1, count);
     if (!rc) rc = join(&parts->file, &part, err);
     as_gguf_free(&part);
     return rc;
@@ -77,10 +77,11 @@ static as_rc open_others(as_shards *parts, const char *first, size_t count, as_e
     for (size_t i = 1; !rc && i < count; i++) {
         strcpy(path, first);
         if (!name_part(path, i, count))
-            rc = as_gguf_fail(&parts->file, err,
-                              "it is the first of %zu parts ('split.count'), but its name does not "
-                              "end in '-00001-of-%05zu.gguf', so the others cannot be found",
-                              count, count);
+            rc = as_gguf_fail_at(
+                &parts->file, err, "split.count",
+                "it is the first of %zu parts ('split.count'), but its name does not "
+                "end in '-00001-of-%05zu.gguf', so the others cannot be found",
+                count, count);
         if (!rc) rc = open_part(parts, path, i, count, err);
     }
     free(path);
@@ -95,9 +96,9 @@ as_rc as_shards_open(as_shards *out, const char *path, as_err *err) {
     as_rc rc = read_part(&parts.maps[0], &parts.file, path, err);
     if (!rc) rc = read_place(&parts.file, &number, &count, err);
     if (!rc && number)
-        rc = as_gguf_fail(&parts.file, err,
-                          "it is part %llu of %llu ('split.no'): name the first one",
-                          (unsigned long long)number + 1, (unsigned long long)count);
+        rc = as_gguf_fail_at(&parts.file, err, "split.no",
+                             "it is part %llu of %llu ('split.no'): name the first one",
+                             (unsigned long long)number + 1, (unsigned long long)count);
     if (!rc && count > 1) rc = open_others(&parts, path, (size_t)count, err);
     if (rc)
         as_shards_close(&parts);

@@ -180,17 +180,25 @@ static bool load_matrix(loader *l, as_matrix *out, as_low_rank *delta, const cha
     return load_rows(l, out, delta, name, rows, 0, rows, cols, required);
 }
 
-// The matrices of all experts, which lie in one tensor.
+// The matrices of all experts. They lie in one tensor "NAME_exps.weight"; in files of Mixtral that
+// are older than April 2024 each is a tensor of its own, "NAME.7.weight".
 static void load_experts(loader *l, as_matrix **out, const char *name, size_t count, size_t rows,
                          size_t cols) {
     if (l->rc) return;
-    const as_gguf_tensor *tensor = find(l, name, count, rows, cols, true);
-    if (!tensor) return;
+    char full[64], first[64];
+    snprintf(full, sizeof full, "%s_exps.weight", name);
+    snprintf(first, sizeof first, "%s.0.weight", name);
+    bool apart = !has(l, full) && has(l, first);
+    const as_gguf_tensor *tensor = apart ? NULL : find(l, full, count, rows, cols, true);
+    if (!apart && !tensor) return;
     as_matrix unused, *matrices = reserve(l, as_size_mul(count, sizeof *matrices));
     *out = matrices;
     for (size_t i = 0; !l->rc && i < count; i++) {
         as_matrix *matrix = matrices ? &matrices[i] : &unused;
-        if (pack(l, matrix, tensor, i * rows, rows, cols) && i < l->experts_used)
+        snprintf(full, sizeof full, "%s.%zu.weight", name, i);
+        if (apart) tensor = find(l, full, 1, rows, cols, true);
+        if (!tensor) return;
+        if (pack(l, matrix, tensor, apart ? 0 : i * rows, rows, cols) && i < l->experts_used)
             count_product(l, matrix);
     }
 }
@@ -233,9 +241,9 @@ static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
 static void load_mixture(loader *l, as_mixture *mixture, const as_hparams *h) {
     size_t n = h->experts, width = h->width;
     load_matrix(l, &mixture->router, NULL, "ffn_gate_inp.weight", n, width, true);
-    load_experts(l, &mixture->gate, "ffn_gate_exps.weight", n, h->expert_width, width);
-    load_experts(l, &mixture->up, "ffn_up_exps.weight", n, h->expert_width, width);
-    load_experts(l, &mixture->down, "ffn_down_exps.weight", n, width, h->expert_width);
+    load_experts(l, &mixture->gate, "ffn_gate", n, h->expert_width, width);
+    load_experts(l, &mixture->up, "ffn_up", n, h->expert_width, width);
+    load_experts(l, &mixture->down, "ffn_down", n, width, h->expert_width);
     if (!h->shared_width) return;
     load_vector(l, &mixture->shared_router, "ffn_gate_inp_shexp.weight", width, true);
     load_matrix(l, &mixture->shared_gate, NULL, "ffn_gate_shexp.weight", h->shared_width, width,
@@ -270,8 +278,10 @@ static void check_factors(loader *l, const char *name, const float *factors, siz
     for (size_t i = 0; !l->rc && factors && i < n; i++)
         if (!((double)factors[i] >= AS_ROPE_DIVISOR_MIN &&
               (double)factors[i] <= AS_ROPE_DIVISOR_MAX))
-            l->rc = as_gguf_fail(l->file, l->err, "'%s' of pair %zu is %g, not in %g..%g", name, i,
-                                 (double)factors[i], AS_ROPE_DIVISOR_MIN, AS_ROPE_DIVISOR_MAX);
+            l->rc =
+                as_gguf_fail(l->file, l->err, "'%s' of pair %zu is %g, not in %g..%g (offset %zu)",
+                             name, i, (double)factors[i], AS_ROPE_DIVISOR_MIN, AS_ROPE_DIVISOR_MAX,
+                             as_gguf_tensor_find(l->file, name)->offset + i * sizeof *factors);
 }
 
 static void load_rates(loader *l, const as_hparams *h) {

@@ -164,6 +164,8 @@ static void put_identity(as_json_out *out, const as_summary *s) {
     as_jo_put_str(out, "uri", s->target_uri);
     as_jo_put_str(out, "model_sha256", s->model_sha256);
     as_jo_put_str(out, "model", s->model_name);
+    if (s->chat_template_sha256.len)
+        as_jo_put_str(out, "chat_template_sha256", s->chat_template_sha256);
     as_jo_put_str(out, "device", s->device);
     as_jo_put_str(out, "engine", s->engine);
     if (s->memory_bytes) as_jo_put_u64(out, "memory_bytes", s->memory_bytes);
@@ -395,6 +397,7 @@ static void get_identity(const as_json *json, as_summary *out) {
     out->target_uri = get_str(target, "uri");
     out->model_sha256 = get_str(target, "model_sha256");
     out->model_name = get_str(target, "model");
+    out->chat_template_sha256 = get_str(target, "chat_template_sha256");
     out->device = get_str(target, "device");
     out->engine = get_str(target, "engine");
     out->memory_bytes = get_u64(target, "memory_bytes");

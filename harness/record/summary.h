@@ -108,6 +108,7 @@ typedef struct as_summary {
     as_str dataset_sha256;
     uint64_t dataset_cases;
     as_str target_uri, model_sha256, model_name, device, engine;
+    as_str chat_template_sha256;   // of the model's own; empty: not known
     uint64_t memory_bytes;         // of the model's weights; 0: not known
     as_str git_commit, git_branch; // empty outside a repository
     bool git_dirty;

@@ -126,6 +126,15 @@ static void write_prompt(as_suite_loader *loader, as_json_out *out) {
     as_jo_str(out, suite->user.text);
     as_jo_key(out, "chat");
     as_jo_bool(out, suite->chat);
+    if (suite->tools) {
+        as_buf text = {0};
+        as_json_write(&text, suite->tools);
+        as_jo_key(out, "tools");
+        as_jo_str(out, as_buf_view(&text));
+        as_buf_free(&text);
+    }
+    if (suite->date.len) as_jo_key(out, "date"), as_jo_str(out, suite->date);
+    if (suite->special_tokens) as_jo_key(out, "special_tokens"), as_jo_bool(out, true);
     if (!suite->few_shot_path.len) return;
     as_jo_key(out, "few_shot");
     as_jo_open(out, '[');

@@ -67,6 +67,9 @@ typedef struct as_suite {
     as_suite_task task;
     as_suite_text system, user; // Jinja; system may be empty
     bool chat;                  // false: chat: raw
+    const as_json *tools;       // for the model's chat template: a list; NULL: none
+    as_str date;                // what its strftime_now tells, "2026-01-31"; empty: nothing
+    bool special_tokens;        // control tokens that texts spell are control tokens
     as_str few_shot_path;       // empty: none
     size_t few_shot_count;
     bool few_shot_seeded; // pick: seeded (by generate.seed), else the first n

@@ -69,6 +69,11 @@ size_t as_suite_read_word(as_suite_loader *loader, const as_yaml *value, const c
 // The table of the file itself.
 extern const as_suite_key as_suite_keys[];
 
+// Readers of keys of `prompt`: what a chat template is given besides the turns.
+void as_suite_read_tools(as_suite_loader *loader, const as_yaml *value);
+void as_suite_read_date(as_suite_loader *loader, const as_yaml *value);
+void as_suite_read_special_tokens(as_suite_loader *loader, const as_yaml *value);
+
 // The reader of `alert`.
 void as_suite_read_alert(as_suite_loader *loader, const as_yaml *value);
 

@@ -15,7 +15,8 @@ static as_rc render_chat(as_gguf_case *c, as_buf *out) {
     for (size_t i = 0; i < request->message_count; i++) {
         as_json *m = as_json_new(arena, AS_JSON_OBJECT);
         // What data holds is text: a control token written in it must not become one.
-        as_str content = as_model_guard(c->model, arena, request->messages[i].content);
+        as_str content = request->messages[i].content;
+        if (!request->special_tokens) content = as_model_guard(c->model, arena, content);
         as_json_set(arena, m, "role", as_json_new_str(arena, request->messages[i].role));
         as_json_set(arena, m, "content", as_json_new_str(arena, content));
         as_json_append(messages, m);
@@ -31,7 +32,22 @@ static as_rc render_chat(as_gguf_case *c, as_buf *out) {
         facts->eos == UINT32_MAX ? AS_STR("") : as_model_token_text(model, facts->eos, true);
     as_json_set(arena, variables, "bos_token", as_json_new_str(arena, bos));
     as_json_set(arena, variables, "eos_token", as_json_new_str(arena, eos));
+    if (request->tools) as_json_set(arena, variables, "tools", as_json_copy(arena, request->tools));
+    if (request->date.len)
+        as_json_set(arena, variables, "strftime_now", as_json_new_str(arena, request->date));
     return as_jinja_render(c->chat, arena, variables, out, &c->err);
+}
+
+as_rc as_gguf_case_rehearse(const as_model *model, const as_jinja *chat, const as_request *request,
+                            as_err *err) {
+    as_arena arena = {0};
+    as_buf text = {0};
+    as_gguf_case c = {.model = model, .chat = chat, .request = request, .arena = &arena};
+    as_rc rc = render_chat(&c, &text);
+    if (rc) *err = c.err;
+    as_buf_free(&text);
+    as_arena_free(&arena);
+    return rc;
 }
 
 static bool is_space(char c) {
@@ -57,7 +73,8 @@ static as_rc build_prompt(as_gguf_case *c) {
     as_rc rc = AS_OK;
     if (chat) rc = render_chat(c, &rendered);
     as_str text = chat ? as_buf_view(&rendered) : join_contents(c->arena, c->request);
-    if (!rc) rc = as_model_tokenize(c->model, c->arena, text, chat, true, &c->prompt, &c->err);
+    bool special = chat || c->request->special_tokens;
+    if (!rc) rc = as_model_tokenize(c->model, c->arena, text, special, true, &c->prompt, &c->err);
     c->answer->prompt_sha256 = as_sha256_of(c->arena, text);
     as_buf_free(&rendered);
     return rc;
@@ -73,7 +90,8 @@ static as_rc tokenize_next(as_gguf_case *c, as_str text, as_tokens *out) {
     bool apart = !last.len || is_space(last.ptr[last.len - 1]) || !text.len || is_space(*text.ptr);
     if (!chat && !apart && !as_model_facts(c->model)->adds_space)
         text = as_strf(c->arena, " %.*s", AS_STR_ARG(text));
-    return as_model_tokenize(c->model, c->arena, text, false, false, out, &c->err);
+    return as_model_tokenize(c->model, c->arena, text, request->special_tokens, false, out,
+                             &c->err);
 }
 
 // What stands for an empty prompt, as in lm-evaluation-harness: the beginning token, else the end.

@@ -6,6 +6,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/file.h"
 #include "harness/base/log.h"
+#include "harness/base/sha256.h"
 #include "harness/base/thread.h"
 #include "harness/engine/ollama_store.h"
 #include "harness/target/gguf_case.h"
@@ -144,6 +145,8 @@ static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err
     t->constraints = as_constraints_new(t->model);
     t->info.model_sha256 = facts->sha256;
     t->info.model_name = facts->name;
+    if (facts->chat_template.len)
+        t->info.chat_template_sha256 = as_sha256_of(&t->arena, facts->chat_template);
     t->info.memory_bytes = facts->memory_size;
     as_str kernels = as_str_ends(t->info.device, AS_STR("-fast")) ? AS_STR("cuda fast")
                      : gpu                                        ? AS_STR("cuda")
@@ -309,6 +312,16 @@ static as_rc gguf_accepts(const as_target *target, const as_request *request, as
         return as_fail(err, AS_INVALID,
                        "target '%.*s' is an encoder: it embeds texts and predicts no tokens",
                        AS_STR_ARG(target->info.uri));
+    as_str template_ = as_model_facts(target->model)->chat_template;
+    if (request->tools && (request->raw || as_str_find(template_, AS_STR("tools"), 0) == SIZE_MAX))
+        return as_fail(err, AS_INVALID, "prompt.tools: %s of target '%.*s' has no place for them",
+                       request->raw ? "a prompt without the chat template" : "the chat template",
+                       AS_STR_ARG(target->info.uri));
+    bool chat = target->chat && !request->raw && request->message_count;
+    if (chat && as_gguf_case_rehearse(target->model, target->chat, request, err)) {
+        as_err_prefix(err, "chat template of target '%.*s'", AS_STR_ARG(target->info.uri));
+        return AS_INVALID;
+    }
     const as_constraint_spec *constraint = request->constraint;
     bool fixed = constraint && !(constraint->kind == AS_CONSTRAINT_CHOICES && !constraint->choices);
     if (!embeds && fixed && !as_constraints_find(target->constraints, constraint, err)) {
@@ -326,6 +339,7 @@ const as_target_ops as_target_gguf = {
     .scheme = "gguf",
     .scores_texts = true,
     .embeds = true,
+    .templates = true,
     .constrains = true,
     .tells_odds = true,
     .syntax = "gguf:PATH[?quant=TYPE&threads=N&ctx=N&cpu=auto|portable|avx2|avx512|amx|neon|"

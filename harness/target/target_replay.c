@@ -160,6 +160,7 @@ static void replay_answer(as_target_worker *w, as_arena *arena, const as_request
 const as_target_ops as_target_replay = {
     .scheme = "replay",
     .scores_texts = true,
+    .templates = true,
     .constrains = true, // what was recorded under one
     .tells_odds = true,
     .syntax = "replay:FILE.jsonl",

@@ -129,6 +129,7 @@ static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
     as_json_set(o->arena, out, "tokenizer", tokenizer);
     as_str chat = text_of(file, "tokenizer.chat_template");
     put_text(o, out, "chat_template_sha256", chat.len ? as_sha256_of(o->arena, chat) : chat);
+    if (o->args->json) put_text(o, out, "chat_template", chat); // many lines
 }
 
 // What the weights of a type that is only decoded are multiplied as.
@@ -195,43 +196,51 @@ static void put_support(order *o, as_json *out, const char *path) {
     if (!runs) put_text(o, out, "reason", as_str_of(err.text));
 }
 
+static as_str hash_parts(order *o, const as_shards *parts) {
+    as_sha256 sha;
+    char hex[65];
+    as_sha256_init(&sha);
+    for (size_t i = 0; i < parts->count; i++)
+        as_sha256_add(&sha, parts->maps[i].bytes, parts->maps[i].size);
+    as_sha256_hex(&sha, hex);
+    return as_str_copy(o->arena, as_str_of(hex));
+}
+
 static as_rc inspect(order *o, as_err *err) {
     const char *path;
-    as_mapped map = {0};
-    as_gguf file = {0};
+    as_shards parts = {0};
+    const as_gguf *file = &parts.file;
     as_rc rc = find_file(o, o->words[0], &path, NULL, err);
-    if (!rc) rc = as_file_map(path, &map, err);
-    if (!rc) rc = as_gguf_read(&file, path, map.bytes, map.size, err);
+    if (!rc) rc = as_shards_open(&parts, path, err);
     if (!rc) {
         as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);
-        as_str architecture = text_of(&file, "general.architecture");
-        as_str bytes = {(const char *)map.bytes, map.size};
-        put_text(o, out, "name", text_of(&file, "general.name"));
+        as_str architecture = text_of(file, "general.architecture");
+        put_text(o, out, "name", text_of(file, "general.name"));
         put_text(o, out, "architecture", architecture);
-        put_text(o, out, "license", text_of(&file, "general.license"));
-        put_shape(o, out, &file, architecture);
-        put_tokenizer(o, out, &file);
-        put_types(o, out, &file);
-        put_number(o, out, "file_size", (double)map.size);
-        put_number(o, out, "gguf_version", (double)file.version);
-        put_text(o, out, "sha256", as_sha256_of(o->arena, bytes));
+        put_text(o, out, "license", text_of(file, "general.license"));
+        put_shape(o, out, file, architecture);
+        put_tokenizer(o, out, file);
+        put_types(o, out, file);
+        put_number(o, out, "file_size", (double)file->file_size);
+        if (parts.count > 1) put_number(o, out, "parts", (double)parts.count);
+        put_number(o, out, "gguf_version", (double)file->version);
+        put_text(o, out, "sha256", hash_parts(o, &parts));
         put_support(o, out, path);
         rc = print(o, out, err);
     }
-    as_gguf_free(&file);
-    as_file_unmap(&map);
+    as_shards_close(&parts);
     return rc;
 }
 
 // --- quantize ------------------------------------------------------------------------------
 
 static as_rc quantize(order *o, as_err *err) {
-    const char *path = as_str_copy(o->arena, o->words[0]).ptr;
-    const char *to = as_str_copy(o->arena, o->words[1]).ptr;
+    const char *path, *to = as_str_copy(o->arena, o->words[1]).ptr;
     const as_recipe *recipe = NULL;
     as_shards parts = {0};
     as_buf bytes = {0};
     as_rc rc = as_recipe_find(o->words[2], &recipe, err);
+    if (!rc) rc = find_file(o, o->words[0], &path, NULL, err);
     if (!rc) rc = as_shards_open(&parts, path, err);
     if (!rc) rc = as_quantize_file(&parts.file, recipe, &bytes, err);
     if (!rc) rc = as_file_replace(to, as_buf_view(&bytes), err);
@@ -332,8 +341,11 @@ static as_rc measure_perplexity(order *o, const as_model *model, int64_t context
     score s = {0};
     uint32_t bos =
         facts->bos != UINT32_MAX && tokens.ids[0] == facts->bos ? facts->bos : UINT32_MAX;
-    as_batcher_options options = {
-        .context = window, .team = (size_t)threads, .kv = kv, .device = device};
+    as_batcher_options options = {.context = window,
+                                  .team = (size_t)threads,
+                                  .kv = kv,
+                                  .device = device,
+                                  .forgets = true}; // windows begin with nothing in common
     rc = as_session_open(model, &options, &session, err);
     if (!rc) rc = score_windows(session, tokens, window, bos, &s, err);
     as_session_free(session);

@@ -386,6 +386,7 @@ Hello {{ name }}!
 {{ xs | reverse | list }} {{ 'abc' | reverse }} {{ xs | min }} {{ xs | max }} {{ words | min }} {{ people | max(attribute='age') | attr('nope') is defined }} {{ xs | sum }} {{ people | sum(attribute='age') }} {{ xs | sum(start=10) }} {{ [1, 0.5] | sum }}
 {{ people | map(attribute='name') | join(',') }} {{ people | map(attribute='at.city', default='?') | join(',') }} {{ words | map('upper') | join }} {{ words | map('replace', 'a', 'z') | list }} {{ nested | map(attribute='0') | first }}
 {{ people | selectattr('age', 'equalto', 30) | map(attribute='name') | list }} {{ people | rejectattr('age', 'eq', 30) | map(attribute='name') | list }} {{ people | selectattr('at') | list | length }} {{ people | rejectattr('at') | map(attribute='name') | list }} {{ people | selectattr('at', 'defined') | list | length }} {{ people | selectattr('at', 'defined') | selectattr('at.city', '==', 'Oslo') | map(attribute='name') | first }}
+{{ nil | selectattr('a') | list }} {{ no | reject('odd') | list | length }} {{ nil | map('upper') | join }}|
 {{ xs | select('odd') | list }} {{ xs | reject('odd') | list }} {{ xs | select('gt', 1) | list }} {{ [0, 1, '', 'a'] | select | list }} {{ xs | select('in', [1, 2]) | list }}
 {{ 'a\nb\n\nc' | indent }} {{ 'a\nb' | indent(2) }} {{ 'a\nb' | indent(2, true) }} {{ 'a\n\nb' | indent(2, blank=true) }} {{ 'a\nb' | indent('> ') }} {{ 'a\nb' | indent(width=3, first=true) }}
 {{ '<a href="x">\'&' | escape }} {{ '<b>' | e }} {{ '<b>' | safe }}

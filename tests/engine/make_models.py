@@ -612,9 +612,22 @@ def write_parts(path, values, tensors, parts):
         write_gguf(f"{path}-{i + 1:05}-of-{parts:05}.gguf", (values if i == 0 else []) + split, own)
 
 
-def write_model(folder, name, vocabulary, token_count=14, parts=0, **shape):
+def apart(tensors):
+    """Experts each in a tensor of its own, as the first files of Mixtral have them."""
+    for name, dims, kind, raw in tensors:
+        if "_exps" not in name:
+            yield name, dims, kind, raw
+            continue
+        size = len(raw) // dims[2]
+        for i in range(dims[2]):
+            yield (name.replace("_exps", f".{i}"), dims[:2], kind, raw[i * size:(i + 1) * size])
+
+
+def write_model(folder, name, vocabulary, token_count=14, parts=0, experts_apart=False, **shape):
     vocabulary_values, size = vocabulary
     model = Model(vocabulary=size, **shape)
+    if experts_apart:
+        model.tensors = list(apart(model.tensors))
     path = os.path.join(folder, name)
     if parts:
         write_parts(path, model.values(vocabulary_values), model.tensors, parts)
@@ -684,6 +697,8 @@ def write_architectures(folder):
                 original=256, attn_factor=1.19, window=7)
     write_model(folder, "mixtral", spm, seed=28, arch="llama", **small, experts=4, used=2,
                 expert_ffn=48, yarn=2.0, original=64, attn_factor=1.1)
+    write_model(folder, "mixtral_apart", spm, seed=36, arch="llama", **small, experts=4, used=2,
+                expert_ffn=48, experts_apart=True)
     write_model(folder, "qwen2moe", bpe, seed=29, arch="qwen2moe", **small, experts=6, used=2,
                 expert_ffn=32, shared_ffn=64, default="Q8_0", types={"ffn_gate_inp": "F32"})
     write_model(folder, "qwen3moe", bpe, seed=30, arch="qwen3moe", **small, experts=8, used=3,
@@ -709,6 +724,9 @@ def write_fixture(folder, source):
               ("tokenizer.ggml.token_type", I32, fixture["types"])]
     if "pre" in fixture:
         values.append(("tokenizer.ggml.pre", STRING, fixture["pre"]))
+    for key in ("lowercase", "strip_accents"):
+        if key in fixture:
+            values.append((f"tokenizer.ggml.normalizer.{key}", BOOL, fixture[key]))
     if "merges" in fixture:
         values.append(("tokenizer.ggml.merges", STRING, fixture["merges"]))
     if "scores" in fixture:

@@ -253,9 +253,9 @@ def unigram_fixture(seed):
                       for text in map(clean, texts(seed)) if "\x00" not in text]}
 
 
-def wordpiece_fixture(seed):
+def wordpiece_fixture(seed, **options):
     from tokenizers import BertWordPieceTokenizer
-    tokenizer = BertWordPieceTokenizer(lowercase=True)
+    tokenizer = BertWordPieceTokenizer(**{"lowercase": True} | options)
     tokenizer.train_from_iterator([TRAINING], vocab_size=700, show_progress=False,
                                   limit_alphabet=200)
     size = tokenizer.get_vocab_size()
@@ -271,7 +271,7 @@ def wordpiece_fixture(seed):
     fixture = {"model": "bert", "tokens": [written(name) for name in names],
                "types": [special.get(name, make_models.NORMAL) for name in names],
                "unknown": names.index("[UNK]"), "cls": names.index("[CLS]"),
-               "seperator": names.index("[SEP]"), "cases": []}
+               "seperator": names.index("[SEP]"), "cases": []} | options
     more = ["[CLS] a [SEP]", "x[MASK]y", "\u1ea4\u0323\u0325", "\uac00\uac01\ub098", "\uf900\u4e0d",
             "\u0130stanbul \u03a3\u03c3\u03c2", "a" * 100, "a" * 101, "\u00ad\u200b\ufeffx", "$5+5=10`^|~"]
     for text in [*map(clean, texts(seed)), *more]:
@@ -292,6 +292,8 @@ def main():
         return
     save("unigram", unigram_fixture(60))
     save("wordpiece", wordpiece_fixture(61))
+    save("wordpiece_cased", wordpiece_fixture(62, lowercase=False))
+    save("wordpiece_accents", wordpiece_fixture(63, lowercase=True, strip_accents=False))
     for seed, pre in enumerate(["tekken", "gpt-4o", "deepseek-coder", "deepseek-v3", "bloom",
                                 "viking"]):
         save("bpe_" + pre.replace("-", ""), bpe_fixture(pre, 40 + seed))

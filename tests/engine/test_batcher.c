@@ -482,6 +482,29 @@ static void the_oldest_goes_first(void **state) {
     as_model_close(model);
 }
 
+// Nothing is kept: no page beyond those of one request is ever touched.
+static void texts_are_forgotten(void **state) {
+    (void)state;
+    as_model *model = open_model("f32", NULL);
+    as_batcher_options options = {.context = 64, .forgets = true};
+    as_batcher *batcher = open_batcher(model, &options);
+    enum { COUNT = 50 };
+    uint32_t prompt[COUNT] = {1, 2, 3};
+    double first, again;
+    size_t reused;
+    ask(batcher, prompt, COUNT, &first, &reused);
+    for (size_t i = 0; i < 20; i++) {
+        ask(batcher, prompt, COUNT, &again, &reused);
+        assert_int_equal(reused, 0);
+        assert_memory_equal(&again, &first, sizeof again);
+    }
+    as_batcher_facts facts = as_batcher_stats(batcher);
+    assert_int_equal(facts.pages_used, 0);
+    assert_int_equal(facts.pages_most, (COUNT + AS_PAGE - 1) / AS_PAGE);
+    as_batcher_free(batcher);
+    as_model_close(model);
+}
+
 static void too_little_memory_is_refused(void **state) {
     (void)state;
     as_model *model = open_model("f32", NULL);
@@ -600,6 +623,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_do_not_depend_on_how),
         cmocka_unit_test(the_oldest_goes_first),
+        cmocka_unit_test(texts_are_forgotten),
         cmocka_unit_test(too_little_memory_is_refused),
         cmocka_unit_test(cancelled_requests_come_back),
         cmocka_unit_test(an_answer_without_a_way_on_is_stuck),

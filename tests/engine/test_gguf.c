@@ -252,9 +252,11 @@ static void wrong_tensors(void **state) {
     (void)state;
     as_buf b = {0};
     put_tensors(&b, DIMS(4), 5, 0, 16);
-    refused(&b, "tensor 0 't' has unknown type 5 (offset 24)");
+    refused(&b, "tensor 0 't' has unknown type 5, which GGUF no longer has: convert the model anew "
+                "(offset 24)");
     put_tensors(&b, DIMS(4), 133, 0, 16);
-    refused(&b, "tensor 0 't' has unknown type 133 (offset 24)");
+    refused(&b, "tensor 0 't' has unknown type 133, one of ik_llama.cpp's own: quantize the model "
+                "to a type that all programs read (offset 24)");
     put_tensors(&b, DIMS(33), AS_GGUF_TENSOR_Q8_0, 0, 100);
     refused(&b, "tensor 0 't' has rows of 33 elements, no multiple of Q8_0's 32 (offset 24)");
     put_tensors(&b, DIMS(4), 0, 16, 64);

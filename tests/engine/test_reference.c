@@ -98,8 +98,9 @@ static void q8_models(void **state) {
 
 static void architectures(void **state) {
     (void)state;
-    static const char *const names[] = {"qwen2", "qwen3",      "gemma",   "gemma2",   "gemma3",
-                                        "phi3",  "phi3_short", "mixtral", "qwen3moe", "granite"};
+    static const char *const names[] = {"qwen2",    "qwen3",   "gemma",        "gemma2",
+                                        "gemma3",   "phi3",    "phi3_short",   "mixtral",
+                                        "qwen3moe", "granite", "mixtral_apart"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) compare(names[i], 1e-5, 1e-5);
     compare("qwen2moe", 1e-4, 0.3);
 }

@@ -131,6 +131,8 @@ static void unigram_equals_its_reference(void **state) {
 static void wordpiece_equals_its_reference(void **state) {
     (void)state;
     check_fixture("wordpiece");
+    check_fixture("wordpiece_cased");   // normalizer.lowercase is false
+    check_fixture("wordpiece_accents"); // and true, with strip_accents false
 }
 
 static as_tokens tokenize(const as_vocab *vocab, as_arena *arena, as_str text, bool special,
@@ -379,6 +381,8 @@ static void check_refused(const as_buf *bytes, const char *message) {
     if (message) {
         assert_int_equal(rc, AS_INVALID);
         if (!strstr(err.text, message)) fail_msg("'%s' is not in '%s'", message, err.text);
+        if (!strstr(err.text, "is missing") && !strstr(err.text, "offset "))
+            fail_msg("'%s' does not say where", err.text);
         assert_true(as_str_starts(as_str_of(err.text), AS_STR("cannot read 'x.gguf': ")));
     } else if (rc) {
         fail_msg("%s", err.text);
@@ -414,6 +418,36 @@ static void wrong_bpe_vocabularies_are_refused(void **state) {
         as_buf bytes = {0};
         put_bpe(&bytes, &cases[i]);
         check_refused(&bytes, cases[i].message);
+        as_buf_free(&bytes);
+    }
+}
+
+// Whatever a file calls a token that ends an answer, a text is no such token and it is an end.
+static void what_ends_an_answer_is_never_text(void **state) {
+    (void)state;
+    for (uint32_t kind = AS_TOKEN_NORMAL; kind <= AS_TOKEN_UNUSED; kind++) {
+        const wrong file_of = {"gpt-2", 256, {"<|im_end|>", "<|im_start|>"}, {0}, kind, 0, NULL};
+        as_buf bytes = {0};
+        as_gguf file;
+        as_vocab vocab;
+        as_err err;
+        as_arena arena = {0};
+        as_tokens tokens;
+        put_bpe(&bytes, &file_of);
+        if (as_gguf_read(&file, "x", (const unsigned char *)bytes.ptr, bytes.len, &err) ||
+            as_vocab_load(&vocab, &file, &err))
+            fail_msg("%s", err.text);
+        assert_true(vocab.ends[257]);
+        assert_false(vocab.ends[258]);
+        as_str text = AS_STR("a<|im_end|>");
+        assert_int_equal(as_vocab_tokenize(&vocab, &arena, text, false, false, &tokens, &err), 0);
+        assert_int_equal(tokens.count, text.len);
+        assert_int_equal(as_vocab_tokenize(&vocab, &arena, text, true, false, &tokens, &err), 0);
+        assert_int_equal(tokens.count, 2);
+        assert_int_equal(tokens.ids[1], 257);
+        as_vocab_free(&vocab);
+        as_gguf_free(&file);
+        as_arena_free(&arena);
         as_buf_free(&bytes);
     }
 }
@@ -551,6 +585,7 @@ int main(void) {
         cmocka_unit_test(long_texts_take_linear_time),
         cmocka_unit_test(encoders_close_their_texts),
         cmocka_unit_test(broken_encoders_do_no_harm),
+        cmocka_unit_test(what_ends_an_answer_is_never_text),
         cmocka_unit_test(wrong_encoders_are_refused),
         cmocka_unit_test(wrong_bpe_vocabularies_are_refused),
         cmocka_unit_test(wrong_keys_are_refused),

@@ -50,6 +50,24 @@ class Model(e2e.Case):
         self.assertTrue(facts["runs"])
         self.assertIn("IQ4_XS", self.assay("model", "inspect", path).stdout)
 
+    def test_inspect_takes_all_parts(self):
+        parts = sorted(MODELS.glob("parts-*.gguf"))
+        facts = self.result("inspect", parts[0])
+        self.assertEqual(facts["parts"], 3)
+        self.assertEqual(facts["file_size"], sum(part.stat().st_size for part in parts))
+        self.assertEqual(facts["types"]["F32"]["tensors"], 21)
+        self.assertEqual(facts["sha256"],
+                         hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest())
+        self.refused("model", "inspect", parts[1], says=["part 2 of 3", "name the first", "offset"])
+        for part in parts[:2]:
+            self.write(part.name, part.read_bytes())
+        self.refused("model", "inspect", parts[0].name, says=["parts-00003-of-00003.gguf"])
+
+    def test_inspect_has_the_template(self):
+        facts = self.result("inspect", e2e.MODEL)
+        self.assertEqual(facts["chat_template_sha256"],
+                         hashlib.sha256(facts["chat_template"].encode()).hexdigest())
+
     def test_types_that_are_only_decoded(self):
         for kind, held in (("IQ2_S", "Q8_16"), ("IQ3_S", "Q8_16"), ("TQ1_0", "Q4_0"), ("NVFP4", "F16"), ("Q4_K", None)):
             facts = self.result("inspect", MODELS / f"type_{kind}.gguf")

@@ -2,7 +2,9 @@
 // Calls: arguments, macros, global functions, methods of dicts and loops.
 #include "harness/base/jinja/jinja_internal.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 bool as_jinja_args_eval(as_jinja_run *run, const as_jinja_node *list, as_jinja_args *out) {
     size_t count = 0;
@@ -149,6 +151,46 @@ static as_json *call_namespace(as_jinja_run *run, const as_jinja_args *args, boo
     return object.list;
 }
 
+// "2026-01-31" as its midnight.
+static bool read_date(as_str text, struct tm *out) {
+    char copy[11] = {0};
+    int year, month, day, end = 0;
+    if (text.len != 10) return false;
+    memcpy(copy, text.ptr, 10);
+    if (sscanf(copy, "%4d-%2d-%2d%n", &year, &month, &day, &end) != 3 || end != 10) return false;
+    struct tm wanted = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+    *out = wanted;
+    time_t at = timegm(out); // which makes the 30th of February another day
+    return at != -1 && out->tm_mon == wanted.tm_mon && out->tm_mday == wanted.tm_mday &&
+           year >= 1 && gmtime_r(&at, out);
+}
+
+bool as_jinja_is_date(as_str text) {
+    struct tm unused;
+    return read_date(text, &unused);
+}
+
+static as_json *call_strftime(as_jinja_run *run, const as_jinja_args *args) {
+    struct tm day;
+    char text[512];
+    as_str format;
+    as_json *bound[AS_JINJA_PARAMS_MAX];
+    const as_json *date = as_json_get(run->variables, "strftime_now");
+    if (!date || date->kind != AS_JSON_STRING || !read_date(date->text, &day))
+        return as_jinja_fail(run, "the template asks what day it is (strftime_now), and a prompt "
+                                  "with today's date in it could not be repeated: say which with "
+                                  "prompt.date, like 2026-01-31");
+    if (!as_jinja_args_bind(run, "strftime_now", args, "format", bound) ||
+        !as_jinja_args_text(run, bound, 0, AS_STR(""), &format))
+        return NULL;
+    const char *copy = as_str_copy(run->arena, format).ptr;
+    size_t len = format.len && !memchr(format.ptr, 0, format.len)
+                     ? strftime(text, sizeof text, copy, &day)
+                     : 0;
+    if (format.len && !len) return as_jinja_fail(run, "strftime_now cannot write this");
+    return as_jinja_str(run, as_str_copy(run->arena, (as_str){text, len}));
+}
+
 static as_json *call_global(as_jinja_run *run, as_str name, const as_jinja_args *args) {
     if (as_str_is(name, "range")) return call_range(run, args);
     if (as_str_is(name, "namespace")) return call_namespace(run, args, true);
@@ -159,9 +201,7 @@ static as_json *call_global(as_jinja_run *run, as_str name, const as_jinja_args 
         return as_jinja_fail(run, "the template refuses this: %.*s",
                              AS_STR_ARG(as_str_sub(text, 0, 400)));
     }
-    if (as_str_is(name, "strftime_now"))
-        return as_jinja_fail(run, "strftime_now is not available: a prompt with today's date in it "
-                                  "could not be repeated; guard it with `is defined`");
+    if (as_str_is(name, "strftime_now")) return call_strftime(run, args);
     return as_jinja_fail(run, "'%.*s' is no function", AS_STR_ARG(name));
 }
 
@@ -264,7 +304,8 @@ as_json *as_jinja_call(as_jinja_run *run, const as_jinja_node *node) {
     if (callee->op != AS_JINJA_VAR) return as_jinja_fail(run, "this cannot be called");
     const as_jinja_binding *bound = as_jinja_lookup(run, callee->text);
     if (bound && bound->macro) return call_macro(run, bound->macro, &args);
-    if (bound || as_json_at(run->variables, callee->text))
+    bool clock = as_str_is(callee->text, "strftime_now");
+    if (bound || (!clock && as_json_at(run->variables, callee->text)))
         return as_jinja_fail(run, "'%.*s' is no function", AS_STR_ARG(callee->text));
     return call_global(run, callee->text, &args);
 }

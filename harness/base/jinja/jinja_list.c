@@ -223,10 +223,16 @@ static as_json *max(as_jinja_run *run, as_json *value, as_json **args) {
     return extreme(run, value, args, 1);
 }
 
+// For map, select and so on none, false and 0 are lists without elements, as in Jinja2.
+static as_json *elements(as_jinja_run *run, as_json *value) {
+    return as_jinja_truth(value) ? as_jinja_elements(run, value)
+                                 : as_jinja_build(run, AS_JSON_ARRAY).list;
+}
+
 // map(attribute='a.b', default=x) or map('filter', arguments...).
 static as_json *map(as_jinja_run *run, as_json *value, const as_jinja_args *args) {
     as_jinja_builder out = as_jinja_build(run, AS_JSON_ARRAY);
-    as_json *list = as_jinja_elements(run, value);
+    as_json *list = elements(run, value);
     if (!list) return NULL;
     bool by_attribute = args->count && args->names[0].len;
     as_json *bound[AS_JINJA_PARAMS_MAX];
@@ -254,7 +260,7 @@ static as_json *map(as_jinja_run *run, as_json *value, const as_jinja_args *args
 static as_json *choose(as_jinja_run *run, as_json *value, const as_jinja_args *args, bool attribute,
                        bool keep) {
     as_jinja_builder out = as_jinja_build(run, AS_JSON_ARRAY);
-    as_json *list = as_jinja_elements(run, value);
+    as_json *list = elements(run, value);
     if (!list) return NULL;
     size_t skip = attribute ? 1 : 0;
     const as_jinja_test *test = NULL;

@@ -57,6 +57,7 @@ struct as_batcher {
     as_device *device;
     size_t context, chunk, group_slots, lane_count, cases_most;
     size_t spare; // pages beyond those that may be filled with kept texts
+    bool forgets; // no text is kept
     as_kv kv;
     lane *lanes; // [lane_count], at least 1
     bool driven; // by as_batcher_run
@@ -266,7 +267,7 @@ static size_t path_spans(const as_node *node, size_t end, as_span *out) {
 static bool place(as_batcher *b, as_case *c) {
     const as_work *work = c->work;
     size_t matched = 0, known = 0;
-    bool shares = work->kind != AS_WORK_LOGITS && work->prompt.count;
+    bool shares = work->kind != AS_WORK_LOGITS && work->prompt.count && !b->forgets;
     for (;;) {
         // The last row of the prompt is what the answer begins from.
         c->node = NULL;
@@ -580,6 +581,7 @@ static as_rc plan_memory(as_batcher *b, const as_model *model, const as_batcher_
     b->context = options->context ? options->context : model->info.context_length;
     b->chunk = options->chunk ? options->chunk : b->backend->chunk;
     b->cases_most = options->cases ? options->cases : SIZE_MAX;
+    b->forgets = options->forgets;
     b->group_slots = b->chunk > GROUP_SLOTS ? b->chunk : GROUP_SLOTS;
     if (!rc) rc = check(model, options, &b->kv, err);
     return rc ? rc : count_pages(b, options->memory, pages, err);

@@ -66,7 +66,8 @@ static as_rc load_pieces(as_vocab *vocab, const as_gguf *file, const int byte_of
         // such bytes are left out of a text then, as by the tokenizers that the models come with.
         bool wanted = (byte >= ' ' && byte <= '~') || byte == '\n';
         if (wanted && vocab->byte_ids[byte] == AS_TOKEN_NONE)
-            return as_gguf_fail(file, err, "the vocabulary has no token for byte 0x%02X", byte);
+            return as_gguf_fail_at(file, err, "tokenizer.ggml.tokens",
+                                   "the vocabulary has no token for byte 0x%02X", byte);
     }
     return AS_OK;
 }
@@ -130,7 +131,8 @@ as_rc as_bpe_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
     if (rc) return rc;
     rc = as_pretok_new(name, &bpe->pretok, err);
     if (rc) {
-        as_err_prefix(err, "cannot read '%s'", file->path);
+        const as_gguf_value *pre = as_gguf_find(file, "tokenizer.ggml.pre");
+        as_err_prefix(err, "cannot read '%s': offset %zu", file->path, pre ? pre->offset : 0);
         return rc;
     }
     vocab->add_bos = as_pretok_adds_bos(bpe->pretok);

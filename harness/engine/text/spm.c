@@ -19,8 +19,8 @@ as_rc as_spm_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
     }
     for (int byte = 0; !rc && byte < 256; byte++)
         if (vocab->byte_ids[byte] == AS_TOKEN_NONE)
-            rc = as_gguf_fail(file, err, "the vocabulary has no token for byte <0x%02X>",
-                              (unsigned)byte);
+            rc = as_gguf_fail_at(file, err, "tokenizer.ggml.tokens",
+                                 "the vocabulary has no token for byte <0x%02X>", (unsigned)byte);
     if (rc) return rc;
     as_pieces_finish(p, true);
     vocab->add_bos = vocab->add_space = true;

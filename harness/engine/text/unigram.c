@@ -42,11 +42,12 @@ as_rc as_unigram_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
         vocab->texts[i] = text ? as_vocab_spoken(&vocab->arena, piece) : piece;
     }
     if (!rc && vocab->unknown == AS_TOKEN_NONE)
-        rc = as_gguf_fail(file, err, "the vocabulary has no unknown token");
+        rc = as_gguf_fail_at(file, err, "tokenizer.ggml.tokens",
+                             "the vocabulary has no unknown token");
     for (int byte = 0; !rc && vocab->byte_ids[0] != AS_TOKEN_NONE && byte < 256; byte++)
         if (vocab->byte_ids[byte] == AS_TOKEN_NONE)
-            rc = as_gguf_fail(file, err, "the vocabulary has no token for byte <0x%02X>",
-                              (unsigned)byte);
+            rc = as_gguf_fail_at(file, err, "tokenizer.ggml.tokens",
+                                 "the vocabulary has no token for byte <0x%02X>", (unsigned)byte);
     if (rc) return rc;
     as_pieces_finish(p, false);
     vocab->add_space = vocab->add_eos = true;

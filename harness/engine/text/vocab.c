@@ -108,8 +108,8 @@ as_str as_vocab_spoken(as_arena *arena, as_str piece) {
 as_rc as_vocab_load_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_err *err) {
     int byte = as_pieces_byte(vocab->texts[id]);
     if (byte < 0)
-        return as_gguf_fail(file, err, "token %zu is of the byte type but is not like '<0x0A>'",
-                            id);
+        return as_gguf_fail_at(file, err, "tokenizer.ggml.token_type",
+                               "token %zu is of the byte type but is not like '<0x0A>'", id);
     char *text = as_arena_take(&vocab->arena, 2);
     *text = (char)byte;
     vocab->texts[id] = (as_str){text, 1};
@@ -127,19 +127,28 @@ static as_rc load_numbers(const as_vocab *vocab, const as_gguf *file, const char
     return rc;
 }
 
+static bool names_an_end(as_str text) {
+    for (size_t i = 0; i < sizeof end_names / sizeof *end_names; i++)
+        if (as_str_is(text, end_names[i])) return true;
+    return false;
+}
+
 static as_rc load_kinds(as_vocab *vocab, const as_gguf *file, as_err *err) {
     static const char key[] = "tokenizer.ggml.token_type";
     memset(vocab->kinds, AS_TOKEN_NORMAL, vocab->count);
     const as_gguf_value *types = NULL;
     as_rc rc = load_numbers(vocab, file, key, &types, err);
-    if (rc || !types) return rc;
-    for (size_t i = 0; i < vocab->count; i++) {
+    if (rc) return rc;
+    for (size_t i = 0; types && i < vocab->count; i++) {
         double kind = as_gguf_number(types, i);
         if (!(kind >= AS_TOKEN_NORMAL && kind <= AS_TOKEN_BYTE) || kind != (double)(int)kind)
             return as_gguf_fail(file, err, "'%s' of token %zu is %g, not 1 to %d (offset %zu)", key,
                                 i, kind, AS_TOKEN_BYTE, types->offset);
         vocab->kinds[i] = (unsigned char)kind;
     }
+    // Some converters call these words: no data may end an answer, and none goes on behind them.
+    for (size_t i = 0; i < vocab->count; i++)
+        if (names_an_end(vocab->texts[i])) vocab->kinds[i] = AS_TOKEN_CONTROL;
     return AS_OK;
 }
 
@@ -185,11 +194,9 @@ static as_rc load_ends(as_vocab *vocab, const as_gguf *file, as_err *err) {
     if (vocab->eos != AS_TOKEN_NONE) vocab->ends[vocab->eos] = true;
     if (eot != AS_TOKEN_NONE) vocab->ends[eot] = true;
     if (eom != AS_TOKEN_NONE) vocab->ends[eom] = true;
-    for (size_t i = 0; i < vocab->count; i++) {
-        if (vocab->kinds[i] != AS_TOKEN_CONTROL && vocab->kinds[i] != AS_TOKEN_USER) continue;
-        for (size_t j = 0; j < sizeof end_names / sizeof *end_names; j++)
-            if (as_str_is(vocab->texts[i], end_names[j])) vocab->ends[i] = true;
-    }
+    for (size_t i = 0; i < vocab->count; i++)
+        if (vocab->kinds[i] == AS_TOKEN_CONTROL && names_an_end(vocab->texts[i]))
+            vocab->ends[i] = true;
     return AS_OK;
 }
 
@@ -266,10 +273,10 @@ static as_rc load_model(as_vocab *vocab, const as_gguf *file, as_err *err) {
     size_t kind = 0, kinds = sizeof names / sizeof *names;
     while (kind < kinds && !as_str_is(model, names[kind])) kind++;
     if (kind == kinds)
-        return as_gguf_fail(file, err,
-                            "tokenizer '%.*s' is not supported, only 'gpt2' (byte-level BPE), "
-                            "'llama' (SentencePiece BPE), 't5' (Unigram) and 'bert' (WordPiece)",
-                            model.len < 64 ? (int)model.len : 64, model.ptr);
+        return as_gguf_fail_at(file, err, "tokenizer.ggml.model",
+                               "tokenizer '%.*s' is not supported, only 'gpt2' (byte-level BPE), "
+                               "'llama' (SentencePiece BPE), 't5' (Unigram) and 'bert' (WordPiece)",
+                               model.len < 64 ? (int)model.len : 64, model.ptr);
     vocab->kind = (as_vocab_kind)kind;
     vocab->name = as_str_of(names[kind]);
     rc = load_texts(vocab, file, err);

@@ -62,6 +62,7 @@ typedef struct as_vocab {
     as_pieces *spm;   // SPM, Unigram; else NULL
     uint32_t unknown; // Unigram: for what is in no piece; WordPiece: for words that cannot be cut
     size_t piece_max; // WordPiece: bytes of the longest piece
+    bool lowers, drops_accents; // WordPiece: what becomes of a text first
 } as_vocab;
 
 // Token ids under way; a zeroed one is ready. The caller frees `ids`.

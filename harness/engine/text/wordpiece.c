@@ -7,8 +7,10 @@
 #include "harness/base/utf8.h"
 
 enum {
-    WORD_MAX = 100,    // characters; a longer word is unknown
-    DECOMPOSED_MAX = 8 // characters that one becomes
+    WORD_MAX = 100,     // characters; a longer word is unknown
+    DECOMPOSED_MAX = 8, // characters that one becomes
+    CAPITAL_I_DOTTED = 0x130,
+    DOT_ABOVE = 0x307
 };
 
 static const as_str word_mark = {"\xe2\x96\x81", 3}; // U+2581, in front of a piece that begins one
@@ -88,7 +90,7 @@ static void put(words *w, uint32_t c) {
     w->characters++;
 }
 
-// A character that is left after what is dropped; `c` is decomposed and lower.
+// A character that is left after what is dropped, decomposed and lower where the file wants that.
 static void take(words *w, uint32_t c) {
     bool alone = is_punctuation(c) || is_han(c);
     if (w->word.len && (alone || as_letter_is_space(c))) end_word(w);
@@ -105,15 +107,20 @@ void as_wordpiece_encode(const as_vocab *vocab, as_str text, as_ids *ids) {
         // Han characters stand alone as they are written, before they are decomposed.
         bool han = is_han(c);
         if (han && w.word.len) end_word(&w);
-        utf8proc_int32_t parts[DECOMPOSED_MAX];
+        utf8proc_int32_t parts[DECOMPOSED_MAX] = {(utf8proc_int32_t)c};
         int last_class = 0;
-        utf8proc_ssize_t count =
-            utf8proc_decompose_char((utf8proc_int32_t)c, parts, DECOMPOSED_MAX,
-                                    UTF8PROC_DECOMPOSE | UTF8PROC_STABLE, &last_class);
+        utf8proc_ssize_t count = 1;
+        if (vocab->drops_accents)
+            count = utf8proc_decompose_char((utf8proc_int32_t)c, parts, DECOMPOSED_MAX,
+                                            UTF8PROC_DECOMPOSE | UTF8PROC_STABLE, &last_class);
         if (count < 0 || count > DECOMPOSED_MAX) count = 0;
-        for (utf8proc_ssize_t i = 0; i < count; i++)
-            if (utf8proc_category(parts[i]) != UTF8PROC_CATEGORY_MN)
-                take(&w, (uint32_t)utf8proc_tolower(parts[i]));
+        for (utf8proc_ssize_t i = 0; i < count; i++) {
+            if (vocab->drops_accents && utf8proc_category(parts[i]) == UTF8PROC_CATEGORY_MN)
+                continue;
+            take(&w, (uint32_t)(vocab->lowers ? utf8proc_tolower(parts[i]) : parts[i]));
+            // The one letter that has two when it is small; the dot is an accent.
+            if (vocab->lowers && parts[i] == CAPITAL_I_DOTTED) take(&w, DOT_ABOVE);
+        }
         if (han && w.word.len) end_word(&w);
     }
     if (w.word.len) end_word(&w);
@@ -132,9 +139,15 @@ as_rc as_wordpiece_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
     }
     as_rc rc = as_vocab_id(vocab, file, "tokenizer.ggml.unknown_token_id", &vocab->unknown, err);
     if (!rc && vocab->unknown == AS_TOKEN_NONE)
-        rc = as_gguf_fail(file, err, "the vocabulary has no unknown token");
+        rc = as_gguf_fail_at(file, err, "tokenizer.ggml.tokens",
+                             "the vocabulary has no unknown token");
     if (!rc) rc = as_vocab_id(vocab, file, "tokenizer.ggml.cls_token_id", &vocab->bos, err);
     if (!rc) rc = as_vocab_id(vocab, file, "tokenizer.ggml.seperator_token_id", &vocab->eos, err);
     vocab->add_bos = vocab->add_eos = true;
+    vocab->lowers = true;
+    if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.normalizer.lowercase", &vocab->lowers, err);
+    vocab->drops_accents = vocab->lowers;
+    static const char accents[] = "tokenizer.ggml.normalizer.strip_accents";
+    if (!rc) rc = as_gguf_bool(file, accents, &vocab->drops_accents, err);
     return rc;
 }

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a model's own chat template is given: turns, tools, the day; and what becomes of control
+tokens that texts spell. Through the binary, by the hash of the prompt that the model saw.
+
+    chat.py BINARY [CLASS...]
+"""
+import hashlib
+import json
+import pathlib
+import sys
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "tests/runner"), str(TOP / "tests/engine")]
+import e2e  # noqa: E402
+import make_models  # noqa: E402
+
+TEMPLATE = """\
+{{- bos_token }}
+{%- if tools %}<tools {{ tools | tojson }}>{% endif %}
+{%- if strftime_now is defined %}<{{ strftime_now("%d %b %Y, %A") }}>{% endif %}
+{%- for m in messages %}<{{ m.role }} {{ m.content }}>{% endfor -%}"""
+TOOL = {"type": "function", "function": {"name": "look_up", "description": "Finds \u00fc.",
+                                         "parameters": {"type": "object", "properties": {}}}}
+SUITE = """\
+suite: chat
+dataset: cases.jsonl
+target: gguf:model.gguf
+task: generate
+generate: {max_tokens: 2}
+metrics: [exact_match]
+prompt:
+  system: Be brief.
+  user: "{{ text }}"
+"""
+
+
+class Chat(e2e.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.vocabulary, size = make_models.small_bpe("qwen2")
+        cls.model = make_models.Model(vocabulary=size, seed=7, layers=1, width=32, heads=4,
+                                      kv_heads=2, ffn=48)
+
+    def setUp(self):
+        super().setUp()
+        self.write("cases.jsonl", [{"id": "a", "text": "a <|eot_id|> b", "expected": "x"}])
+        self.put_model(TEMPLATE)
+
+    def put_model(self, template):
+        values = self.model.values(self.vocabulary)
+        values.append(("tokenizer.chat_template", make_models.STRING, template))
+        make_models.write_gguf(self.dir / "model.gguf", values, self.model.tensors)
+
+    def ask(self, more, out="o"):
+        self.write("suite.yaml", SUITE + more)
+        found = self.summary("suite.yaml", "--out", out, "--no-store")
+        return self.lines(out)[0], found
+
+    def hash_of(self, text):
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def test_the_template_is_recorded(self):
+        self.assertEqual(self.ask("")[1]["target"]["chat_template_sha256"], self.hash_of(TEMPLATE))
+
+    def test_tools_and_the_day(self):
+        guard = "\U000f0000"  # keeps the text of a control token from being one
+        turns = f"<system Be brief.><user a <{guard}|eot_id|> b>"
+        plain, _ = self.ask("")
+        self.assertEqual(plain["prompt_sha256"], self.hash_of("<|begin_of_text|>" + turns))
+        self.write("tools.json", json.dumps([TOOL]))
+        begin = f"<|begin_of_text|><tools {json.dumps([TOOL], ensure_ascii=False)}>"
+        for i, tools in enumerate(["tools.json", json.dumps([TOOL])]):
+            line, found = self.ask(f"  tools: {tools}\n", f"t{i}")
+            self.assertEqual(line["prompt_sha256"], self.hash_of(begin + turns))
+            sha = found["suite_sha256"]
+        line, found = self.ask(f"  tools: {json.dumps([TOOL])}\n  date: 2024-02-29\n", "d")
+        self.assertEqual(line["prompt_sha256"],
+                         self.hash_of(begin + "<29 Feb 2024, Thursday>" + turns))
+        self.assertNotEqual(found["suite_sha256"], sha)
+
+    def test_control_tokens_of_texts(self):
+        text, _ = self.ask("", "t")
+        said, _ = self.ask("  special_tokens: text\n", "s")
+        control, _ = self.ask("  special_tokens: control\n", "c")
+        self.assertEqual(text["tokens_in"], said["tokens_in"])
+        self.assertEqual(text["tokens_in"] - control["tokens_in"], len("<|eot_id|>") - 1)
+        raw, _ = self.ask("  chat: raw\n", "r")
+        control, _ = self.ask("  chat: raw\n  special_tokens: control\n", "rc")
+        self.assertEqual(raw["tokens_in"] - control["tokens_in"], len("<|eot_id|>") - 1)
+
+    def test_what_is_wrong_is_said(self):
+        for more, *says in (
+                ("  date: 2023-02-29\n", "prompt.date is '2023-02-29', no day like"),
+                ("  date: today\n", "no day like 2026-01-31"),
+                ("  tools: [{type: function}]\n", "prompt.tools[0] is no tool"),
+                ("  tools: []\n", "a list of 1 to"),
+                ("  tools: none.json\n", "prompt.tools: cannot", "none.json"),
+                ("  special_tokens: contrl\n", "did you mean 'control'"),
+                (f"  chat: raw\n  tools: {json.dumps([TOOL])}\n", "without the chat template")):
+            self.write("suite.yaml", SUITE + more)
+            self.refused("run", "suite.yaml", says=says)
+        self.write("suite.yaml", SUITE + f"  tools: {json.dumps([TOOL])}\n")
+        self.refused("run", "suite.yaml", "--target", "mock:echo", says=["prompt.tools cannot reach"])
+        self.put_model("{{ strftime_now('%Y') }}{{ messages[0].content }}")
+        self.refused("run", "suite.yaml", says=["has no place for them"])
+        self.write("suite.yaml", SUITE)
+        self.refused("run", "suite.yaml", says=["say which with prompt.date"])
+        self.assertEqual(self.ask("  date: 2026-01-31\n")[0]["prompt_sha256"],
+                         self.hash_of("2026Be brief."))
+        self.put_model("{{ raise_exception('no system') if messages[0].role == 'system' }}")
+        self.refused("run", "suite.yaml", says=["chat template of target", "refuses this: no system"])
+
+
+if __name__ == "__main__":
+    e2e.BINARY = str(pathlib.Path(sys.argv[1]).resolve())
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
