@@ -122,6 +122,11 @@ static inline size_t beside_size(wfacts facts) {
            (size_t)(facts.block / facts.group) * group_size(facts);
 }
 
+// Bytes of SUPER packed weights of each row of a panel: codes, and what stands beside them.
+static inline size_t span_size(wfacts facts) {
+    return SUPER / AS_QBLOCK * planes_size(facts) + SUPER / facts.block * beside_size(facts);
+}
+
 static inline float bf16_to_float(uint16_t bits) {
     return bits_float((uint32_t)bits << 16);
 }

@@ -225,7 +225,7 @@ static void put_targets(as_buf *out) {
         "                 The latter two are another model: results differ, and the run says so\n"
         "  device=D       cpu, or cuda:0 and so on: an NVIDIA GPU, with the same results to the "
         "bit\n"
-        "                 (cuda:0-fast: F16 and BF16 weights on its tensor cores, which rounds).\n"
+        "                 (cuda:0-fast: products of halves on its tensor cores, another model).\n"
         "                 threads then are batches under way side by side (2)\n"
         "  chat template  the file's own renders the prompt's turns (prompt.chat: raw: none does). "
         "It\n"

@@ -35,6 +35,7 @@ typedef struct as_cuda_qrows {
     float *d;        // [tiles][cols/32][8]
     float *sums;     // [tiles][cols/32][8]: d * the sum of the block's q
     int32_t *halves; // [tiles][cols/32][2][8]: the sum of q of each half
+    uint16_t *x;     // as q, of halves: for fast products, in place of all the others; or NULL
 } as_cuda_qrows;
 
 // A packed matrix, or one of an expert's: those of all experts lie `stride` bytes apart.
@@ -51,7 +52,7 @@ typedef struct as_cuda_part {
 typedef struct as_cuda_product {
     as_cuda_part parts[AS_CUDA_PARTS];
     uint32_t part_count, cols, count, across;
-    uint32_t fast; // of F16 and BF16, and cols a multiple of 16: by fast.cu
+    uint32_t fast; // by fast.cu or fast_blocks.cu, but for F32 and cols of 16 bits that are odd
     const uint32_t *order, *starts, *counts; // NULL: no mixture
     as_cuda_qrows quantized;                 // of quantized types
     const float *x;                          // [count][cols] of the others
@@ -276,8 +277,36 @@ typedef struct as_cuda_pick { // grid: count / 256
     K(many_q8_16, as_cuda_product, 256)                                                            \
     K(fast_few_f16, as_cuda_product, 64)                                                           \
     K(fast_few_bf16, as_cuda_product, 64)                                                          \
+    K(fast_few_q8_0, as_cuda_product, 256)                                                         \
+    K(fast_few_q4_0, as_cuda_product, 256)                                                         \
+    K(fast_few_q4_1, as_cuda_product, 256)                                                         \
+    K(fast_few_q5_0, as_cuda_product, 256)                                                         \
+    K(fast_few_q5_1, as_cuda_product, 256)                                                         \
+    K(fast_few_q2_k, as_cuda_product, 256)                                                         \
+    K(fast_few_q3_k, as_cuda_product, 256)                                                         \
+    K(fast_few_q4_k, as_cuda_product, 256)                                                         \
+    K(fast_few_q5_k, as_cuda_product, 256)                                                         \
+    K(fast_few_q6_k, as_cuda_product, 256)                                                         \
+    K(fast_few_iq4_nl, as_cuda_product, 256)                                                       \
+    K(fast_few_iq4_xs, as_cuda_product, 256)                                                       \
+    K(fast_few_mxfp4, as_cuda_product, 256)                                                        \
+    K(fast_few_q8_16, as_cuda_product, 256)                                                        \
     K(fast_many_f16, as_cuda_product, 256)                                                         \
     K(fast_many_bf16, as_cuda_product, 256)                                                        \
+    K(fast_many_q8_0, as_cuda_product, 256)                                                        \
+    K(fast_many_q4_0, as_cuda_product, 256)                                                        \
+    K(fast_many_q4_1, as_cuda_product, 256)                                                        \
+    K(fast_many_q5_0, as_cuda_product, 256)                                                        \
+    K(fast_many_q5_1, as_cuda_product, 256)                                                        \
+    K(fast_many_q2_k, as_cuda_product, 256)                                                        \
+    K(fast_many_q3_k, as_cuda_product, 256)                                                        \
+    K(fast_many_q4_k, as_cuda_product, 256)                                                        \
+    K(fast_many_q5_k, as_cuda_product, 256)                                                        \
+    K(fast_many_q6_k, as_cuda_product, 256)                                                        \
+    K(fast_many_iq4_nl, as_cuda_product, 256)                                                      \
+    K(fast_many_iq4_xs, as_cuda_product, 256)                                                      \
+    K(fast_many_mxfp4, as_cuda_product, 256)                                                       \
+    K(fast_many_q8_16, as_cuda_product, 256)                                                       \
     K(embed, as_cuda_embed, 128)                                                                   \
     K(angles, as_cuda_angles, 64)                                                                  \
     K(finish, as_cuda_finish, 256)                                                                 \
@@ -305,6 +334,8 @@ enum {
     AS_CUDA_MANY_PANELS = 8,
     AS_CUDA_FAST_FEW_PANELS = 2,
     AS_CUDA_MANY_ROWS = 128,
+    AS_CUDA_FAST_CODED_PANELS = 16,
+    AS_CUDA_FAST_CODED_ROWS = 80,
 };
 
 // The kernel for a product of `count` rows (at most, of an expert) and its grid, with the blocks of
@@ -319,6 +350,7 @@ enum {
     AS_CUDA_SHARED_MANY = 3 * 2 * (4096 + 4096 + 512 + 1024 + 768) + 2 * 2 * 2048,
     AS_CUDA_SHARED_FAST_FEW = 2 * 8 * 4 * 512,
     AS_CUDA_SHARED_FAST_MANY = 3 * 2 * (8 * 512 + 128 * 32),
+    AS_CUDA_SHARED_FAST_CODED = 4 * 2 * (16 * 512 + 10 * 512 + 16 * 96) + 2 * 2 * 2 * 256 * 4,
     AS_CUDA_SHARED_FEW_FLOATS = 2 * 8192 + 2 * 8192,
     AS_CUDA_SHARED_MANY_FLOATS = 2 * 16 * (128 + 132) * 4,
     AS_CUDA_SHARED_LANES = 8192 + 4 + 128 + 128,

@@ -122,6 +122,9 @@ AS_DEVICE uint32_t load_u32(const void *at) {
 AS_DEVICE words2 load_words2(const void *at) {
     return *(const uint2 *)at;
 }
+AS_DEVICE words4 load_words4(const void *at) {
+    return *(const uint4 *)at;
+}
 typedef float4 floats4;
 AS_DEVICE floats4 load_floats4(const float *at) {
     return *(const float4 *)at;
@@ -185,6 +188,31 @@ AS_DEVICE uint32_t pack_halves(float x, float y) {
 AS_DEVICE uint32_t pack_bf16(float x, float y) {
     uint32_t out;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(out) : "f"(y), "f"(x));
+    return out;
+}
+
+// Of two halves each: a + b, a times the lower half of `scales`, and that plus the upper one; each
+// rounded once.
+AS_DEVICE uint32_t add_halves(uint32_t a, uint32_t b) {
+    uint32_t out;
+    asm("add.rn.f16x2 %0, %1, %2;" : "=r"(out) : "r"(a), "r"(b));
+    return out;
+}
+AS_DEVICE uint32_t scale_halves(uint32_t a, uint32_t scales) {
+    uint32_t out;
+    asm("{.reg .b16 s, m;\n.reg .b32 ss;\n"
+        "mov.b32 {s, m}, %2;\nmov.b32 ss, {s, s};\nmul.rn.f16x2 %0, %1, ss;}"
+        : "=r"(out)
+        : "r"(a), "r"(scales));
+    return out;
+}
+AS_DEVICE uint32_t scale_halves_above(uint32_t a, uint32_t scales) {
+    uint32_t out;
+    asm("{.reg .b16 s, m;\n.reg .b32 ss, mm;\n"
+        "mov.b32 {s, m}, %2;\nmov.b32 ss, {s, s};\nmov.b32 mm, {m, m};\n"
+        "fma.rn.f16x2 %0, %1, ss, mm;}"
+        : "=r"(out)
+        : "r"(a), "r"(scales));
     return out;
 }
 

@@ -4,6 +4,7 @@
 #include "kernels/cuda/draw.cu"
 #include "kernels/cuda/experts.cu"
 #include "kernels/cuda/fast.cu"
+#include "kernels/cuda/fast_blocks.cu"
 #include "kernels/cuda/floats.cu"
 #include "kernels/cuda/outputs.cu"
 #include "kernels/cuda/products.cu"
@@ -11,6 +12,7 @@
 
 static_assert(sizeof(few_shared) == AS_CUDA_SHARED_FEW, "launch.c says otherwise");
 static_assert(sizeof(fast_few_shared) == AS_CUDA_SHARED_FAST_FEW, "launch.c says otherwise");
+static_assert(sizeof(coded_shared) == AS_CUDA_SHARED_FAST_CODED, "launch.c says otherwise");
 static_assert(sizeof(fast_shared) == AS_CUDA_SHARED_FAST_MANY, "launch.c says otherwise");
 static_assert(sizeof(many_shared) == AS_CUDA_SHARED_MANY, "launch.c says otherwise");
 static_assert(sizeof(slab_shared) == AS_CUDA_SHARED_FEW_FLOATS, "launch.c says otherwise");

@@ -158,6 +158,12 @@ AS_DEVICE void block_softmax(lanes_shared *shared, float *x, uint32_t n, uint32_
 AS_DEVICE void quantize_warp(const as_cuda_qrows *out, uint32_t m, uint32_t n, uint32_t kb,
                              float x) {
     const uint32_t lane = thread_index() % 32, tile = m / AS_CUDA_TILE, column = m % AS_CUDA_TILE;
+    const uint64_t block = (uint64_t)tile * (n / 32) + kb;
+    const uint64_t at = block * 256 + column * 32 + lane % 16 / 4 * 8 + lane / 16 * 4 + lane % 4;
+    if (out->x) { // what is infinite makes no number of all products, as it does below
+        out->x[at] = narrow_half(x - x == 0.0f ? half_range(x) : bits_float(0x7fc00000u));
+        return;
+    }
     uint32_t most = float_bits(x) & 0x7fffffffu;
     AS_UNROLL
     for (uint32_t mask = 16; mask > 0; mask /= 2) {
@@ -178,8 +184,7 @@ AS_DEVICE void quantize_warp(const as_cuda_qrows *out, uint32_t m, uint32_t n, u
     for (uint32_t mask = 8; mask > 0; mask /= 2)
         half += (int32_t)shuffle_xor_u32((uint32_t)half, mask);
     int32_t other = (int32_t)shuffle_xor_u32((uint32_t)half, 16);
-    uint64_t block = (uint64_t)tile * (n / 32) + kb;
-    out->q[block * 256 + column * 32 + lane % 16 / 4 * 8 + lane / 16 * 4 + lane % 4] = (int8_t)q;
+    out->q[at] = (int8_t)q;
     if (lane % 16 == 0) out->halves[block * 16 + lane / 16 * 8 + column] = half;
     if (lane == 0) {
         out->d[block * 8 + column] = d;

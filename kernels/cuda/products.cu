@@ -150,11 +150,10 @@ enum {
     MANY_THREADS = 256,
     DEEP = 2,
     STAGES = 3,
-    GRAIN = 16, // bytes of a copy
 };
 
 // The grains of a panel lie so that the words that a warp reads at once are in different banks:
-// place_of. `beside` is d[16], m[16], and 32 bytes of the groups of these columns.
+// grain_of. `beside` is d[16], m[16], and 32 bytes of the groups of these columns.
 typedef struct many_slice {
     uint8_t planes[AS_CUDA_MANY_PANELS][8 * PLANE];
     int8_t q[MANY_TILES][256];
@@ -182,32 +181,6 @@ typedef struct many_shared {
     many_scale scales[2][DEEP];
 } many_shared;
 
-// In bytes: grain u (rows 4 u ..) of plane v.
-AS_DEVICE uint32_t place_of(uint32_t v, uint32_t u) {
-    return (v / 4 * 16 + u / 2 * 8 + v % 4 * 2 + u % 2) * GRAIN;
-}
-
-// What read_words reads, of a slice.
-AS_DEVICE words staged_words(const as_wtype type, const uint8_t *planes, uint32_t lane) {
-    const wfacts facts = wfacts_of(type);
-    const uint32_t i = lane / 4, j = lane % 4, low = facts.low;
-    const uint8_t *row = planes + place_of(0, i / 4) + i % 4 * 4;
-    words w = {{0, 0, 0, 0}, {0, 0, 0, 0}};
-    AS_UNROLL
-    for (uint32_t half = 0; half < 2; half++) { // rows i and i + 8
-        const uint8_t *at = row + half * place_of(0, 2);
-        if (low == 8 || low == 4) w.low[half] = load_u32(at + place_of(j, 0));
-        if (low == 8) w.low[2 + half] = load_u32(at + place_of(4 + j, 0));
-        if (low == 2) {
-            w.low[half] = load_u32(at);
-            w.low[2 + half] = load_u32(at + place_of(1, 0));
-        }
-        if (facts.high) w.high[half] = load_u32(at + place_of(low, 0));
-        if (facts.high == 2) w.high[2 + half] = load_u32(at + place_of(low + 1u, 0));
-    }
-    return w;
-}
-
 // What a thread copies of every slice: a grain of weights, one of rows, and one of the little things
 // beside them. Those of columns 32 kb .. are `planes` + kb * planes_size, `q` + kb * 256, and
 // `little` + kb / inner * outer_step + kb % inner * inner_step, inner the 32s of a block of the file.
@@ -234,7 +207,7 @@ AS_DEVICE many_copies many_plan(const as_wtype type, const as_cuda_product *a,
         uint32_t p = thread / grains;
         c.planes = planes_at(type, values, a->cols, at_most(panel + p, last_panel), 0) +
                    grain * GRAIN;
-        c.planes_to = (uint32_t)(p * 8 * PLANE) + place_of(grain / 4, grain % 4);
+        c.planes_to = (uint32_t)(p * 8 * PLANE) + grain_of(grain);
     }
     uint64_t block = (uint64_t)at_most(tile + thread / 16, last_tile) * blocks;
     c.q = (const uint8_t *)a->quantized.q + block * 256 + thread % 16 * GRAIN;
@@ -305,15 +278,7 @@ AS_DEVICE void many_scales(const as_wtype type, uint32_t left, many_shared *shar
         const uint16_t *halves = (const uint16_t *)(const void *)beside;
         many_scale *out = &shared->scales[turn][u];
         uint8_t scale = 0, min = 0;
-        if (facts.block == SUPER) {
-            scale = group[r];
-            if (facts.mins && facts.group == 16) {
-                min = scale >> 4;
-                scale &= 15;
-            } else if (facts.mins) {
-                min = group[AS_PANEL + r];
-            }
-        }
+        group_bytes(type, group, r, &scale, &min);
         out->s[g][row] = group_scale(type, halves[r], (int8_t)scale);
         if (facts.mins) out->m[g][row] = group_min(type, halves[AS_PANEL + r], min);
     }

@@ -5,6 +5,7 @@
 //
 //   bench_cuda CEILINGS.fatbin ceilings    what the device can do, "name value" lines
 //   bench_cuda CEILINGS.fatbin products    every type: one row, some, prompts
+//   bench_cuda CEILINGS.fatbin fast        the same, as device=cuda:N-fast multiplies
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +125,7 @@ static as_gpu_memory take(size_t size) {
 }
 
 // One line of products with a type: decoding, some rows, a prompt.
-static void bench_type(as_gpu_module *module, as_wtype type, as_gpu_memory weights,
+static void bench_type(as_gpu_module *module, as_wtype type, bool fast, as_gpu_memory weights,
                        as_gpu_memory rows, as_gpu_memory y, double copy_rate, double peak_rate) {
     static const uint32_t counts[] = {1, 8, 32, 128, 1024};
     size_t values = as_matrix_values_size(type, ROWS, COLS);
@@ -135,11 +136,13 @@ static void bench_type(as_gpu_module *module, as_wtype type, as_gpu_memory weigh
         size_t blocks = (size_t)(counts[i] + 7) / 8 * (COLS / 32);
         product p = {.weights = weights, .values_size = values, .step = (size + 255) / 256 * 256};
         p.turns = (unsigned)(WEIGHTS / p.step);
-        p.args = (as_cuda_product){.part_count = 1, .cols = COLS, .count = counts[i]};
+        p.args = (as_cuda_product){.part_count = 1, .cols = COLS, .count = counts[i], .fast = fast};
         p.args.x = (const float *)(const void *)x;
-        p.args.quantized = (as_cuda_qrows){(int8_t *)x, (float *)(void *)(x + blocks * 256),
-                                           (float *)(void *)(x + blocks * 288),
-                                           (int32_t *)(void *)(x + blocks * 320)};
+        p.args.quantized = (as_cuda_qrows){.q = (int8_t *)x,
+                                           .d = (float *)(void *)(x + blocks * 256),
+                                           .sums = (float *)(void *)(x + blocks * 288),
+                                           .halves = (int32_t *)(void *)(x + blocks * 320)};
+        if (fast) p.args.quantized = (as_cuda_qrows){.x = (uint16_t *)(void *)x};
         p.args.parts[0] = (as_cuda_part){.rows = ROWS, .y = (float *)(uintptr_t)y};
         as_cuda_kernel kernel = as_cuda_plan(&p.args, type, counts[i], 1, p.grid);
         p.threads = as_cuda_threads(kernel);
@@ -175,7 +178,7 @@ int main(int count, char **words) {
     int processors, major;
     if (count != 3 || as_driver_open(&d, &err)) {
         fprintf(stderr, "%s\n",
-                count != 3 ? "usage: bench_cuda CEILINGS.fatbin ceilings|products" : err.text);
+                count != 3 ? "usage: bench_cuda CEILINGS.fatbin ceilings|products|fast" : err.text);
         return 2;
     }
     check(d.context_retain(&context, 0), "context");
@@ -200,7 +203,7 @@ int main(int count, char **words) {
     check(d.stream_wait(stream), "copy");
     copying c = {weights, take(COPY)};
     double copy_rate = 2.0 * COPY / measure(copy, &c, 4) * 1e-9;
-    bool products = strcmp(words[2], "products") == 0;
+    bool fast = strcmp(words[2], "fast") == 0, products = fast || strcmp(words[2], "products") == 0;
     printf("device %s, %d multiprocessors\n", name, processors);
     printf("copy %.0f GB/s read and written\n", copy_rate);
     double s8 =
@@ -219,7 +222,7 @@ int main(int count, char **words) {
     }
     printf("%d x %d; of a prompt of 1024 the share is of mma_bf16\n", ROWS, COLS);
     printf("type    | 1 row: time, weights read, of copy | 8 rows | 32 | 128 | 1024 rows\n");
-    for (as_wtype type = 0; type <= AS_W_Q8_16; type++)
-        bench_type(module, type, weights, rows, y, copy_rate, bf16);
+    for (as_wtype type = fast ? AS_W_F16 : AS_W_F32; type <= AS_W_Q8_16; type++)
+        bench_type(module, type, fast, weights, rows, y, copy_rate, bf16);
     return 0;
 }

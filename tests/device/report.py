@@ -24,8 +24,9 @@ def line(what, value, of, unit, goal):
 
 def speeds(folder):
     for name in "speed_1b_q8_0", "speed_8b_q4_k":
-        found = [row for row in text_of(folder, name).splitlines() if row.startswith("{")]
-        yield name[6:], json.loads(found[-1]) if found else {}
+        found = dict(re.findall(r"^(cuda:0(?:-fast)?) ({.*)$", text_of(folder, name), re.M))
+        for device in "cuda:0", "cuda:0-fast":
+            yield name[6:] + device[6:], json.loads(found.get(device, "{}"))
 
 
 def main():

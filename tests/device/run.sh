@@ -66,12 +66,22 @@ digests() {
     for kv in f32 f16 q8_0; do
         same_digest "support-$kv" $suite $model "&kv=$kv" "&kv=$kv" || failed=1
     done
+    # Another model: near-ties may end otherwise, which is said and is no failure.
+    local cpu gpu
+    gpu=$(run_suite $suite $model cuda:0-fast) && cpu=$(run_suite $suite $model cpu) || return 1
+    echo "support-fast cuda:0-fast $gpu"
+    [ "${cpu%% *}" = "${gpu%% *}" ] && echo "support-fast: the same predictions" ||
+        echo "support-fast: other predictions than the CPU's"
     return $failed
 }
 
-speed() { # SHAPE TYPE: as the engine runs it
+speed() { # SHAPE TYPE: as the engine runs it, exact and fast
+    local device
     python3 tests/device/make_big_model.py "$WORK/$1-$2.gguf" "$1" "$2" || return 1
-    "$BUNDLE/assay" model bench "$WORK/$1-$2.gguf?device=cuda:0&ctx=2048" --format json || return 1
+    for device in cuda:0 cuda:0-fast; do
+        "$BUNDLE/assay" model bench "$WORK/$1-$2.gguf?device=$device&ctx=2048" --format json >"$WORK/one" || return 1
+        sed "s/^{/$device {/" "$WORK/one"
+    done
 }
 
 # A suite of choices behind a prefix of 1,000 tokens, on the 1B shape: GPU and 16 cores.
@@ -86,11 +96,13 @@ export BUNDLE WORK
 nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.sm --format=csv || exit 1
 step ceilings 30 "$BUNDLE/bench_cuda" "$BUNDLE/ceilings.fatbin" ceilings
 step kernels 45 "$BUNDLE/device_products"
+step fast 30 "$BUNDLE/device_fast"
 step rows 45 "$BUNDLE/device_rows"
 step attention 30 "$BUNDLE/device_attention"
 step forward 60 "$BUNDLE/device_forward" "$BUNDLE/models"
 step digests 60 bash -c digests
-step products 45 "$BUNDLE/bench_cuda" "$BUNDLE/ceilings.fatbin" products
+step products 40 "$BUNDLE/bench_cuda" "$BUNDLE/ceilings.fatbin" products
+step products_fast 40 "$BUNDLE/bench_cuda" "$BUNDLE/ceilings.fatbin" fast
 step speed_1b_q8_0 45 bash -c 'speed 1b q8_0'
 step prefix_suite 90 bash -c prefix_suite
 rm -f "$WORK"/*.gguf
@@ -98,10 +110,10 @@ step speed_8b_q4_k 75 bash -c 'speed 8b q4_k'
 rm -f "$WORK"/*.gguf
 export PATH=$PATH:$BUNDLE/sanitizer/nvidia/cu13/bin
 if command -v compute-sanitizer >/dev/null; then
-    for program in rows attention products; do
+    for program in rows attention fast products; do
         step "memcheck_$program" 45 compute-sanitizer --error-exitcode 9 "$BUNDLE/device_$program"
     done
-    for program in rows attention; do
+    for program in rows attention fast; do
         step "racecheck_$program" 45 compute-sanitizer --tool racecheck --error-exitcode 9 \
             "$BUNDLE/device_$program"
     done

@@ -167,13 +167,16 @@ static void answers_are_those_of_the_cpu(void **state) {
 // Not the CPU's bits, but near, and the same whatever the batch.
 static void fast_products_depend_on_no_batch(void **state) {
     (void)state;
-    static const char *const names[] = {"f16", "mixed", "type_BF16"};
+    static const char *const names[] = {"f16",    "mixed",   "type_BF16", "q8",
+                                        "blocks", "kquants", "qwen2moe",  "lora_llama"};
+    enum { MIXTURE = 6 };
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         as_model *model = open_model(names[n]);
         as_rng rng = as_rng_of(n, 7);
         uint32_t ids[PROMPT_MAX];
         as_tokens prompt = {ids, random_ids(&rng, model, ids, PROMPT_MAX)};
-        size_t count = prompt.count * as_model_facts(model)->vocabulary;
+        size_t vocabulary = as_model_facts(model)->vocabulary, near = 0;
+        size_t count = prompt.count * vocabulary;
         float *want = as_mem_new(count * sizeof *want), *got = as_mem_new(count * sizeof *got);
         float *fast = as_mem_new(count * sizeof *fast), size = 0.0f, off = 0.0f;
         as_session *sessions[] = {open_session(model, "cpu", "f32", 0),
@@ -184,12 +187,18 @@ static void fast_products_depend_on_no_batch(void **state) {
         assert_int_equal(as_session_logits(sessions[1], prompt, fast), AS_EVAL_OK);
         assert_int_equal(as_session_logits(sessions[2], prompt, got), AS_EVAL_OK);
         assert_memory_equal(got, fast, count * sizeof *got);
-        for (size_t i = 0; i < count; i++) {
-            size = fmaxf(size, fabsf(want[i]));
-            off = fmaxf(off, fabsf(want[i] - fast[i]));
+        for (size_t i = 0; i < count; i++) size = fmaxf(size, fabsf(want[i]));
+        for (size_t row = 0; row < prompt.count; row++) {
+            float most = 0.0f;
+            for (size_t i = row * vocabulary; i < (row + 1) * vocabulary; i++)
+                most = fmaxf(most, fabsf(want[i] - fast[i]));
+            off = fmaxf(off, most);
+            near += most < 0.05f * size;
         }
-        print_message("off by %.3g of %.3g\n", (double)off, (double)size);
-        assert_true(off > 0.0f && off < 0.05f * size);
+        print_message("off by %.3g of %.3g, %zu of %zu rows near\n", (double)off, (double)size,
+                      near, prompt.count);
+        // A router between two experts may take the other one; who attends to that row follows.
+        assert_true(off > 0.0f && near >= (n == MIXTURE ? prompt.count / 2 : prompt.count));
         for (size_t i = 0; i < 3; i++) as_session_free(sessions[i]);
         as_model_close(model);
         free(want), free(got), free(fast);

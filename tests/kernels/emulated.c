@@ -74,6 +74,12 @@ AS_DEVICE words2 load_words2(const void *at) {
     uint64_t both = *(const uint64_t *)at;
     return (words2){(uint32_t)both, (uint32_t)(both >> 32)};
 }
+AS_DEVICE words4 load_words4(const void *at) {
+    words4 out;
+    if ((uintptr_t)at % 16) as_emulated_fail("four words that are not aligned");
+    memcpy(&out, at, sizeof out);
+    return out;
+}
 typedef struct floats4 {
     float x, y, z, w;
 } floats4;
@@ -83,12 +89,7 @@ AS_DEVICE floats4 load_floats4(const float *at) {
     memcpy(&out, at, sizeof out);
     return out;
 }
-AS_DEVICE words4 read_words4(const void *at) {
-    words4 out;
-    if ((uintptr_t)at % 16) as_emulated_fail("four words that are not aligned");
-    memcpy(&out, at, sizeof out);
-    return out;
-}
+#define read_words4 load_words4
 
 AS_DEVICE uint32_t add_shared(uint32_t *at, uint32_t x) {
     *at += x;
@@ -137,6 +138,24 @@ AS_DEVICE uint32_t to_bf16(float x) {
 }
 AS_DEVICE uint32_t pack_bf16(float x, float y) {
     return to_bf16(x) | to_bf16(y) << 16;
+}
+AS_DEVICE float half_at(uint32_t halves, int i) {
+    return half_to_float((uint16_t)(halves >> 16 * i));
+}
+// a b + c of a half each; the product is exact in double.
+AS_DEVICE uint32_t fma_half(float a, float b, float c) {
+    return as_float_to_half((float)((double)a * (double)b + (double)c));
+}
+AS_DEVICE uint32_t add_halves(uint32_t a, uint32_t b) {
+    return fma_half(half_at(a, 0), 1.0f, half_at(b, 0)) |
+           fma_half(half_at(a, 1), 1.0f, half_at(b, 1)) << 16;
+}
+AS_DEVICE uint32_t scale_halves_above(uint32_t a, uint32_t scales) {
+    float s = half_at(scales, 0), m = half_at(scales, 1);
+    return fma_half(half_at(a, 0), s, m) | fma_half(half_at(a, 1), s, m) << 16;
+}
+AS_DEVICE uint32_t scale_halves(uint32_t a, uint32_t scales) {
+    return scale_halves_above(a, scales & 0xffffu);
 }
 #define mma_halves(c, a, b0, b1) as_emulated_mma_16(c, a, b0, b1, half_to_float)
 #define mma_bf16(c, a, b0, b1) as_emulated_mma_16(c, a, b0, b1, bf16_to_float)

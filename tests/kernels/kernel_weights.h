@@ -13,12 +13,15 @@ static const char *const type_names[AS_WTYPES_ALL] = {
 };
 
 static inline void put_half(unsigned char *at, int mode) {
-    uint16_t half = as_float_to_half(random_unit() * (mode == 2 ? 1e-6f : 1.0f));
+    uint16_t half = as_float_to_half(random_unit() * (mode == 2   ? 1e-6f
+                                                      : mode >= 5 ? 0x1p-7f
+                                                                  : 1.0f));
     if (mode == 3) half = (uint16_t)(random_bits() & 0xfbffu); // finite, all exponents
     memcpy(at, &half, 2);
 }
 
-// Any bits, but for d and m, which would mostly be large; mode 5: all codes at one end.
+// Any bits, but for d and m, which would mostly be large; from mode 5 on they are as
+// small as those of a model, and in mode 5 all codes at one end.
 static inline void fill_block(as_wtype type, unsigned char *at, size_t size, int mode) {
     static const short places[AS_WTYPES_ALL][2] = {
         [AS_W_Q8_0] = {0, -1},   [AS_W_Q4_0] = {0, -1},   [AS_W_Q4_1] = {0, 2},

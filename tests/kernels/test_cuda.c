@@ -203,63 +203,8 @@ static void products_of_experts_are_those_of_the_table(void **state) {
     }
 }
 
-// --- products of the tensor cores in floats ---------------------------------------------------
-
-// One matrix, as fast.cu has it, of `count` rows from row `from` of x on; y[count][rows].
-static void multiply_fast(const as_matrix *w, const float *x, uint32_t count, float *y) {
-    as_cuda_product args = {
-        .part_count = 1, .cols = (uint32_t)w->cols, .count = count, .fast = 1, .x = x};
-    args.parts[0] = (as_cuda_part){.values = w->values, .rows = (uint32_t)w->rows, .y = y};
-    uint32_t grid[3];
-    as_cuda_kernel kernel = as_cuda_plan(&args, w->type, count, 1, grid);
-    assert_true(kernel >= AS_CUDA_K_fast_few_f16 && kernel <= AS_CUDA_K_fast_many_bf16);
-    launch_of(kernel, grid, count, &args);
-}
-
-static void check_bound(const as_matrix *w, const float *weights, const float *x, float y) {
-    double exact = 0.0, size = 0.0, weight = 0.0, cols = (double)w->cols;
-    for (size_t k = 0; k < w->cols; k++) {
-        exact += (double)weights[k] * (double)x[k];
-        size += fabs((double)weights[k] * (double)x[k]);
-        weight += fabs((double)weights[k]);
-    }
-    double bound = w->type == AS_W_BF16 ? (0x1p-8 + cols * 0x1p-21) * size
-                                        : (0x1p-11 + cols * 0x1p-21) * size + 0x1p-25 * weight;
-    if (!(fabs((double)y - exact) <= bound))
-        fail_msg("%a is not %a, off by more than %a", (double)y, exact, bound);
-}
-
-// Within the bound that is stated, and a row's bits are those that it has alone.
-static void fast_products_keep_their_bound(void **state) {
-    (void)state;
-    for (int i = 0; i < 24; i++) {
-        as_matrix w = {.type = i % 2 ? AS_W_F16 : AS_W_BF16, .rows = 1 + random_below(200)};
-        uint32_t count = 1 + (uint32_t)random_below(i % 3 ? 12 : 150);
-        w.cols = 16 * (1 + random_below(20));
-        size_t size = w.rows * w.cols;
-        float *weights = floats(size, -1), *x = floats(count * w.cols, i % 4 ? 0 : 4);
-        float *y = floats(count * w.rows, -1), *alone = floats(w.rows, -1);
-        unsigned char *file = take(size * 2);
-        w.values = take(as_matrix_values_size(w.type, w.rows, w.cols));
-        fill(weights, size, 0);
-        assert_true(as_wtype_encode(w.type, weights, size, file));
-        as_wtype_decode(w.type, file, size, weights);
-        as_matrix_pack(&w, file);
-        as_emulator_set_order((uint64_t)i % 4);
-        multiply_fast(&w, x, count, y);
-        for (size_t m = 0; m < count; m++)
-            for (size_t r = 0; r < w.rows; r++)
-                check_bound(&w, weights + r * w.cols, x + m * w.cols, y[m * w.rows + r]);
-        uint32_t m = (uint32_t)random_below(count);
-        multiply_fast(&w, x + m * w.cols, 1, alone);
-        check_same(alone, y + m * w.rows, w.rows, "fast", "alone");
-        give(weights), give(x), give(y), give(alone), give(file), give(w.values);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(fast_products_keep_their_bound, seed),
         cmocka_unit_test_setup(quantized_rows_are_those_of_the_table, seed),
         cmocka_unit_test_setup(products_are_those_of_the_table, seed),
         cmocka_unit_test_setup(products_of_experts_are_those_of_the_table, seed),

@@ -28,7 +28,7 @@ static void check_quantized(const as_cuda_qrows *got, size_t m, const float *x, 
 static as_cuda_qrows quantized_new(size_t places, size_t n) {
     size_t blocks = (places + 7) / 8 * (n / 32 + 1);
     return (as_cuda_qrows){take(blocks * 256), take(blocks * 32), take(blocks * 32),
-                           take(blocks * 64)};
+                           take(blocks * 64), NULL};
 }
 
 static void quantized_free(as_cuda_qrows *q) {

@@ -28,6 +28,7 @@ metrics: [{metric}]
 """
 CHOICE = "choices: [card_lost, card_delivery, pin_problem]"
 EMBED = "choices: [a lost card, the delivery of a card, a problem with the pin]"
+GREEDY = "generate: {max_tokens: 6}"
 GENERATE = "generate: {max_tokens: 6, temperature: 0.7, seed: 5}"
 
 
@@ -84,8 +85,10 @@ class Emulated(Device):
         self.need_kernels()
         self.assertEqual(self.digest("cuda:0&kv=q8_0"), self.digest("cpu&kv=q8_0"))
 
-    def test_fast_products_are_of_16_bit_weights_alone(self):
+    def test_fast_products_choose_and_write_the_same(self):
         self.need_kernels()
+        how = {"task": "generate", "more": GREEDY, "metric": "exact_match"}
+        self.assertEqual(self.digest("cuda:0-fast", **how), self.digest("cpu", **how))
         self.assertEqual(self.digest("cuda:0-fast"), self.digest("cpu"))
         found = json.loads((self.dir / "cuda:0-fast/summary.json").read_text())
         self.assertEqual(found["target"]["engine"], "assay cuda fast")

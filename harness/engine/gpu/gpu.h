@@ -13,7 +13,7 @@
 #include "harness/engine/sampler.h"
 #include "kernels/cuda/cuda.h"
 
-// cuda:INDEX, or cuda:INDEX-fast: products with F16 and BF16 weights as fast.cu has them.
+// cuda:INDEX, or cuda:INDEX-fast: products as fast.cu and fast_blocks.cu have them.
 typedef struct as_gpu_choice {
     int index;
     bool fast;

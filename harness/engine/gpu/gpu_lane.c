@@ -54,6 +54,19 @@ static void lay_out_mixture(as_gpu_lane *lane, layout *l, const as_hparams *p) {
     s->parts = floats(l, lane->places_max, p->width);
 }
 
+// Of so many blocks of 32 columns of a tile.
+static void lay_out_quantized(as_gpu_lane *lane, layout *l, size_t blocks) {
+    as_cuda_qrows *q = &lane->scratch.quantized;
+    if (lane->gpu->fast) {
+        q->x = part(l, blocks, AS_CUDA_TILE * AS_QBLOCK * sizeof *q->x);
+        return;
+    }
+    q->q = part(l, blocks, AS_CUDA_TILE * AS_QBLOCK);
+    q->d = floats(l, blocks, AS_CUDA_TILE);
+    q->sums = floats(l, blocks, AS_CUDA_TILE);
+    q->halves = part(l, blocks, 2 * AS_CUDA_TILE * sizeof *q->halves);
+}
+
 static void lay_out(as_gpu_lane *lane, layout *l) {
     as_gpu_scratch *s = &lane->scratch;
     const as_model *model = lane->gpu->model;
@@ -79,10 +92,7 @@ static void lay_out(as_gpu_lane *lane, layout *l) {
     s->y = floats(l, rows, p->width);
     s->gate = floats(l, places, ffn);
     s->up = floats(l, places, ffn);
-    s->quantized.q = part(l, tiles * widest, AS_CUDA_TILE * AS_QBLOCK);
-    s->quantized.d = floats(l, tiles * widest, AS_CUDA_TILE);
-    s->quantized.sums = floats(l, tiles * widest, AS_CUDA_TILE);
-    s->quantized.halves = part(l, tiles * widest, 2 * AS_CUDA_TILE * sizeof(int32_t));
+    lay_out_quantized(lane, l, tiles * widest);
     s->logits = floats(l, AS_GPU_WANTS, vocabulary);
     s->runs =
         part(l, AS_GPU_WANTS * ((vocabulary + AS_CUDA_RUN - 1) / AS_CUDA_RUN), sizeof *s->runs);
