@@ -67,11 +67,11 @@ struct as_gguf_case {
     as_err err;
 };
 
-// Hands the case to its batcher. `over` is called once, when its answer is there.
 // Whether the chat template takes messages of these roles with what else the request brings.
 as_rc as_gguf_case_rehearse(const as_model *model, const as_jinja *chat, const as_request *request,
                             as_err *err);
 
+// Hands the case to its batcher. `over` is called once, when its answer is there.
 void as_gguf_case_submit(as_gguf_case *c);
 
 #endif
