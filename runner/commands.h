@@ -30,6 +30,9 @@ int as_cmd_alert(const as_args *args);
 int as_cmd_targets(const as_args *args);
 int as_cmd_help(const as_args *args);
 
+// From now on a signal ends the program: for a command that has nothing to bring to an end.
+void as_command_stops(void);
+
 // Says the error on stderr and returns its exit code.
 int as_command_fail(const as_err *err);
 

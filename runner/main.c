@@ -27,6 +27,11 @@ static void catch_signals(void) {
     sigaction(SIGXFSZ, &action, NULL);
 }
 
+void as_command_stops(void) {
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+
 int as_command_fail(const as_err *err) {
     as_log_error("%s", err->text);
     return as_exit_code(err->rc);

@@ -5,6 +5,7 @@
 
 #include "harness/base/file.h"
 #include "harness/base/json.h"
+#include "harness/base/log.h"
 #include "harness/base/sha256.h"
 #include "harness/base/thread.h"
 #include "harness/base/utf8.h"
@@ -234,6 +235,22 @@ static as_rc inspect(order *o, as_err *err) {
 
 // --- quantize ------------------------------------------------------------------------------
 
+// What weights lost the first time no other type brings back.
+static void warn_of_loss(const as_gguf *file) {
+    for (size_t i = 0; i < file->tensor_count; i++) {
+        as_wtype type;
+        const as_gguf_tensor *tensor = &file->tensors[i];
+        if (!as_tensor_wtype(tensor->type, &type) || type == AS_W_F32 || type == AS_W_F16 ||
+            type == AS_W_BF16)
+            continue;
+        as_log_warning("'%s' is quantized already ('%.*s' is %s): its losses stay, and others come "
+                       "on top; quantize the original where you have it",
+                       file->path, AS_STR_ARG(tensor->name),
+                       as_gguf_tensor_type_name(tensor->type));
+        return;
+    }
+}
+
 static as_rc quantize(order *o, as_err *err) {
     const char *path, *to = as_str_copy(o->arena, o->words[1]).ptr;
     const as_recipe *recipe = NULL;
@@ -242,6 +259,7 @@ static as_rc quantize(order *o, as_err *err) {
     as_rc rc = as_recipe_find(o->words[2], &recipe, err);
     if (!rc) rc = find_file(o, o->words[0], &path, NULL, err);
     if (!rc) rc = as_shards_open(&parts, path, err);
+    if (!rc) warn_of_loss(&parts.file);
     if (!rc) rc = as_quantize_file(&parts.file, recipe, &bytes, err);
     if (!rc) rc = as_file_replace(to, as_buf_view(&bytes), err);
     if (!rc) {
@@ -557,6 +575,7 @@ int as_cmd_model(const as_args *args) {
     order o = {.args = args, .arena = &arena, .words = args->operands.items + 1};
     const struct verb *verb = NULL;
     as_rc rc = find_verb(args, &verb, &err);
+    if (!rc && verb->run != pull) as_command_stops();
     if (!rc) rc = verb->run(&o, &err);
     as_arena_free(&arena);
     return rc ? as_command_fail(&err) : 0;

@@ -422,11 +422,97 @@ static void wrong_bpe_vocabularies_are_refused(void **state) {
     }
 }
 
+enum { RANDOM_SPECIALS = 40 };
+
+// Special tokens of 2 to 6 letters out of two, no two alike, control and user-defined by turns.
+static size_t draw_specials(as_rng *rng, char texts[RANDOM_SPECIALS][8]) {
+    size_t count = 0;
+    for (size_t tries = 0; tries < RANDOM_SPECIALS; tries++) {
+        size_t len = 2 + (size_t)as_rng_below(rng, 5);
+        char *text = texts[count];
+        for (size_t i = 0; i < len; i++) text[i] = "xy"[as_rng_below(rng, 2)];
+        text[len] = '\0';
+        bool fresh = true;
+        for (size_t i = 0; i < count; i++) fresh = fresh && strcmp(texts[i], text) != 0;
+        count += fresh;
+    }
+    return count;
+}
+
+static void put_specials(as_buf *out, char texts[RANDOM_SPECIALS][8], size_t count) {
+    as_put_header(out, 3, 0, 5);
+    as_put_text(out, "tokenizer.ggml.model", "gpt2");
+    as_put_text(out, "tokenizer.ggml.pre", "gpt-2");
+    as_put_array(out, "tokenizer.ggml.tokens", AS_GGUF_STRING, 256 + count);
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char rune[3];
+        as_put_string(out, byte_runes(byte, rune));
+    }
+    for (size_t i = 0; i < count; i++) as_put_string(out, texts[i]);
+    as_put_array(out, "tokenizer.ggml.token_type", AS_GGUF_I32, 256 + count);
+    for (size_t i = 0; i < 256 + count; i++)
+        as_put_int(out, i < 256 ? AS_TOKEN_NORMAL : i % 2 ? AS_TOKEN_USER : AS_TOKEN_CONTROL, 4);
+    as_put_array(out, "tokenizer.ggml.merges", AS_GGUF_STRING, 0);
+}
+
+// The first and longest special token at each place, looked for one by one.
+static size_t cut_plainly(char texts[RANDOM_SPECIALS][8], size_t count, as_str text, bool control,
+                          uint32_t *ids) {
+    size_t n = 0;
+    for (size_t at = 0; at < text.len;) {
+        size_t longest = 1;
+        uint32_t id = (unsigned char)text.ptr[at];
+        for (size_t i = 0; i < count; i++) {
+            size_t len = strlen(texts[i]);
+            if ((!control && i % 2 == 0) || len <= longest || len > text.len - at) continue;
+            if (memcmp(text.ptr + at, texts[i], len) != 0) continue;
+            longest = len;
+            id = 256 + (uint32_t)i;
+        }
+        ids[n++] = id;
+        at += longest;
+    }
+    return n;
+}
+
+static void special_tokens_are_found_the_longest_first(void **state) {
+    (void)state;
+    as_rng rng = as_rng_of(5, 1);
+    for (size_t round = 0; round < 200; round++) {
+        char texts[RANDOM_SPECIALS][8], letters[60];
+        uint32_t ids[60];
+        size_t count = draw_specials(&rng, texts);
+        as_buf bytes = {0};
+        as_gguf file;
+        as_vocab vocab;
+        as_err err;
+        as_arena arena = {0};
+        as_tokens tokens;
+        put_specials(&bytes, texts, count);
+        if (as_gguf_read(&file, "x", (const unsigned char *)bytes.ptr, bytes.len, &err) ||
+            as_vocab_load(&vocab, &file, &err))
+            fail_msg("%s", err.text);
+        for (size_t i = 0; i < sizeof letters; i++) letters[i] = "xyxyxyz"[as_rng_below(&rng, 7)];
+        as_str text = {letters, sizeof letters};
+        for (int control = 0; control < 2; control++) {
+            size_t wanted = cut_plainly(texts, count, text, control, ids);
+            assert_int_equal(as_vocab_tokenize(&vocab, &arena, text, control, false, &tokens, &err),
+                             0);
+            assert_int_equal(tokens.count, wanted);
+            assert_memory_equal(tokens.ids, ids, wanted * sizeof *ids);
+        }
+        as_vocab_free(&vocab);
+        as_gguf_free(&file);
+        as_arena_free(&arena);
+        as_buf_free(&bytes);
+    }
+}
+
 // Whatever a file calls a token that ends an answer, a text is no such token and it is an end.
 static void what_ends_an_answer_is_never_text(void **state) {
     (void)state;
     for (uint32_t kind = AS_TOKEN_NORMAL; kind <= AS_TOKEN_UNUSED; kind++) {
-        const wrong file_of = {"gpt-2", 256, {"<|im_end|>", "<|im_start|>"}, {0}, kind, 0, NULL};
+        const wrong file_of = {"gpt-2", 256, {"<|im_start|>", "<|im_end|>"}, {0}, kind, 0, NULL};
         as_buf bytes = {0};
         as_gguf file;
         as_vocab vocab;
@@ -437,14 +523,14 @@ static void what_ends_an_answer_is_never_text(void **state) {
         if (as_gguf_read(&file, "x", (const unsigned char *)bytes.ptr, bytes.len, &err) ||
             as_vocab_load(&vocab, &file, &err))
             fail_msg("%s", err.text);
-        assert_true(vocab.ends[257]);
-        assert_false(vocab.ends[258]);
+        assert_true(vocab.ends[258]);
+        assert_false(vocab.ends[257]);
         as_str text = AS_STR("a<|im_end|>");
         assert_int_equal(as_vocab_tokenize(&vocab, &arena, text, false, false, &tokens, &err), 0);
         assert_int_equal(tokens.count, text.len);
         assert_int_equal(as_vocab_tokenize(&vocab, &arena, text, true, false, &tokens, &err), 0);
         assert_int_equal(tokens.count, 2);
-        assert_int_equal(tokens.ids[1], 257);
+        assert_int_equal(tokens.ids[1], 258);
         as_vocab_free(&vocab);
         as_gguf_free(&file);
         as_arena_free(&arena);
@@ -585,6 +671,7 @@ int main(void) {
         cmocka_unit_test(long_texts_take_linear_time),
         cmocka_unit_test(encoders_close_their_texts),
         cmocka_unit_test(broken_encoders_do_no_harm),
+        cmocka_unit_test(special_tokens_are_found_the_longest_first),
         cmocka_unit_test(what_ends_an_answer_is_never_text),
         cmocka_unit_test(wrong_encoders_are_refused),
         cmocka_unit_test(wrong_bpe_vocabularies_are_refused),

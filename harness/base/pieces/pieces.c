@@ -46,6 +46,44 @@ static uint32_t *orders_of(const float *scores, size_t count) {
     return orders;
 }
 
+static as_str key_of(const as_pieces *p, size_t at) {
+    return p->ids.slots[p->sorted[at]].key;
+}
+
+typedef struct placed {
+    as_str key;
+    uint32_t slot;
+} placed;
+
+static int by_bytes(const void *a_in, const void *b_in) {
+    const placed *a = a_in, *b = b_in;
+    size_t len = a->key.len < b->key.len ? a->key.len : b->key.len;
+    int order = memcmp(a->key.ptr, b->key.ptr, len);
+    if (order) return order;
+    return a->key.len < b->key.len ? -1 : a->key.len > b->key.len;
+}
+
+// Of those that merge, only user-defined ones are looked for in a text as they are.
+static void sort_pieces(as_pieces *p, bool user_only) {
+    placed *all = as_mem_new(as_size_mul(p->ids.count + 1, sizeof *all));
+    size_t count = 0;
+    for (size_t i = 0; i < p->ids.capacity; i++) {
+        const as_map_slot *slot = &p->ids.slots[i];
+        if (!slot->key.ptr || !slot->key.len) continue;
+        if (user_only && p->kinds[slot->value] != AS_PIECE_USER) continue;
+        all[count++] = (placed){slot->key, (uint32_t)i};
+    }
+    qsort(all, count, sizeof *all, by_bytes);
+    p->sorted = as_mem_new(as_size_mul(count + 1, sizeof *p->sorted));
+    for (size_t i = 0; i < count; i++) {
+        p->sorted[i] = all[i].slot;
+        p->begins_with[(unsigned char)all[i].key.ptr[0] + 1] = i + 1;
+    }
+    for (size_t b = 1; b <= 256; b++)
+        if (p->begins_with[b] < p->begins_with[b - 1]) p->begins_with[b] = p->begins_with[b - 1];
+    free(all);
+}
+
 void as_pieces_finish(as_pieces *p, bool merges) {
     p->least = INFINITY;
     p->most = FLT_MIN; // as the reference begins: scores are logarithms, so it mostly stays
@@ -59,10 +97,8 @@ void as_pieces_finish(as_pieces *p, bool merges) {
         const as_map_slot *slot = &p->ids.slots[i];
         if (!slot->key.ptr || !slot->key.len) continue;
         if (slot->key.len > p->longest) p->longest = slot->key.len;
-        if (p->kinds[slot->value] != AS_PIECE_USER) continue;
-        if (slot->key.len > p->longest_user) p->longest_user = slot->key.len;
-        p->user_first[(unsigned char)slot->key.ptr[0]] = true;
     }
+    sort_pieces(p, merges);
     if (merges) p->orders = orders_of(p->scores, p->count);
 }
 
@@ -71,21 +107,63 @@ void as_pieces_free(as_pieces *pieces) {
     as_charsmap_free(pieces->table);
     free(pieces->scores);
     free(pieces->orders);
+    free(pieces->sorted);
     *pieces = (as_pieces){0};
+}
+
+// The pieces that begin like the text so far, of which `depth` bytes were looked at: a place in a
+// trie that is not there.
+typedef struct spread {
+    size_t low, high, depth; // in `sorted`
+} spread;
+
+// The first in [low, high) whose byte at `depth` is at least `least`; those that end there have 0.
+static size_t first_from(const as_pieces *p, const spread *s, unsigned least) {
+    size_t low = s->low, high = s->high;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        as_str key = key_of(p, middle);
+        if (key.len <= s->depth || (unsigned char)key.ptr[s->depth] < least)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+// Those of them that go on with this byte; false when there are none.
+static bool narrow(const as_pieces *p, spread *s, unsigned char byte) {
+    if (!s->depth) {
+        s->low = p->begins_with[byte];
+        s->high = p->begins_with[byte + 1];
+    } else {
+        s->low = first_from(p, s, byte);
+        as_str last = s->low < s->high ? key_of(p, s->high - 1) : AS_STR("");
+        // Mostly all that are left go on alike.
+        if (s->low < s->high && (unsigned char)last.ptr[s->depth] != byte)
+            s->high = first_from(p, s, byte + 1u);
+    }
+    s->depth++;
+    return s->low < s->high;
+}
+
+// The piece that is all of the text up to `to`, which ends a character.
+static bool is_piece(const as_pieces *p, const spread *s, as_str text, size_t to, uint32_t *id) {
+    const as_map_slot *slot = &p->ids.slots[p->sorted[s->low]];
+    *id = (uint32_t)slot->value;
+    return slot->key.len == s->depth &&
+           (to == text.len || ((unsigned char)text.ptr[to] & 0xc0) != 0x80);
 }
 
 // The longest user-defined piece that `text` begins with: its bytes, 0 if there is none.
 static size_t user_at(const as_pieces *p, as_str text, uint32_t *id) {
-    size_t longest = 0, to = 0;
-    if (!p->user_first[(unsigned char)text.ptr[0]]) return 0;
-    while (to < text.len && to < p->longest_user) {
-        uint64_t found;
-        as_utf8_next(text, &to);
-        if (!as_map_get(&p->ids, as_str_sub(text, 0, to), &found) ||
-            p->kinds[found] != AS_PIECE_USER)
-            continue;
-        longest = to;
-        *id = (uint32_t)found;
+    size_t longest = 0;
+    spread s = {0};
+    uint32_t found;
+    for (size_t at = 0; at < text.len && narrow(p, &s, (unsigned char)text.ptr[at]); at++) {
+        if (!is_piece(p, &s, text, at + 1, &found) || p->kinds[found] != AS_PIECE_USER) continue;
+        longest = at + 1;
+        *id = found;
     }
     return longest;
 }
@@ -162,16 +240,15 @@ static void fill(const as_pieces *p, as_str text, node *nodes) {
     double unknown = p->least - PENALTY;
     if (p->rounds) unknown = (double)(float)unknown;
     for (size_t from = 0; from < text.len;) {
-        size_t next = from, to = from;
+        size_t next = from;
         as_utf8_next(text, &next);
         bool single = false;
-        while (to < text.len && to - from < p->longest) {
-            as_utf8_next(text, &to);
-            uint64_t id;
-            if (!as_map_get(&p->ids, as_str_sub(text, from, to), &id) ||
-                p->kinds[id] == AS_PIECE_UNUSED)
-                continue;
-            offer(p, nodes, from, to, (uint32_t)id, score_of(p, id, to - from));
+        spread s = {0};
+        uint32_t id;
+        for (size_t to = from; to < text.len && narrow(p, &s, (unsigned char)text.ptr[to]);) {
+            to++;
+            if (!is_piece(p, &s, text, to, &id) || p->kinds[id] == AS_PIECE_UNUSED) continue;
+            offer(p, nodes, from, to, id, score_of(p, id, to - from));
             single = single || to == next;
         }
         if (!single) offer(p, nodes, from, next, AS_PIECE_NONE, unknown);

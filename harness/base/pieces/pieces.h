@@ -33,9 +33,10 @@ typedef struct as_pieces {
     size_t count;
     // By as_pieces_finish:
     uint32_t *orders; // [count] of merging, 0 for the best score, equal ones equal; not for Unigram
-    size_t longest, longest_user; // bytes of a text in `ids`
-    bool user_first[256];         // first bytes of user-defined ones
-    double least, most;           // score of a normal piece
+    size_t longest;   // bytes of a text in `ids`
+    uint32_t *sorted; // places in `ids` of what is looked for in a text, in the order of the bytes
+    size_t begins_with[257]; // in `sorted`: those of first byte b are [.. [b], .. [b + 1])
+    double least, most;      // score of a normal piece
     // What the model is:
     as_charsmap *table; // NULL: nothing becomes anything else; as_pieces_free frees it
     bool front, back;   // a space is put in front of a text, or behind it

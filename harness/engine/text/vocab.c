@@ -206,36 +206,37 @@ static bool is_special(const as_vocab *vocab, size_t id) {
            (kind == AS_TOKEN_CONTROL || kind == AS_TOKEN_USER || kind == AS_TOKEN_UNKNOWN);
 }
 
-typedef struct special {
-    as_str text;
-    uint32_t id;
-} special;
-
-static int by_first_then_longest(const void *a_in, const void *b_in) {
-    const special *a = a_in, *b = b_in;
-    int first = (unsigned char)a->text.ptr[0] - (unsigned char)b->text.ptr[0];
-    if (first) return first;
-    if (a->text.len != b->text.len) return a->text.len > b->text.len ? -1 : 1;
-    return a->id < b->id ? -1 : a->id > b->id;
+static int by_bytes(const void *a_in, const void *b_in) {
+    const as_special *a = a_in, *b = b_in;
+    size_t len = a->text.len < b->text.len ? a->text.len : b->text.len;
+    int order = memcmp(a->text.ptr, b->text.ptr, len);
+    if (order) return order;
+    if (a->text.len != b->text.len) return a->text.len < b->text.len ? -1 : 1;
+    return a->id > b->id ? -1 : a->id < b->id; // of two alike, the first one is found first
 }
 
 static void index_specials(as_vocab *vocab) {
     size_t count = 0;
     for (size_t i = 0; i < vocab->count; i++) count += is_special(vocab, i);
-    special *found = as_mem_new(as_size_mul(count + 1, sizeof *found));
+    as_special *all = vocab->specials = AS_NEW_ARRAY(&vocab->arena, as_special, count + 1);
     count = 0;
     for (size_t i = 0; i < vocab->count; i++)
-        if (is_special(vocab, i)) found[count++] = (special){vocab->texts[i], (uint32_t)i};
-    qsort(found, count, sizeof *found, by_first_then_longest);
-    vocab->specials = AS_NEW_ARRAY(&vocab->arena, uint32_t, count + 1);
+        if (is_special(vocab, i))
+            all[count++] = (as_special){vocab->texts[i], (uint32_t)i, AS_TOKEN_NONE};
+    qsort(all, count, sizeof *all, by_bytes);
+    // What one begins with stands before it, and behind that only what begins with it, too.
+    for (size_t i = 1; i < count; i++) {
+        uint32_t at = (uint32_t)i - 1;
+        while (at != AS_TOKEN_NONE && !as_str_starts(all[i].text, all[at].text))
+            at = all[at].shorter;
+        all[i].shorter = at;
+    }
     size_t at = 0;
     for (size_t first = 0; first < 256; first++) {
         vocab->special_at[first] = at;
-        for (; at < count && (unsigned char)found[at].text.ptr[0] == first; at++)
-            vocab->specials[at] = found[at].id;
+        while (at < count && (unsigned char)all[at].text.ptr[0] == first) at++;
     }
     vocab->special_at[256] = at;
-    free(found);
 }
 
 // Phi-3's special tokens swallow the white space behind them. No key says so: files are told by
@@ -328,12 +329,27 @@ void as_vocab_free(as_vocab *vocab) {
 // The special token that begins at `at`, the longest one; AS_TOKEN_NONE if there is none.
 static uint32_t special_at(const as_vocab *vocab, as_str text, size_t at, bool control) {
     unsigned char first = (unsigned char)text.ptr[at];
-    for (size_t i = vocab->special_at[first]; i < vocab->special_at[first + 1]; i++) {
-        uint32_t id = vocab->specials[i];
-        if (!control && vocab->kinds[id] != AS_TOKEN_USER) continue;
-        as_str wanted = vocab->texts[id];
-        if (wanted.len <= text.len - at && !memcmp(text.ptr + at, wanted.ptr, wanted.len))
-            return id;
+    size_t begin = vocab->special_at[first], end = vocab->special_at[first + 1];
+    if (begin == end) return AS_TOKEN_NONE;
+    // The last one that does not stand behind the text: all that the text begins with are among
+    // what it begins with.
+    const as_special here = {as_str_sub(text, at, text.len), 0, AS_TOKEN_NONE};
+    size_t low = begin, high = end;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (by_bytes(&vocab->specials[middle], &here) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == begin) return AS_TOKEN_NONE;
+    uint32_t place = (uint32_t)low - 1;
+    as_str last = vocab->specials[place].text;
+    size_t same = 0, most = last.len < here.text.len ? last.len : here.text.len;
+    while (same < most && last.ptr[same] == here.text.ptr[same]) same++;
+    for (; place != AS_TOKEN_NONE; place = vocab->specials[place].shorter) {
+        const as_special *s = &vocab->specials[place];
+        if (s->text.len <= same && (control || vocab->kinds[s->id] == AS_TOKEN_USER)) return s->id;
     }
     return AS_TOKEN_NONE;
 }

@@ -40,6 +40,11 @@ typedef enum as_vocab_kind {
 
 typedef struct as_bpe as_bpe;
 
+typedef struct as_special {
+    as_str text;
+    uint32_t id, shorter; // place of the longest special that this one begins with; or none
+} as_special;
+
 typedef struct as_vocab {
     as_arena arena; // holds what the pointers below point to
     as_vocab_kind kind;
@@ -50,7 +55,7 @@ typedef struct as_vocab {
     bool *ends;             // [count] ends an answer
     as_map pieces;          // BPE: bytes -> token; WordPiece: piece as written -> token
     uint32_t byte_ids[256]; // the token of each single byte; AS_TOKEN_NONE where there is none
-    uint32_t *specials;     // tokens searched for in a text: by first byte, then longest first
+    as_special *specials;   // tokens searched for in a text, in the order of their bytes
     size_t special_at[257]; // specials of first byte b: [special_at[b], special_at[b + 1])
     uint32_t bos, eos;      // AS_TOKEN_NONE when there is none
     bool add_bos;           // the model wants `bos` in front
