@@ -6,11 +6,8 @@
 """
 import hashlib
 import json
-import os
 import pathlib
-import signal
 import struct
-import subprocess
 import sys
 import unittest
 
@@ -84,15 +81,6 @@ class Model(e2e.Case):
         for name, told in (("type_Q4_0", True), ("f32", False)):
             done = self.assay("model", "quantize", MODELS / f"{name}.gguf", "new.gguf", "q8_0")
             self.assertEqual("is quantized already" in done.stderr, told, done.stderr)
-
-    def test_a_signal_ends_it(self):
-        os.mkfifo(self.dir / "text")
-        for number in (signal.SIGINT, signal.SIGTERM):
-            child = subprocess.Popen([e2e.BINARY, "model", "perplexity", str(MODELS / "f32.gguf"),
-                                      "text"], cwd=self.dir, stderr=subprocess.PIPE)
-            with open(self.dir / "text", "w"):  # there is a reader now, which waits
-                child.send_signal(number)
-                self.assertEqual((child.wait(), child.communicate()[1]), (-number, b""))
 
     def test_inspect_says_why_a_file_does_not_run(self):
         raw = (MODELS / "f32.gguf").read_bytes()
