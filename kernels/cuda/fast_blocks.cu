@@ -28,7 +28,7 @@ enum {
     CODED_OUT = AS_CUDA_FAST_CODED_PANELS * AS_PANEL,
     CODED_THREADS = 256,
     CODED_DEEP = 2, // blocks of 32 columns of a stage
-    CODED_STAGES = 4,
+    CODED_STAGES = 3,
 };
 
 // --- halves -----------------------------------------------------------------------------------
