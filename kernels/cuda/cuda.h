@@ -330,7 +330,8 @@ typedef struct as_cuda_pick { // grid: count / 256
 typedef enum as_cuda_kernel { AS_CUDA_KERNELS(AS_CUDA_ENUM) AS_CUDA_KERNEL_COUNT } as_cuda_kernel;
 
 enum {
-    AS_CUDA_FEW_ROWS = 32, // up to which `few` is taken
+    AS_CUDA_FEW_ROWS = 32,     // up to which `few` is taken
+    AS_CUDA_FEW_BLOCKS = 2048, // and of quantized types without experts, up to which blocks of it
     AS_CUDA_MANY_PANELS = 8,
     AS_CUDA_FAST_FEW_PANELS = 2,
     AS_CUDA_MANY_ROWS = 128,
@@ -342,6 +343,9 @@ enum {
 // each part set: x takes rows and panels, z experts (1: no mixture).
 as_cuda_kernel as_cuda_plan(as_cuda_product *product, as_wtype type, uint32_t count,
                             uint32_t experts, uint32_t grid[3]);
+// The same with `few` or `many` as it is told.
+as_cuda_kernel as_cuda_plan_as(as_cuda_product *product, as_wtype type, bool few, uint32_t count,
+                               uint32_t experts, uint32_t grid[3]);
 
 // Bytes of shared memory of a block; a product's are of a launch of `count` rows.
 enum {
@@ -350,7 +354,7 @@ enum {
     AS_CUDA_SHARED_MANY = 3 * 2 * (4096 + 4096 + 512 + 1024 + 768) + 2 * 2 * 2048,
     AS_CUDA_SHARED_FAST_FEW = 2 * 8 * 4 * 512,
     AS_CUDA_SHARED_FAST_MANY = 3 * 2 * (8 * 512 + 128 * 32),
-    AS_CUDA_SHARED_FAST_CODED = 4 * 2 * (16 * 512 + 10 * 512 + 16 * 96) + 2 * 2 * 2 * 256 * 4,
+    AS_CUDA_SHARED_FAST_CODED = 3 * 2 * (16 * 512 + 10 * 512 + 16 * 96) + 2 * 2 * 2 * 256 * 4,
     AS_CUDA_SHARED_FEW_FLOATS = 2 * 8192 + 2 * 8192,
     AS_CUDA_SHARED_MANY_FLOATS = 2 * 16 * (128 + 132) * 4,
     AS_CUDA_SHARED_LANES = 8192 + 4 + 128 + 128,
@@ -358,7 +362,7 @@ enum {
     AS_CUDA_SHARED_PLACE = 16384,
     AS_CUDA_SHARED_SCORES = (32 * 68 + 32 * 64) * 4,
     AS_CUDA_SHARED_MIX = (64 * 32 + 32 * 64) * 4,
-    AS_CUDA_SHARED_SORT = 8192,
+    AS_CUDA_SHARED_SORT = 3 * 4096,
 };
 uint32_t as_cuda_shared(as_cuda_kernel kernel, uint32_t count);
 

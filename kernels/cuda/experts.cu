@@ -31,9 +31,21 @@ AS_KERNEL(choose, as_cuda_route, 128) {
     }
 }
 
+enum { SORT_ITEMS = 1024 }; // that are in shared memory at once
+
 typedef struct sort_shared {
-    uint32_t starts[1024], ranks[1024];
+    uint32_t starts[1024], ranks[1024], items[SORT_ITEMS];
 } sort_shared;
+
+// Items from.. of all into shared memory; how many a thread looks at: one without an expert at
+// none.
+AS_DEVICE uint32_t sort_some(const as_cuda_route *a, uint32_t from, sort_shared *shared) {
+    const uint32_t left = a->count * a->used - from, n = left < SORT_ITEMS ? left : SORT_ITEMS;
+    sync_block(); // nobody looks at those before any more
+    if (thread_index() < n) shared->items[thread_index()] = a->chosen[from + thread_index()];
+    sync_block();
+    return thread_index() < a->experts ? n : 0;
+}
 
 // A thread an expert. Each expert's rows begin at a whole tile; experts that have any come first in
 // `order`.
@@ -41,8 +53,11 @@ AS_KERNEL(sort, as_cuda_route, 1024) {
     AS_SHARED(sort_shared, shared);
     const uint32_t expert = thread_index(), items = a.count * a.used;
     uint32_t count = 0;
-    if (expert < a.experts)
-        for (uint32_t i = 0; i < items; i++) count += a.chosen[i] == expert;
+    for (uint32_t from = 0; from < items; from += SORT_ITEMS) {
+        const uint32_t n = sort_some(&a, from, shared);
+        AS_UNROLL_BY(16)
+        for (uint32_t i = 0; i < n; i++) count += shared->items[i] == expert;
+    }
     shared->starts[expert] = (count + AS_CUDA_TILE - 1) / AS_CUDA_TILE * AS_CUDA_TILE;
     sync_block();
     if (expert == 0) {
@@ -58,13 +73,18 @@ AS_KERNEL(sort, as_cuda_route, 1024) {
                 shared->ranks[i] = rank++;
     }
     sync_block();
-    if (expert >= a.experts) return;
     uint32_t place = shared->starts[expert];
-    a.starts[expert] = place;
-    a.counts[expert] = count;
-    a.order[shared->ranks[expert]] = expert;
-    for (uint32_t i = 0; i < items; i++)
-        if (a.chosen[i] == expert) a.places[i] = place++;
+    if (expert < a.experts) {
+        a.starts[expert] = place;
+        a.counts[expert] = count;
+        a.order[shared->ranks[expert]] = expert;
+    }
+    for (uint32_t from = 0; from < items; from += SORT_ITEMS) {
+        const uint32_t n = sort_some(&a, from, shared);
+        AS_UNROLL_BY(16)
+        for (uint32_t i = 0; i < n; i++)
+            if (shared->items[i] == expert) a.places[from + i] = place++;
+    }
 }
 
 AS_KERNEL(combine, as_cuda_combine, 256) {

@@ -28,7 +28,7 @@ enum {
     CODED_OUT = AS_CUDA_FAST_CODED_PANELS * AS_PANEL,
     CODED_THREADS = 256,
     CODED_DEEP = 2, // blocks of 32 columns of a stage
-    CODED_STAGES = 4,
+    CODED_STAGES = 3,
 };
 
 // --- halves -----------------------------------------------------------------------------------
@@ -328,8 +328,9 @@ AS_DEVICE void coded_copy(const as_wtype type, const coded_copies *c, uint32_t k
     const uint32_t inner = facts.block / 32u;
     if (kb < blocks) {
         uint8_t *to = (uint8_t *)shared->slices[which];
-        const uint8_t *beside =
-            c->beside + (uint64_t)(kb / inner) * beside_size(facts) + kb % inner * c->beside_step;
+        const uintptr_t beside = (uintptr_t)c->beside +
+                                 (uint64_t)(kb / inner) * beside_size(facts) +
+                                 kb % inner * c->beside_step; // NULL or not
         AS_UNROLL
         for (uint32_t u = 0; u < CODED_DEEP; u++, to += sizeof(coded_slice)) {
             if (!slice_there(type, kb, u, blocks)) continue;
@@ -343,7 +344,8 @@ AS_DEVICE void coded_copy(const as_wtype type, const coded_copies *c, uint32_t k
                 if (copies_grain(CODED_TILES * 512, i))
                     copy_16(to + CODED_X_AT + (i * CODED_THREADS + thread_index()) * GRAIN,
                             c->x[i] + (uint64_t)(kb + u) * 512);
-            if (c->beside) copy_16(to + c->beside_to, beside + u * c->beside_step);
+            if (c->beside)
+                copy_16(to + c->beside_to, (const uint8_t *)(beside + u * c->beside_step));
         }
     }
     commit_copies();

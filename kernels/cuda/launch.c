@@ -9,9 +9,24 @@ static uint32_t up(uint32_t n, uint32_t by) {
     return (n + by - 1) / by;
 }
 
+// More rows of small matrices, too, for which `many` has too few blocks; both have the same bits.
+static bool takes_few(const as_cuda_product *product, as_wtype type, uint32_t count,
+                      uint32_t experts) {
+    uint32_t panels = 0;
+    for (uint32_t i = 0; i < product->part_count; i++)
+        panels += up(product->parts[i].rows, AS_PANEL);
+    return count <= AS_CUDA_FEW_ROWS || (experts == 1 && as_wtype_quantized(type) &&
+                                         panels * up(count, AS_CUDA_TILE) <= AS_CUDA_FEW_BLOCKS);
+}
+
 as_cuda_kernel as_cuda_plan(as_cuda_product *product, as_wtype type, uint32_t count,
                             uint32_t experts, uint32_t grid[3]) {
-    bool few = count <= AS_CUDA_FEW_ROWS;
+    return as_cuda_plan_as(product, type, takes_few(product, type, count, experts), count, experts,
+                           grid);
+}
+
+as_cuda_kernel as_cuda_plan_as(as_cuda_product *product, as_wtype type, bool few, uint32_t count,
+                               uint32_t experts, uint32_t grid[3]) {
     bool fast = product->fast && product->cols % 16 == 0 && type != AS_W_F32;
     bool coded = fast && as_wtype_quantized(type);
     uint32_t panels = !few ? AS_CUDA_MANY_PANELS : fast && !coded ? AS_CUDA_FAST_FEW_PANELS : 1;

@@ -140,7 +140,8 @@ static void check_product(const problem *p, uint32_t most, int mode) {
         quantize(&args.quantized, x, p->places, p->cols);
     }
     uint32_t grid[3];
-    as_cuda_kernel kernel = as_cuda_plan(&args, p->type, most, (uint32_t)p->experts, grid);
+    as_cuda_kernel kernel =
+        as_cuda_plan_as(&args, p->type, most <= AS_CUDA_FEW_ROWS, most, (uint32_t)p->experts, grid);
     as_emulator_set_order(random_below(4));
     launch_of(kernel, grid, most, &args);
     for (size_t i = 0; i < p->parts; i++) {
@@ -203,8 +204,35 @@ static void products_of_experts_are_those_of_the_table(void **state) {
     }
 }
 
+// Also of GPUs for games, whose blocks have 99 KiB.
+static void every_kernel_has_room(void **state) {
+    (void)state;
+    for (as_cuda_kernel i = 0; i < AS_CUDA_KERNEL_COUNT; i++)
+        assert_in_range(as_cuda_shared(i, AS_CUDA_TILE), 0, 99 * 1024);
+}
+
+// A matrix of 4,096 rows for 64 rows has 16 blocks of 16 panels, and 2,048 of one.
+static void small_products_have_many_blocks(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t rows, count, experts;
+        bool few;
+    } cases[] = {{4096, 1, 1, true},   {4096, 64, 1, true},   {4096, 65, 1, false},
+                 {28672, 32, 1, true}, {28672, 33, 1, false}, {512, 512, 1, true},
+                 {512, 513, 1, false}, {512, 32, 8, true},    {512, 33, 8, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t grid[3];
+        as_cuda_product args = {.part_count = 1, .cols = 256, .parts = {{.rows = cases[i].rows}}};
+        as_cuda_kernel kernel =
+            as_cuda_plan(&args, AS_W_Q4_K, cases[i].count, cases[i].experts, grid);
+        assert_int_equal(kernel, cases[i].few ? AS_CUDA_K_few_q4_k : AS_CUDA_K_many_q4_k);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kernel_has_room),
+        cmocka_unit_test(small_products_have_many_blocks),
         cmocka_unit_test_setup(quantized_rows_are_those_of_the_table, seed),
         cmocka_unit_test_setup(products_are_those_of_the_table, seed),
         cmocka_unit_test_setup(products_of_experts_are_those_of_the_table, seed),

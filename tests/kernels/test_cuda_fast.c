@@ -78,8 +78,8 @@ static void drop(matrices *w) {
 }
 
 // y of `places` rows of x: those of expert e are starts[e] .. + counts[e]; without starts all.
-static void multiply(const matrices *w, const float *x, size_t places, const uint32_t *starts,
-                     const uint32_t *counts, uint32_t most, float *y) {
+static void multiply(const matrices *w, bool few, const float *x, size_t places,
+                     const uint32_t *starts, const uint32_t *counts, uint32_t most, float *y) {
     as_cuda_product args = {
         .part_count = 1, .cols = (uint32_t)w->cols, .count = most, .fast = 1, .x = x};
     uint32_t order[EXPERTS], grid[3];
@@ -102,10 +102,10 @@ static void multiply(const matrices *w, const float *x, size_t places, const uin
             .x = x, .per = 1, .n = (uint32_t)w->cols, .quantized = args.quantized};
         launch(AS_CUDA_K_quantize, (uint32_t)places, 1, 1, &rows);
     }
-    as_cuda_kernel kernel = as_cuda_plan(&args, w->type, most, (uint32_t)w->count, grid);
+    as_cuda_kernel kernel = as_cuda_plan_as(&args, w->type, few, most, (uint32_t)w->count, grid);
     const char *name = as_cuda_name(kernel);
-    assert_memory_equal(name, most > AS_CUDA_FEW_ROWS ? "as_fast_many_" : "as_fast_few_", 12);
-    assert_string_equal(name + (most > AS_CUDA_FEW_ROWS ? 13 : 12), type_names[w->type]);
+    assert_memory_equal(name, few ? "as_fast_few_" : "as_fast_many_", 12);
+    assert_string_equal(name + (few ? 12 : 13), type_names[w->type]);
     launch_of(kernel, grid, most, &args);
     if (as_wtype_quantized(w->type)) give(args.quantized.x);
     for (size_t i = 0; i < 3; i++) give(copies[i]);
@@ -156,10 +156,11 @@ static void products_keep_their_bound(void **state) {
             float *x = floats(count * cols, i % 4 ? 0 : 4), *y = floats(count * rows, -1);
             float *alone = floats(rows, -1);
             as_emulator_set_order((uint64_t)i % 4);
-            multiply(&w, x, count, NULL, NULL, count, y);
+            multiply(&w, i % 3, x, count, NULL, NULL, count, y);
             for (size_t m = 0; m < count; m++) check_row(&w, 0, x + m * cols, y + m * rows);
-            size_t m = random_below(count); // the bits of a row that is alone are the same
-            multiply(&w, x + m * cols, 1, NULL, NULL, 1, alone);
+            // The bits of a row that is alone are the same, by either kernel.
+            size_t m = random_below(count);
+            multiply(&w, i % 2, x + m * cols, 1, NULL, NULL, 1, alone);
             check_same(alone, y + m * rows, rows, "fast", type_names[type]);
             drop(&w);
             give(x), give(y), give(alone);
@@ -181,7 +182,7 @@ static void products_of_experts_keep_their_bound(void **state) {
             matrices w = make(type, rows, cols, EXPERTS, as_wtype_quantized(type) ? 6 : 0);
             float *x = floats(places * cols, 0), *y = floats(places * rows, -1);
             as_emulator_set_order(random_below(4));
-            multiply(&w, x, places, starts, counts, most, y);
+            multiply(&w, !i, x, places, starts, counts, most, y);
             for (size_t e = 0; e < EXPERTS; e++)
                 for (size_t m = starts[e]; m < starts[e] + counts[e]; m++)
                     check_row(&w, e, x + m * cols, y + m * rows);
@@ -201,7 +202,7 @@ static void what_is_no_number_stays_so(void **state) {
         float *x = floats(COUNT * COLS, 0), *y = floats(COUNT * ROWS, -1);
         x[COLS * 9 + random_below(COLS)] = wrong[type % 3];
         for (uint32_t count = COUNT; count; count = count > 10 ? 10 : 0) {
-            multiply(&w, x, count, NULL, NULL, count, y);
+            multiply(&w, count != COUNT, x, count, NULL, NULL, count, y);
             for (size_t i = 0; i < count * ROWS; i++) assert_int_equal(isnan(y[i]), i / ROWS == 9);
         }
         drop(&w);

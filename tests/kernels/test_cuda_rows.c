@@ -287,6 +287,7 @@ static void experts_are_chosen_as_on_the_cpu(void **state) {
         check_experts(experts, used < experts ? used : experts, 1 + random_below(9), i % 2);
     }
     check_experts(1024, 8, 2, true);
+    check_experts(40, 8, 150, false); // more items than are looked at at once
 }
 
 static void check_combine(size_t n, bool shared, int mode) {
