@@ -31,18 +31,6 @@ INLINE v16 v_load(const float *p) {
     return (v16){{vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}};
 }
 
-INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
-    uint16_t halves[16] = {0};
-    memcpy(halves, p, n * sizeof *p);
-    return v_load_half(halves);
-}
-
-INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
-    uint8_t bytes[16] = {0};
-    memcpy(bytes, p, n);
-    return v_load_i8(bytes);
-}
-
 INLINE void v_store(float *p, v16 v) {
     for (int i = 0; i < 4; i++) vst1q_f32(p + 4 * i, v.v[i]);
 }
@@ -87,6 +75,18 @@ INLINE v16 v_from_u8(uint8x16_t bytes) {
 INLINE v16 v_load_i8(const uint8_t *p) {
     int8x16_t bytes = vreinterpretq_s8_u8(vld1q_u8(p));
     return v_from_s16(vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes));
+}
+
+INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
+    uint16_t halves[16] = {0};
+    memcpy(halves, p, n * sizeof *p);
+    return v_load_half(halves);
+}
+
+INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
+    uint8_t bytes[16] = {0};
+    memcpy(bytes, p, n);
+    return v_load_i8(bytes);
 }
 
 INLINE v16 v_load_u8(const uint8_t *p) {
