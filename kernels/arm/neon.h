@@ -77,18 +77,6 @@ INLINE v16 v_load_i8(const uint8_t *p) {
     return v_from_s16(vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes));
 }
 
-INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
-    uint16_t halves[16] = {0};
-    memcpy(halves, p, n * sizeof *p);
-    return v_load_half(halves);
-}
-
-INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
-    uint8_t bytes[16] = {0};
-    memcpy(bytes, p, n);
-    return v_load_i8(bytes);
-}
-
 INLINE v16 v_load_u8(const uint8_t *p) {
     return v_from_u8(vld1q_u8(p));
 }

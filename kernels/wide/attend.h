@@ -15,6 +15,20 @@ enum { ATTEND_ROWS = 6, ATTEND_BUSY = 16 };
 // There are registers for four pieces beside the queries of a tile.
 #define ATTEND_WIDE (ATTEND_SUMS >= 4 * ATTEND_ROWS)
 
+#ifndef V_LOADS_MASKED // else the table has them
+INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
+    uint16_t halves[16] = {0};
+    memcpy(halves, p, n * sizeof *p);
+    return v_load_half(halves);
+}
+
+INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
+    uint8_t bytes[16] = {0};
+    memcpy(bytes, p, n);
+    return v_load_i8(bytes);
+}
+#endif
+
 // Scales of the keys' block, slot by slot. Only Q8_0 has any.
 INLINE v16 load_key_scales(as_kv kv, bool whole, size_t width, const as_piece *p, size_t block) {
     if (kv != AS_KV_Q8_0) return v_zero();

@@ -6,7 +6,7 @@
 //   v16 v_zero() v_set1(a) v_load(p) v_load_n(p, n)   n in 1..16, the rest is 0
 //   v16 v_load_half(p) v_load_bf16(p)  16 of 16 bits, widened
 //   v16 v_load_i8(p) v_load_u8(p)      16 of 8 bits, widened
-//   v16 v_load_half_n(p, n) v_load_i8_n(p, n)
+//   v16 v_load_half_n(p, n) v_load_i8_n(p, n)   with V_LOADS_MASKED; else attend.h has them
 //   v16 v_load_low(p) v_load_high(p)   the lower and the upper halves of 16 bytes, widened
 //   void v_store(p, v) v_store_n(p, v, n)
 //   v16 v_add v_sub v_mul v_div(a, b) v_fma(a, b, c)

@@ -81,18 +81,6 @@ INLINE v16 v_load_high(const uint8_t *p) {
     return v_from_u8(_mm_and_si128(both, _mm_set1_epi8(15)));
 }
 
-INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
-    uint16_t halves[16] = {0};
-    memcpy(halves, p, n * sizeof *p);
-    return v_load_half(halves);
-}
-
-INLINE v16 v_load_i8_n(const uint8_t *p, size_t n) {
-    uint8_t bytes[16] = {0};
-    memcpy(bytes, p, n);
-    return v_load_i8(bytes);
-}
-
 INLINE void v_store(float *p, v16 v) {
     _mm256_storeu_ps(p, v.lo);
     _mm256_storeu_ps(p + 8, v.hi);

@@ -69,6 +69,8 @@ INLINE v16 v_load_high(const uint8_t *p) {
     return v_from_u8(_mm_and_si128(both, _mm_set1_epi8(15)));
 }
 
+#define V_LOADS_MASKED
+
 INLINE v16 v_load_half_n(const uint16_t *p, size_t n) {
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p));
 }

@@ -57,10 +57,7 @@ typedef struct placed {
 
 static int by_bytes(const void *a_in, const void *b_in) {
     const placed *a = a_in, *b = b_in;
-    size_t len = a->key.len < b->key.len ? a->key.len : b->key.len;
-    int order = memcmp(a->key.ptr, b->key.ptr, len);
-    if (order) return order;
-    return a->key.len < b->key.len ? -1 : a->key.len > b->key.len;
+    return as_str_cmp(a->key, b->key);
 }
 
 // Of those that merge, only user-defined ones are looked for in a text as they are.

@@ -208,10 +208,8 @@ static bool is_special(const as_vocab *vocab, size_t id) {
 
 static int by_bytes(const void *a_in, const void *b_in) {
     const as_special *a = a_in, *b = b_in;
-    size_t len = a->text.len < b->text.len ? a->text.len : b->text.len;
-    int order = memcmp(a->text.ptr, b->text.ptr, len);
+    int order = as_str_cmp(a->text, b->text);
     if (order) return order;
-    if (a->text.len != b->text.len) return a->text.len < b->text.len ? -1 : 1;
     return a->id > b->id ? -1 : a->id < b->id; // of two alike, the first one is found first
 }
 
