@@ -28,6 +28,14 @@ static size_t sight(const as_forward *f, size_t layer, size_t m, size_t *first) 
     return end;
 }
 
+// What the dot products of row m with keys are multiplied by.
+static float scale_of(const as_forward *f, size_t m) {
+    const as_hparams *p = &f->model->hparams;
+    const float *temperatures = f->model->weights.temperatures;
+    if (!temperatures) return p->attention_scale;
+    return p->attention_scale * temperatures[f->rows[m].position / p->rope.original_context];
+}
+
 static const as_view *view_of(const as_forward *f, size_t m) {
     return &f->batch->views[f->rows[m].view];
 }
@@ -145,7 +153,7 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
     if (reach > length) reach = length;
     for (size_t i = 0; i < t->rows * t->heads; i++) {
         size_t at = (t->first + i / t->heads) * q + (t->head + i % t->heads) * width;
-        scale_to(s->queries + i * width, f->q + at, p->attention_scale, width);
+        scale_to(s->queries + i * width, f->q + at, scale_of(f, t->first + i / t->heads), width);
     }
     size_t common = make_pieces(f, t, view_of(f, t->first), 0, shared, 0, begin, reach, s->pieces);
     if (common) begin = s->pieces[0].at;

@@ -218,8 +218,10 @@ static void load_projections(loader *l, as_layer *layer, const as_hparams *h) {
         load_matrix(l, &layer->query, &layer->query_delta, "attn_q.weight", q, h->width, true);
         load_matrix(l, &layer->key, &layer->key_delta, "attn_k.weight", kv, h->width, true);
         load_matrix(l, &layer->value, &layer->value_delta, "attn_v.weight", kv, h->width, true);
-        load_vector(l, &layer->query_bias, "attn_q.bias", q, false);
-        load_vector(l, &layer->key_bias, "attn_k.bias", kv, false);
+        if (h->arch->head_norms != AS_HEAD_NORMS_WHOLE) {
+            load_vector(l, &layer->query_bias, "attn_q.bias", q, false);
+            load_vector(l, &layer->key_bias, "attn_k.bias", kv, false);
+        }
         load_vector(l, &layer->value_bias, "attn_v.bias", kv, false);
     }
     load_matrix(l, &layer->output, &layer->output_delta, "attn_output.weight", h->width, q, true);
@@ -227,11 +229,15 @@ static void load_projections(loader *l, as_layer *layer, const as_hparams *h) {
 }
 
 static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
-    load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
+    bool whole = h->arch->head_norms == AS_HEAD_NORMS_WHOLE;
+    if (!h->arch->bare_blocks)
+        load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
     load_projections(l, layer, h);
     if (h->arch->head_norms) {
-        load_vector(l, &layer->query_norm, "attn_q_norm.weight", h->head_width, true);
-        load_vector(l, &layer->key_norm, "attn_k_norm.weight", h->head_width, true);
+        load_vector(l, &layer->query_norm, "attn_q_norm.weight",
+                    whole ? h->heads * h->head_width : h->head_width, true);
+        load_vector(l, &layer->key_norm, "attn_k_norm.weight",
+                    whole ? h->kv_heads * h->head_width : h->head_width, true);
     }
     if (!h->arch->post_norms) return;
     load_vector(l, &layer->attention_post_norm, "post_attention_norm.weight", h->width, true);
@@ -255,22 +261,25 @@ static void load_mixture(loader *l, as_mixture *mixture, const as_hparams *h) {
 
 static void load_ffn(loader *l, as_layer *layer, const as_hparams *h) {
     size_t n = h->ffn_width;
-    load_vector(l, &layer->ffn_norm, "ffn_norm.weight", h->width, true);
+    const char *norm = h->arch->late_ffn_norm ? "post_attention_norm.weight" : "ffn_norm.weight";
+    if (!h->arch->bare_blocks) load_vector(l, &layer->ffn_norm, norm, h->width, true);
     if (h->experts) {
         load_mixture(l, &layer->mixture, h);
         return;
     }
-    bool both = h->arch->up_holds_gate;
+    bool both = h->arch->up_holds_gate, alone = h->arch->squared_relu;
     if (both)
         load_rows(l, &layer->gate, &layer->gate_delta, "ffn_up.weight", 2 * n, 0, n, h->width,
                   true);
     else
-        load_matrix(l, &layer->gate, &layer->gate_delta, "ffn_gate.weight", n, h->width, true);
-    load_rows(l, &layer->up, &layer->up_delta, "ffn_up.weight", both ? 2 * n : n, both ? n : 0, n,
-              h->width, true);
+        load_matrix(l, &layer->gate, &layer->gate_delta,
+                    alone ? "ffn_up.weight" : "ffn_gate.weight", n, h->width, true);
+    if (!alone)
+        load_rows(l, &layer->up, &layer->up_delta, "ffn_up.weight", both ? 2 * n : n, both ? n : 0,
+                  n, h->width, true);
     load_matrix(l, &layer->down, &layer->down_delta, "ffn_down.weight", h->width, n, true);
-    load_vector(l, &layer->gate_bias, "ffn_gate.bias", n, false);
-    load_vector(l, &layer->up_bias, "ffn_up.bias", n, false);
+    load_vector(l, &layer->gate_bias, alone ? "ffn_up.bias" : "ffn_gate.bias", n, false);
+    if (!alone) load_vector(l, &layer->up_bias, "ffn_up.bias", n, false);
     load_vector(l, &layer->down_bias, "ffn_down.bias", h->width, false);
 }
 
@@ -306,6 +315,14 @@ static void load_rates(loader *l, const as_hparams *h) {
     if (two) as_rope_rates(rope, factors[2], rates[AS_RATES_LONG]);
     as_rope local = {.width = rope->width, .base = h->local_rope_base, .divisor = 1.0};
     if (rates[AS_RATES_LOCAL]) as_rope_rates(&local, NULL, rates[AS_RATES_LOCAL]);
+}
+
+static void load_temperatures(loader *l, const as_hparams *h) {
+    if (!(h->temperature > 0.0f)) return;
+    size_t count = h->context_length / h->rope.original_context + 1;
+    float *t = l->weights->temperatures = reserve(l, count * sizeof *t);
+    for (size_t i = 0; t && i < count; i++)
+        t[i] = (float)(1.0 + (double)h->temperature * as_log_f64(1.0 + (double)i));
 }
 
 // Rows that are looked up, not multiplied with.
@@ -360,6 +377,7 @@ static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
         return;
     }
     load_rates(l, h);
+    load_temperatures(l, h);
     load_vector(l, &w->output_norm, "output_norm.weight", h->width, true);
     load_matrix(l, &w->embedding, NULL, "token_embd.weight", vocabulary, h->width, true);
     if (!load_matrix(l, &w->output, &w->output_delta, "output.weight", vocabulary, h->width,

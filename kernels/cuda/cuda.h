@@ -139,6 +139,7 @@ typedef struct as_cuda_place { // grid: rows
     uint32_t heads, kv_heads, width, pairs, halves;
     uint32_t kv;    // as_kv of the cache
     uint32_t plain; // values that are infinite or no number stay so
+    uint32_t late;  // norms come after rotation
     float eps;
 } as_cuda_place;
 
@@ -155,17 +156,19 @@ typedef struct as_cuda_attention {
     uint32_t heads, kv_heads, width, kv;
     uint32_t window; // 0: none
     float scale, cap;
-    uint32_t quantize; // the mix too, as rows of heads * width; width is a multiple of 32
+    const float *temperatures; // queries at position p are multiplied by [p / temperature_step]
+    uint32_t temperature_step; //   too; or NULL
+    uint32_t quantize;         // the mix too, as rows of heads * width; width is a multiple of 32
     as_cuda_qrows quantized;
 } as_cuda_attention;
 
-// gate = act(gate + bias) * (up + bias); without an up the GELU of erf alone.
+// gate = act(gate + bias) * (up + bias); without an up the GELU of erf or the square of ReLU alone.
 typedef struct as_cuda_activate { // grid: rows
     float *gate;                  // [count][n]
     const float *up;              // [count][n] or NULL
     const float *gate_bias, *up_bias;
     const uint32_t *places; // rows are items, which lie there; NULL: at their own number
-    uint32_t n, gelu, quantize;
+    uint32_t n, gelu, squared, quantize;
     as_cuda_qrows quantized;
 } as_cuda_activate;
 

@@ -238,8 +238,9 @@ AS_KERNEL(place, as_cuda_place, 128) {
             head[j] = bias ? from[j] + bias[which * width + j] : from[j];
         sync_warp();
         if (query || key) {
-            if (norm) norm_head(&a, head, norm, lane);
+            if (norm && !a.late) norm_head(&a, head, norm, lane);
             rotate(&a, head, lane);
+            if (norm && a.late) norm_head(&a, head, norm, lane);
         }
         if (query) {
             for (uint32_t j = lane; j < width; j += 32) from[j] = head[j];
@@ -264,6 +265,8 @@ AS_KERNEL(activate, as_cuda_activate, 256) {
             if (a.up_bias) u += a.up_bias[i];
             float e = exp_f32(a.gelu ? fma_f32(AS_GELU_C3, x * x, AS_GELU_C1) * x : -x);
             x = x / (1.0f + e) * u;
+        } else if (a.squared) {
+            x = x > 0.0f ? x * x : 0.0f;
         } else {
             x = gelu_erf_f32(x);
         }

@@ -172,7 +172,15 @@ ARCHS = {
     "gemma2": {"halves": True, "gelu": True, "post_norms": True},
     "gemma3": {"halves": True, "gelu": True, "post_norms": True, "head_norms": True},
     "phi3": {"halves": True, "fused": True},
-    "granite": {},
+    "granite": {}, "minicpm": {}, "internlm2": {}, "xverse": {}, "ernie4_5": {}, "smollm3": {},
+    "mistral3": {}, "arcee": {"ungated": True}, "chatglm": {"fused": True, "biased": ["attn_q", "attn_k", "attn_v"]},
+    "glm4": {"fused_ffn": True, "post_norms": True, "biased": ["attn_q", "attn_k", "attn_v"]},
+    "seed_oss": {"halves": True, "late_ffn_norm": True, "biased": ["attn_q", "attn_k", "attn_v"]},
+    "exaone": {"halves": True},
+    "exaone4": {"halves": True, "bare": True, "post_norms": True, "head_norms": True},
+    "hunyuan-dense": {"halves": True, "head_norms": True},
+    "olmo2": {"halves": True, "bare": True, "post_norms": True, "whole_norms": True},
+    "olmoe": {"halves": True, "whole_norms": True},
 }
 
 # Blocks of random bits, and what they stand for. (weights, bytes, places of the half scale and of
@@ -333,8 +341,15 @@ class Model:
                     shapes |= {f"ffn_gate_{part}": (n, self.width),
                                f"ffn_up_{part}": (n, self.width),
                                f"ffn_down_{part}": (self.width, n)}
-        self.norm(at + "attn_norm.weight", self.width)
-        self.norm(at + "ffn_norm.weight", self.width)
+        if self.traits.get("ungated"):
+            shapes.pop("ffn_gate")
+        if not self.traits.get("bare"):
+            self.norm(at + "attn_norm.weight", self.width)
+            late = self.traits.get("late_ffn_norm")
+            self.norm(at + ("post_attention_norm" if late else "ffn_norm") + ".weight", self.width)
+        if self.traits.get("whole_norms"):
+            self.norm(at + "attn_q_norm.weight", q)
+            self.norm(at + "attn_k_norm.weight", kv)
         if self.traits.get("head_norms"):
             self.norm(at + "attn_q_norm.weight", self.head_width)
             self.norm(at + "attn_k_norm.weight", self.head_width)
@@ -351,6 +366,7 @@ class Model:
                         [self.random.gauss(0, 0.3) for _ in range(self.width)])
         if self.traits.get("fused"):
             self.fuse(at, "attn_qkv", ["attn_q", "attn_k", "attn_v"])
+        if self.traits.get("fused") or self.traits.get("fused_ffn"):
             self.fuse(at, "ffn_up", ["ffn_gate", "ffn_up"])
 
     def adapt(self):
@@ -387,11 +403,15 @@ class Model:
 
     def fuse(self, at, name, parts):
         """Puts the rows of some matrices into one tensor; `seen` keeps them apart."""
-        parts = [next(t for t in self.tensors if t[0] == f"{at}{part}.weight") for part in parts]
-        self.tensors = [t for t in self.tensors if t not in parts]
-        dims = [parts[0][1][0], sum(t[1][1] for t in parts)]
-        self.tensors.append((f"{at}{name}.weight", dims, parts[0][2],
-                             b"".join(t[3] for t in parts)))
+        for end in "weight", "bias":
+            wanted = [f"{at}{part}.{end}" for part in parts]
+            found = [t for t in self.tensors if t[0] in wanted]
+            found.sort(key=lambda t: wanted.index(t[0]))
+            if found:
+                self.tensors = [t for t in self.tensors if t not in found]
+                dims = [*found[0][1][:-1], sum(t[1][-1] for t in found)]
+                self.tensors.append((f"{at}{name}.{end}", dims, found[0][2],
+                                     b"".join(t[3] for t in found)))
 
     def vector(self, name, values):
         raw, seen = encode("F32", [values])
@@ -514,6 +534,9 @@ class Model:
         at, (keys, values), local = f"blk.{layer}.", cache, self.is_local(layer)
         width, group = self.head_width, self.heads // self.kv_heads
         q, k, v = (self.product(f"{at}attn_{n}.weight", h, quantized) for n in "qkv")
+        if self.traits.get("whole_norms"):
+            q = self.rms_norm(at + "attn_q_norm.weight", q)
+            k = self.rms_norm(at + "attn_k_norm.weight", k)
 
         def split(row, name=None):
             heads = [row[i:i + width] for i in range(0, len(row), width)]
@@ -577,12 +600,13 @@ class Model:
         x = [v * scale for v in self.seen["token_embd.weight"][token]]
         for layer in range(self.layers):
             at = f"blk.{layer}."
-            h = self.rms_norm(at + "attn_norm.weight", x)
+            h = x if self.traits.get("bare") else self.rms_norm(at + "attn_norm.weight", x)
             y = self.attention(layer, h, position, cache[layer], quantized)
             if self.traits.get("post_norms"):
                 y = self.rms_norm(at + "post_attention_norm.weight", y)
             x = [a + residual * b for a, b in zip(x, y)]
-            y = self.feed_forward(at, self.rms_norm(at + "ffn_norm.weight", x), quantized)
+            h = x if self.traits.get("bare") else self.rms_norm(at + "ffn_norm.weight", x)
+            y = self.feed_forward(at, h, quantized)
             if self.traits.get("post_norms"):
                 y = self.rms_norm(at + "post_ffw_norm.weight", y)
             x = [a + residual * b for a, b in zip(x, y)]
@@ -710,6 +734,8 @@ def write_architectures(folder):
                 types={"ffn_down": "F16", "output": "F32"})
     write_model(folder, "lora_phi3", spm, seed=33, arch="phi3", **small, rank=17, tied=True)
     write_model(folder, "parts", bpe, seed=34, **small, parts=3)
+    write_model(folder, "q8_olmo2", bpe, seed=35, arch="olmo2", **dict(small, layers=4, ffn=64),
+                window=5, period=4, local_base=1e6, base=1e6, yarn=4.0, original=8, default="Q8_0")
 
 
 # --- tokenizer fixtures ------------------------------------------------------------------------
