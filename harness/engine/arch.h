@@ -39,15 +39,18 @@ typedef struct as_arch {
     bool log_temperature; // scores may grow by the log of the position, and yarn's magnitude
                           // may be cut back
     bool experts_normed;  // the weights of the chosen experts are made to add up to 1
+    bool clamped_experts; // their products have biases, the router's too, and they go through a
+                          // clamped SwiGLU
+    bool sinks;           // each head has a score that takes its part of the weights
     bool shared_expert;   // one more expert that takes every token, behind a gate of its own
     as_experts experts;   // whether it is a mixture
     as_head_norms head_norms;
-    unsigned local_period; // of so many layers the last one sees everything; 0: no pattern
-    unsigned still_period; // of so many layers the last one does not rotate; 0: all do
-    float local_base;      // of local layers that rotate unscaled; 0: that of the others
-    float embedding_factor, residual_depth,
-        logit_width;                // multipliers when the file has none:
-                                    // the residual's over sqrt(layers), the logits' over the width
+    unsigned local_period;          // of so many layers the last one sees everything; 0: no pattern
+    unsigned still_period;          // of so many layers the last one does not rotate; 0: all do
+    float local_base;               // of local layers that rotate unscaled; 0: that of the others
+    float embedding_factor;         // multipliers when the file has none: of embeddings,
+    float residual_depth;           // of residuals, over sqrt(layers),
+    float logit_width;              // of logits, over the width
     size_t window;                  // of local layers, when the file does not say
     float attention_cap, logit_cap; // the same of soft caps
     size_t wide_scale; // with so many layers, scores are scaled by width/heads, not head_width

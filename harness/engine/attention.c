@@ -75,15 +75,17 @@ static size_t make_pieces(const as_forward *f, const tile *t, const as_view *vie
     return n;
 }
 
-// Weights from scores: caps and softmax over what row m sees; 0 on the other positions that the
-// tile has worked out, [begin, end).
-static void weigh_row(const as_forward *f, size_t layer, float *scores, size_t m, size_t begin,
-                      size_t end) {
+// Weights of a head from scores: caps and softmax over what row m sees, and the head's sink behind
+// it; 0 on the other positions that the tile has worked out, [begin, end).
+static void weigh_row(const as_forward *f, size_t layer, size_t head, float *scores, size_t m,
+                      size_t begin, size_t end) {
     const as_kernels *kernels = f->model->kernels;
+    const float *sinks = f->model->weights.layers[layer].sinks;
     float cap = f->model->hparams.attention_cap;
     size_t first, after = sight(f, layer, m, &first);
     if (cap > 0.0f) kernels->softcap(scores + first, cap, after - first);
-    kernels->softmax(scores + first, after - first);
+    if (sinks) scores[after] = sinks[head];
+    kernels->softmax(scores + first, after + (sinks != NULL) - first);
     if (first > begin) memset(scores + begin, 0, (first - begin) * sizeof *scores);
     if (end > after) memset(scores + after, 0, (end - after) * sizeof *scores);
 }
@@ -171,8 +173,8 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
         size_t from = !common && count ? own[0].at : begin;
         for (size_t i = 0; i < n * t->heads; i++) {
             ask_next(f, t, s->pieces, common, at + i, t->rows * t->heads);
-            weigh_row(f, t->layer, scores + i * f->score_stride, m + i / t->heads, from,
-                      end > reach ? end : reach);
+            weigh_row(f, t->layer, t->head + i % t->heads, scores + i * f->score_stride,
+                      m + i / t->heads, from, end > reach ? end : reach);
         }
     }
     kernels->attend_values(kv, width, s->pieces, common, s->scores, f->score_stride,

@@ -282,6 +282,15 @@ static void square_positive(float *x, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] = x[i] > 0.0f ? x[i] * x[i] : 0.0f;
 }
 
+void as_forward_clamp(float *gate, float *up, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float g = gate[i] < AS_CLAMP ? gate[i] : AS_CLAMP, u = up[i] < AS_CLAMP ? up[i] : AS_CLAMP;
+        u = u > -AS_CLAMP ? u : -AS_CLAMP;
+        gate[i] = g * AS_CLAMP_SLOPE;
+        up[i] = (u + 1.0f) * (1.0f / AS_CLAMP_SLOPE);
+    }
+}
+
 void as_forward_activate(as_forward *f, float *gate, const float *up, size_t n) {
     if (f->model->hparams.arch->squared_relu)
         square_positive(gate, n);

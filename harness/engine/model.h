@@ -19,11 +19,15 @@ typedef struct as_low_rank {
     float scale;
 } as_low_rank;
 
-// The experts of a layer. The last four are not there without a shared expert.
+// The experts of a layer. The shared ones are not there without a shared expert, the biases are
+// NULL but for clamped experts.
 typedef struct as_mixture {
     as_matrix router;                 // [experts][width]
     as_matrix *gate, *up;             // [experts] of [expert_width][width]
     as_matrix *down;                  // [experts] of [width][expert_width]
+    const float *router_bias;         // [experts]
+    const float *gate_bias, *up_bias; // [experts][expert_width]
+    const float *down_bias;           // [experts][width]
     const float *shared_router;       // [width]
     as_matrix shared_gate, shared_up; // [shared_width][width]
     as_matrix shared_down;            // [width][shared_width]
@@ -39,6 +43,7 @@ typedef struct as_layer {
     as_matrix output;            // [width][q]
     const float *query_bias, *key_bias, *value_bias, *output_bias;
     const float *query_norm, *key_norm;               // [head_width], or whole: [q], [kv]
+    const float *sinks;                               // [heads] scores of nothing, or NULL
     const float *attention_post_norm;                 // [width]
     const float *ffn_norm;                            // [width]
     const float *ffn_post_norm;                       // [width]

@@ -92,11 +92,11 @@ static void refuse_type(loader *l, const as_gguf_tensor *tensor, const char *sup
                          supported, tensor->offset);
 }
 
-// Part of a vector: `n` values of `total` from `first` on.
-static void load_values(loader *l, const float **out, const char *name, size_t total, size_t first,
-                        size_t n, bool required) {
+// Part of `rows` vectors: `n` values of `total` from `first` on.
+static void load_some(loader *l, const float **out, const char *name, size_t rows, size_t total,
+                      size_t first, size_t n, bool required) {
     if (l->rc) return;
-    const as_gguf_tensor *tensor = find(l, name, 1, 1, total, required);
+    const as_gguf_tensor *tensor = find(l, name, 1, rows, total / rows, required);
     if (!tensor) return;
     if (tensor->type != AS_GGUF_TENSOR_F32) {
         refuse_type(l, tensor, "F32 for norms and biases");
@@ -105,6 +105,12 @@ static void load_values(loader *l, const float **out, const char *name, size_t t
     float *values = reserve(l, n * sizeof *values);
     if (values) memcpy(values, tensor->bytes + first * sizeof *values, n * sizeof *values);
     *out = values;
+}
+
+// Part of a vector: `n` values of `total` from `first` on.
+static void load_values(loader *l, const float **out, const char *name, size_t total, size_t first,
+                        size_t n, bool required) {
+    load_some(l, out, name, 1, total, first, n, required);
 }
 
 static void load_vector(loader *l, const float **out, const char *name, size_t n, bool required) {
@@ -233,6 +239,7 @@ static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
     if (!h->arch->bare_blocks)
         load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
     load_projections(l, layer, h);
+    if (h->arch->sinks) load_vector(l, &layer->sinks, "attn_sinks.weight", h->heads, true);
     if (h->arch->head_norms) {
         load_vector(l, &layer->query_norm, "attn_q_norm.weight",
                     whole ? h->heads * h->head_width : h->head_width, true);
@@ -244,12 +251,23 @@ static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
     load_vector(l, &layer->ffn_post_norm, "post_ffw_norm.weight", h->width, true);
 }
 
+// A vector an expert.
+static void load_biases(loader *l, const float **out, const char *name, size_t count, size_t n) {
+    load_some(l, out, name, count, as_size_mul(count, n), 0, count * n, true);
+}
+
 static void load_mixture(loader *l, as_mixture *mixture, const as_hparams *h) {
     size_t n = h->experts, width = h->width;
     load_matrix(l, &mixture->router, NULL, "ffn_gate_inp.weight", n, width, true);
     load_experts(l, &mixture->gate, "ffn_gate", n, h->expert_width, width);
     load_experts(l, &mixture->up, "ffn_up", n, h->expert_width, width);
     load_experts(l, &mixture->down, "ffn_down", n, width, h->expert_width);
+    if (h->arch->clamped_experts) {
+        load_vector(l, &mixture->router_bias, "ffn_gate_inp.bias", n, true);
+        load_biases(l, &mixture->gate_bias, "ffn_gate_exps.bias", n, h->expert_width);
+        load_biases(l, &mixture->up_bias, "ffn_up_exps.bias", n, h->expert_width);
+        load_biases(l, &mixture->down_bias, "ffn_down_exps.bias", n, width);
+    }
     if (!h->shared_width) return;
     load_vector(l, &mixture->shared_router, "ffn_gate_inp_shexp.weight", width, true);
     load_matrix(l, &mixture->shared_gate, NULL, "ffn_gate_shexp.weight", h->shared_width, width,

@@ -148,7 +148,9 @@ AS_KERNEL(weigh, as_cuda_attention, 128) {
     float *x = a.scores + (uint64_t)block_x() * a.stride + first;
     if (a.cap > 0.0f)
         for (uint32_t i = thread_index(); i < n; i += 128) x[i] = a.cap * tanh_f32(x[i] / a.cap);
-    block_softmax(shared, x, n, 128);
+    if (a.sinks && thread_index() == 0) x[n] = a.sinks[block_x() % a.heads];
+    sync_block();
+    block_softmax(shared, x, a.sinks ? n + 1 : n, 128);
 }
 
 // acc[j] += chain over `count` positions of this lane's value times the weight of query warp + 4 j.

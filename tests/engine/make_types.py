@@ -176,6 +176,9 @@ def write_settings(folder, bpe, spm, small):
                 base=500000.0)
     write_float(folder, "olmo3", gguf.small_bpe("dbrx"), seed=75, arch="olmo2",
                 **dict(small, layers=5), window=6, yarn=8.0, original=8, base=500000.0)
+    write_float(folder, "gpt_oss", gguf.small_bpe("gpt-4o"), seed=77, arch="gpt-oss",
+                **dict(small, layers=3), base=15e4, head_width=12, experts=6, used=2,
+                expert_ffn=32, window=5, yarn=32.0, original=8)
     write_float(folder, "olmoe", gguf.small_bpe("olmo"), seed=76, arch="olmoe",
                 **dict(small, kv_heads=4, ffn=24), experts=6, used=3, expert_ffn=24)
 

@@ -20,8 +20,9 @@ static bool starts(const char *name, const char *begin) {
 
 // Whether products with this model's weights take quantized activations.
 static bool quantizes(const char *name) {
-    static const char *const kinds[] = {"q8",       "blocks", "kquants", "mixed",   "lora_",
-                                        "qwen2moe", "type_Q", "type_IQ", "type_MX", "type_TQ"};
+    static const char *const kinds[] = {"q8",      "blocks",   "kquants", "mixed",
+                                        "lora_",   "qwen2moe", "gpt_oss", "type_Q",
+                                        "type_IQ", "type_MX",  "type_TQ"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (starts(name, kinds[i])) return true;
     return false;

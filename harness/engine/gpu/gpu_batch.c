@@ -99,7 +99,7 @@ static void measure(as_gpu_lane *lane, const as_batch *batch, as_gpu_plan *plan)
         if (*end > longest) longest = *end;
     }
     for (size_t i = 0; i < batch->view_count; i++) plan->views += lane->view_ends[i] > 0;
-    plan->stride = as_gpu_stride(longest);
+    plan->stride = as_gpu_stride(longest + lane->gpu->model->hparams.arch->sinks);
 }
 
 // The slots of every view that a row is in; view_ends[v] becomes where those of v begin.

@@ -92,19 +92,25 @@ static void turn_to(as_gpu_pass *f, bool ended, const float *bias, const float *
     if (quantized && bare) as_gpu_quantize(f, f->s->x, f->p->width, f->plan->rows);
 }
 
-// Items of a mixture when there are `places`.
-static void activate(as_gpu_pass *f, const as_layer *layer, size_t n, size_t rows,
-                     const uint32_t *places, bool quantized) {
+// Of the products of a layer, or, with a `mixture`, of its experts' items.
+static void activate(as_gpu_pass *f, const as_layer *layer, const as_mixture *mixture, size_t n,
+                     size_t rows, bool quantized) {
     as_cuda_activate args = {.gate = f->s->gate,
                              .up = f->p->arch->squared_relu ? NULL : f->s->up,
                              .gate_bias = layer ? as_gpu_of(f->gpu, layer->gate_bias) : NULL,
                              .up_bias = layer ? as_gpu_of(f->gpu, layer->up_bias) : NULL,
-                             .places = places,
                              .n = (uint32_t)n,
                              .gelu = f->p->arch->gelu,
                              .squared = f->p->arch->squared_relu,
                              .quantize = quantized,
                              .quantized = f->s->quantized};
+    if (mixture) {
+        args.places = f->s->places;
+        args.chosen = f->s->chosen;
+        args.gate_bias = as_gpu_of(f->gpu, mixture->gate_bias);
+        args.up_bias = as_gpu_of(f->gpu, mixture->up_bias);
+        args.clamped = f->p->arch->clamped_experts;
+    }
     as_gpu_kernel(f, AS_CUDA_K_activate, rows, 1, 1, &args);
 }
 
@@ -113,7 +119,7 @@ static void run_dense(as_gpu_pass *f, const as_layer *layer) {
                                   {&layer->up, &layer->up_delta, f->s->up}};
     const as_gpu_factor down = {&layer->down, &layer->down_delta, f->s->y};
     as_gpu_multiply(f, both, layer->up.rows ? 2 : 1, block_input(f), f->plan->rows);
-    activate(f, layer, f->p->ffn_width, f->plan->rows, NULL, as_gpu_quantizes(&layer->down));
+    activate(f, layer, NULL, f->p->ffn_width, f->plan->rows, as_gpu_quantizes(&layer->down));
     as_gpu_multiply(f, &down, 1, f->s->gate, f->plan->rows);
 }
 
@@ -155,7 +161,7 @@ static void run_shared(as_gpu_pass *f, const as_mixture *mixture) {
                                   {&mixture->shared_up, NULL, f->s->up}};
     const as_gpu_factor down = {&mixture->shared_down, NULL, f->s->y};
     as_gpu_multiply(f, both, 2, f->s->h, f->plan->rows);
-    activate(f, NULL, f->p->shared_width, f->plan->rows, NULL,
+    activate(f, NULL, NULL, f->p->shared_width, f->plan->rows,
              as_gpu_quantizes(&mixture->shared_down));
     as_gpu_multiply(f, &down, 1, f->s->gate, f->plan->rows);
 }
@@ -176,6 +182,7 @@ static void run_mixture(as_gpu_pass *f, const as_mixture *mixture) {
     const as_hparams *p = f->p;
     const as_gpu_factor router = {&mixture->router, NULL, f->s->odds};
     as_cuda_route route = {.odds = f->s->odds,
+                           .bias = as_gpu_of(f->gpu, mixture->router_bias),
                            .chosen = f->s->chosen,
                            .weights = f->s->weights,
                            .places = f->s->places,
@@ -195,12 +202,14 @@ static void run_mixture(as_gpu_pass *f, const as_mixture *mixture) {
     const as_matrix *const both[] = {mixture->gate, mixture->up};
     float *const out[] = {f->s->gate, f->s->up};
     multiply_all(f, both, out, 2, f->s->gathered);
-    activate(f, NULL, p->expert_width, f->plan->rows * p->experts_used, f->s->places,
+    activate(f, NULL, mixture, p->expert_width, f->plan->rows * p->experts_used,
              as_gpu_quantizes(mixture->down));
     const as_matrix *const down[] = {mixture->down};
     multiply_all(f, down, &f->s->parts, 1, f->s->gate);
     as_cuda_combine combine = {.h = f->s->h,
                                .parts = f->s->parts,
+                               .biases = as_gpu_of(f->gpu, mixture->down_bias),
+                               .chosen = f->s->chosen,
                                .weights = f->s->weights,
                                .places = f->s->places,
                                .y = f->s->y,
@@ -264,7 +273,8 @@ static void run_layer(as_gpu_pass *f, size_t number) {
                                 .values = cache_of(f, f->gpu->values, number),
                                 .slots = f->gpu->slots,
                                 .kv = f->gpu->kv,
-                                .window = f->p->local[number] ? (uint32_t)f->p->window : 0};
+                                .window = f->p->local[number] ? (uint32_t)f->p->window : 0,
+                                .sinks = layer->sinks};
     as_gpu_attend(f, &sight, &layer->output);
     as_gpu_multiply(f, &output, 1, f->s->mixed, rows);
     turn_to(f, true, layer->output_bias, layer->attention_post_norm, layer->ffn_norm,

@@ -114,6 +114,7 @@ static void attend_some(as_gpu_pass *f, const as_gpu_sight *sight, const as_cuda
                               .temperatures =
                                   as_gpu_of(f->gpu, f->gpu->model->weights.temperatures),
                               .temperature_step = (uint32_t)p->rope.original_context,
+                              .sinks = as_gpu_of(f->gpu, sight->sinks),
                               .quantize = quantized,
                               .quantized = f->s->quantized};
     // The kernels count from row 0 of the batch, the room is of these rows alone.
