@@ -20,22 +20,24 @@ typedef enum as_head_norms {
 } as_head_norms;
 
 typedef struct as_arch {
-    const char *name;     // general.architecture, and what its keys begin with
-    bool rope_halves;     // pairs are (i, i + n/2), not (2i, 2i + 1)
-    bool gelu;            // the gate goes through GELU, not SiLU
-    bool embedding_sqrt;  // embeddings are multiplied by sqrt(width)
-    bool post_norms;      // what a block adds is normed first
-    bool bare_blocks;     // what a block takes is not normed
-    bool late_ffn_norm;   // what the feed-forward takes is, by post_attention_norm.weight
-    bool squared_relu;    // the gate goes through the square of ReLU, and there is no up: ffn_up
-                          // holds the gate
-    bool caps;            // has soft caps of scores and logits
-    bool multipliers;     // has factors for embeddings, residuals and logits
-    bool up_holds_gate;   // ffn_up.weight is the gate's rows, then up's
-    bool encoder;         // rows see each other both ways, LayerNorm behind each block (encoder.h)
-    bool places;          // a learned vector a position, no rotation; GELU, and no gate before it
-    bool local_rope;      // local layers rotate unscaled, by a base of their own
-    bool still_globals;   // layers that see everything do not rotate, if others see a window
+    const char *name;    // general.architecture, and what its keys begin with
+    bool rope_halves;    // pairs are (i, i + n/2), not (2i, 2i + 1)
+    bool gelu;           // the gate goes through GELU, not SiLU
+    bool embedding_sqrt; // embeddings are multiplied by sqrt(width)
+    bool post_norms;     // what a block adds is normed first
+    bool bare_blocks;    // what a block takes is not normed
+    bool late_ffn_norm;  // what the feed-forward takes is, by post_attention_norm.weight
+    bool squared_relu;   // the gate goes through the square of ReLU, and there is no up: ffn_up
+                         // holds the gate
+    bool caps;           // has soft caps of scores and logits
+    bool multipliers;    // has factors for embeddings, residuals and logits
+    bool up_holds_gate;  // ffn_up.weight is the gate's rows, then up's
+    bool encoder;        // rows see each other both ways, LayerNorm behind each block (encoder.h)
+    bool both_ways;      // rows see each other both ways in a decoder: it embeds texts and predicts
+                         // no tokens; windows reach to both sides
+    bool places;         // a learned vector a position, no rotation; GELU, and no gate before it
+    bool local_rope;     // local layers rotate unscaled, by a base of their own
+    bool still_globals;  // layers that see everything do not rotate, if others see a window
     bool log_temperature; // scores may grow by the log of the position, and yarn's magnitude
                           // may be cut back
     bool experts_normed;  // the weights of the chosen experts are made to add up to 1

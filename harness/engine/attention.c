@@ -24,6 +24,11 @@ typedef struct tile {
 static size_t sight(const as_forward *f, size_t layer, size_t m, size_t *first) {
     const as_hparams *p = &f->model->hparams;
     size_t end = f->rows[m].position + 1u;
+    if (p->arch->both_ways) {
+        size_t reach = p->local[layer] ? p->window / 2 : AS_CONTEXT_MAX, all = f->batch->row_count;
+        *first = end - 1 > reach ? end - 1 - reach : 0;
+        return end + reach < all ? end + reach : all;
+    }
     *first = p->local[layer] && end > p->window ? end - p->window : 0;
     return end;
 }

@@ -168,10 +168,10 @@ static void read_direction(reader *r, as_hparams *h) {
     size_t pooling = AS_POOLING_NONE;
     read_count(r, "pooling_type", AS_POOLING_RANK, &pooling);
     h->pooling = (as_pooling)pooling;
-    bool causal = !r->arch->encoder;
+    bool both = r->arch->encoder || r->arch->both_ways, causal = !both;
     const as_gguf_value *value = r->rc ? NULL : find(r, "attention.causal");
     if (value) r->rc = as_gguf_bool(r->file, r->key, &causal, r->err);
-    if (!r->rc && causal == r->arch->encoder)
+    if (!r->rc && causal == both)
         r->rc = as_gguf_fail(r->file, r->err,
                              "'%s' is %s, which is not supported for '%s' (offset %zu)", r->key,
                              causal ? "true" : "false", r->arch->name, value->offset);

@@ -78,6 +78,7 @@ typedef struct as_weights {
     as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
     const float *output_norm; // [width]
     as_matrix positions;      // [context_length][width] of an encoder that has `places`
+    as_matrix dense[2];       // [n][width], [width][n] that embeddings go through, or no rows
     as_matrix types;          // [kinds][width] of an encoder: rows[0] is added to each token's
     const float *embedding_norm, *embedding_bias; // [width] of an encoder
     double *rates[AS_RATES_COUNT];

@@ -350,6 +350,15 @@ static void load_table(loader *l, as_matrix *out, const char *name, size_t rows,
     if (tensor) pack(l, out, tensor, 0, rows, cols);
 }
 
+// What embeddings go through. Their length is told by the file alone.
+static void load_dense(loader *l, const as_hparams *h) {
+    const as_gguf_tensor *tensor = as_gguf_tensor_find(l->file, "dense_2.weight");
+    if (!tensor || !h->arch->both_ways) return;
+    size_t n = tensor->dimensions[1] < AS_FFN_MAX ? (size_t)tensor->dimensions[1] : AS_FFN_MAX;
+    load_table(l, &l->weights->dense[0], "dense_2.weight", n, h->width);
+    load_table(l, &l->weights->dense[1], "dense_3.weight", h->width, n);
+}
+
 static void load_encoder_layer(loader *l, as_layer *layer, const as_hparams *h) {
     size_t n = h->ffn_width, width = h->width;
     load_projections(l, layer, h);
@@ -403,6 +412,7 @@ static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
         w->output = w->embedding;
         count_product(l, &w->output);
     }
+    load_dense(l, h);
     for (size_t i = 0; !l->rc && i < h->layers; i++) {
         as_layer unused = {0};
         l->layer = i;

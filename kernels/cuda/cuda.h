@@ -59,7 +59,8 @@ typedef struct as_cuda_product {
 } as_cuda_product;
 
 // A row of the batch. What it sees at position p lies in slot slots[view + p], its own at
-// slots[view + position]; it sees the positions before `end`, or a window that ends there.
+// slots[view + position]; it sees the positions before `end`, or a window: one that ends there, or
+// one around it.
 typedef struct as_cuda_row {
     uint32_t token, position, view, end;
 } as_cuda_row;
@@ -155,6 +156,7 @@ typedef struct as_cuda_attention {
     uint64_t slot_count, stride;
     uint32_t heads, kv_heads, width, kv;
     uint32_t window; // 0: none
+    uint32_t around; // it reaches window / 2 to both sides
     float scale, cap;
     const float *temperatures; // queries at position p are multiplied by [p / temperature_step]
     uint32_t temperature_step; //   too; or NULL

@@ -218,7 +218,8 @@ static as_embedder *open_embedder(const as_model *model, const char *device) {
 // Encoders, and decoders that embed: texts of several lengths, together and alone.
 static void embeddings_are_those_of_the_cpu(void **state) {
     (void)state;
-    static const char *const names[] = {"bert_mean", "bert_cls", "bert_q8", "nomic", "qwen3_mean"};
+    static const char *const names[] = {"bert_mean",  "bert_cls",        "bert_q8",    "nomic",
+                                        "qwen3_mean", "gemma_embedding", "llama_embed"};
     enum { TEXTS = 4, WIDTH_MAX = 64, LONGEST = 70 };
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         as_model *model = open_model(names[n]);

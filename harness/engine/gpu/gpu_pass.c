@@ -109,6 +109,7 @@ static void attend_some(as_gpu_pass *f, const as_gpu_sight *sight, const as_cuda
                               .width = (uint32_t)p->head_width,
                               .kv = sight->kv,
                               .window = sight->window,
+                              .around = p->arch->both_ways,
                               .scale = p->attention_scale,
                               .cap = p->attention_cap,
                               .temperatures =
