@@ -246,4 +246,9 @@ double as_exp_f64(double x);                                // within 1 ulp (0.8
 void as_sincos_f64(double x, double *sine, double *cosine); // |x| <= 2^30, within 2e-16 absolute
                                                             // (1.4e-16)
 
+// The clamped SwiGLU of gpt-oss: x sigmoid(SLOPE x) (y + 1), where x is the gate, up to CLAMP, and
+// y what it is multiplied with, within CLAMP. It is SiLU of SLOPE x times (y + 1) / SLOPE.
+#define AS_CLAMP 7.0f
+#define AS_CLAMP_SLOPE 1.702f
+
 #endif

@@ -24,8 +24,21 @@ typedef struct tile {
 static size_t sight(const as_forward *f, size_t layer, size_t m, size_t *first) {
     const as_hparams *p = &f->model->hparams;
     size_t end = f->rows[m].position + 1u;
+    if (p->arch->both_ways) {
+        size_t reach = p->local[layer] ? p->window / 2 : AS_CONTEXT_MAX, all = f->batch->row_count;
+        *first = end - 1 > reach ? end - 1 - reach : 0;
+        return end + reach < all ? end + reach : all;
+    }
     *first = p->local[layer] && end > p->window ? end - p->window : 0;
     return end;
+}
+
+// What the dot products of row m with keys are multiplied by.
+static float scale_of(const as_forward *f, size_t m) {
+    const as_hparams *p = &f->model->hparams;
+    const float *temperatures = f->model->weights.temperatures;
+    if (!temperatures) return p->attention_scale;
+    return p->attention_scale * temperatures[f->rows[m].position / p->rope.original_context];
 }
 
 static const as_view *view_of(const as_forward *f, size_t m) {
@@ -67,15 +80,17 @@ static size_t make_pieces(const as_forward *f, const tile *t, const as_view *vie
     return n;
 }
 
-// Weights from scores: caps and softmax over what row m sees; 0 on the other positions that the
-// tile has worked out, [begin, end).
-static void weigh_row(const as_forward *f, size_t layer, float *scores, size_t m, size_t begin,
-                      size_t end) {
+// Weights of a head from scores: caps and softmax over what row m sees, and the head's sink behind
+// it; 0 on the other positions that the tile has worked out, [begin, end).
+static void weigh_row(const as_forward *f, size_t layer, size_t head, float *scores, size_t m,
+                      size_t begin, size_t end) {
     const as_kernels *kernels = f->model->kernels;
+    const float *sinks = f->model->weights.layers[layer].sinks;
     float cap = f->model->hparams.attention_cap;
     size_t first, after = sight(f, layer, m, &first);
     if (cap > 0.0f) kernels->softcap(scores + first, cap, after - first);
-    kernels->softmax(scores + first, after - first);
+    if (sinks) scores[after] = sinks[head];
+    kernels->softmax(scores + first, after + (sinks != NULL) - first);
     if (first > begin) memset(scores + begin, 0, (first - begin) * sizeof *scores);
     if (end > after) memset(scores + after, 0, (end - after) * sizeof *scores);
 }
@@ -145,7 +160,7 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
     if (reach > length) reach = length;
     for (size_t i = 0; i < t->rows * t->heads; i++) {
         size_t at = (t->first + i / t->heads) * q + (t->head + i % t->heads) * width;
-        scale_to(s->queries + i * width, f->q + at, p->attention_scale, width);
+        scale_to(s->queries + i * width, f->q + at, scale_of(f, t->first + i / t->heads), width);
     }
     size_t common = make_pieces(f, t, view_of(f, t->first), 0, shared, 0, begin, reach, s->pieces);
     if (common) begin = s->pieces[0].at;
@@ -163,8 +178,8 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
         size_t from = !common && count ? own[0].at : begin;
         for (size_t i = 0; i < n * t->heads; i++) {
             ask_next(f, t, s->pieces, common, at + i, t->rows * t->heads);
-            weigh_row(f, t->layer, scores + i * f->score_stride, m + i / t->heads, from,
-                      end > reach ? end : reach);
+            weigh_row(f, t->layer, t->head + i % t->heads, scores + i * f->score_stride,
+                      m + i / t->heads, from, end > reach ? end : reach);
         }
     }
     kernels->attend_values(kv, width, s->pieces, common, s->scores, f->score_stride,

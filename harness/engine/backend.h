@@ -31,7 +31,8 @@ typedef struct as_view {
 
 // A token at a position of views[view]. It sees positions 0..position; its key and value are put
 // where the view says. The positions before it were put there by earlier batches or are by rows of
-// this one.
+// this one. Of an architecture that sees both ways a batch is one text, and each row sees all of
+// it.
 typedef struct as_row {
     uint32_t token, position, view;
 } as_row;

@@ -19,10 +19,17 @@ struct as_embedder {
     as_encoder *encoder; // or, of a decoder,
     as_device *device;
     as_lane *lane;
+    size_t room;    // rows of a batch
     as_span *spans; // [pages of the context]
-    as_row *rows;   // [AS_CHUNK]
-    as_want *wants; // [AS_CHUNK]
-    float *states;  // [AS_CHUNK][width]
+    as_row *rows;   // [room]
+    as_want *wants; // [room]
+    float *states;  // [room][width]
+    // Of a model with dense layers behind it:
+    void *memory; // pages that hold
+    size_t memory_size;
+    float *wide;    // [dense[0].rows]
+    as_qrows codes; // a row of the wider of the two
+    void *scratch;
 };
 
 static const char *const names[] = {"", "mean", "cls", "last", NULL};
@@ -50,18 +57,48 @@ static as_rc choose_pooling(const as_model *model, as_str asked, as_pooling *out
                    near ? "'?)" : "");
 }
 
+// Batches of so many rows.
+static as_rc make_room(as_embedder *e, size_t rows, as_err *err) {
+    if (e->lane) e->backend->lane_free(e->lane);
+    e->lane = NULL;
+    e->room = 0;
+    as_rc rc = e->backend->lane_new(e->device, rows, e->threads, &e->lane, err);
+    if (rc) return rc;
+    e->rows = as_mem_grow(e->rows, as_size_mul(rows, sizeof *e->rows));
+    e->wants = as_mem_grow(e->wants, as_size_mul(rows, sizeof *e->wants));
+    e->states = as_mem_grow(e->states, as_size_mul(rows * sizeof *e->states, e->model->info.width));
+    e->room = rows;
+    return AS_OK;
+}
+
+static void make_dense(as_embedder *e) {
+    const as_matrix *dense = e->model->weights.dense;
+    if (!dense[0].rows) return;
+    enum { ALIGNMENT = 64 };
+    size_t n = dense[0].rows > dense[0].cols ? dense[0].rows : dense[0].cols;
+    n = (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t scratch_size = e->model->weights.scratch_size;
+    e->memory_size = n * (sizeof *e->wide + 1 + 4 * sizeof(float)) + scratch_size;
+    unsigned char *at = e->memory = as_file_pages(e->memory_size);
+    e->wide = (float *)(void *)at;
+    e->codes.d = e->wide + n;
+    e->codes.sums = e->codes.d + n;
+    e->codes.offsets = (int32_t *)(void *)(e->codes.sums + n);
+    e->codes.halves = e->codes.offsets + n;
+    e->codes.q = (int8_t *)(void *)(e->codes.halves + n);
+    e->scratch = e->codes.q + n;
+}
+
 // The pages of a decoder's one text, and what runs over them.
 static as_rc open_decoder(as_embedder *e, as_err *err) {
     const as_backend *b = e->backend;
     size_t pages = (e->context + AS_PAGE - 1) / AS_PAGE;
     as_rc rc = b->open(e->model, AS_KV_F32, e->context, pages, &e->device, err);
-    if (!rc) rc = b->lane_new(e->device, AS_CHUNK, e->threads, &e->lane, err);
+    if (!rc) rc = make_room(e, AS_CHUNK, err);
     if (rc) return rc;
     e->spans = as_mem_new(as_size_mul(pages, sizeof *e->spans));
     for (size_t i = 0; i < pages; i++) e->spans[i] = (as_span){(uint32_t)i, 0, AS_PAGE};
-    e->rows = as_mem_new(AS_CHUNK * sizeof *e->rows);
-    e->wants = as_mem_new(AS_CHUNK * sizeof *e->wants);
-    e->states = as_mem_new(as_size_mul(AS_CHUNK * sizeof *e->states, e->model->info.width));
+    make_dense(e);
     return AS_OK;
 }
 
@@ -117,6 +154,7 @@ void as_embedder_free(as_embedder *embedder) {
     free(embedder->rows);
     free(embedder->wants);
     free(embedder->states);
+    as_file_pages_free(embedder->memory, embedder->memory_size);
     free(embedder);
 }
 
@@ -147,6 +185,15 @@ static void pool(const as_embedder *e, const float *row, size_t at, size_t count
     if (wanted) e->model->kernels->add(out, row, e->model->info.width);
 }
 
+// out = w x
+static void multiply(as_embedder *e, const as_matrix *w, const float *x, float *out) {
+    as_qrows row = e->codes;
+    row.cols = w->cols;
+    if (as_wtype_quantized(w->type)) e->model->kernels->quantize_row(&row, 0, x);
+    as_matrix_multiply(e->model->kernels, w, 0, (w->rows + AS_PANEL - 1) / AS_PANEL, x, &row, 1,
+                       out, w->rows, e->scratch);
+}
+
 // To length 1, which makes a mean of a sum too. A vector that is no number stays as it is.
 static void to_length_1(const as_embedder *e, float *out) {
     size_t n = e->model->info.width;
@@ -172,9 +219,15 @@ static as_rc run_encoder(as_embedder *e, const as_tokens *texts, size_t count, f
 
 static as_rc run_decoder(as_embedder *e, as_tokens text, float *out) {
     size_t width = e->model->info.width;
+    const as_matrix *dense = e->model->weights.dense;
+    if (e->model->hparams.arch->both_ways && text.count > e->room) { // all of it at once
+        size_t rows = (text.count + AS_CHUNK - 1) / AS_CHUNK * AS_CHUNK;
+        as_rc rc = make_room(e, rows, &e->failure);
+        if (rc) return rc;
+    }
     as_view view = {e->spans, (text.count + AS_PAGE - 1) / AS_PAGE};
     for (size_t done = 0, n; done < text.count; done += n) {
-        n = text.count - done < AS_CHUNK ? text.count - done : AS_CHUNK;
+        n = text.count - done < e->room ? text.count - done : e->room;
         for (size_t m = 0; m < n; m++) {
             e->rows[m] = (as_row){text.ids[done + m], (uint32_t)(done + m), 0};
             e->wants[m] = (as_want){.row = (uint32_t)m, .state = e->states + m * width};
@@ -183,6 +236,10 @@ static as_rc run_decoder(as_embedder *e, as_tokens text, float *out) {
         as_rc rc = e->backend->run(e->lane, &batch, &e->failure);
         if (rc) return rc;
         for (size_t m = 0; m < n; m++) pool(e, e->states + m * width, done + m, text.count, out);
+    }
+    if (dense[0].rows) {
+        multiply(e, &dense[0], out, e->wide);
+        multiply(e, &dense[1], e->wide, out);
     }
     return AS_OK;
 }

@@ -119,8 +119,9 @@ as_eval_status as_session_generate(as_session *session, as_tokens prompt, size_t
 // --- embeddings ---
 
 // Turns texts into vectors of length 1: the last layer's rows, pooled. Of an encoder (BERT) every
-// row sees the whole text; of a decoder, what is before it. One thread at a time; what comes of a
-// text depends on the text alone, not on those it is embedded with.
+// row sees the whole text; of a decoder, what is before it, if it is not one that sees both ways.
+// One thread at a time; what comes of a text depends on the text alone, not on those it is embedded
+// with.
 typedef struct as_embedder as_embedder;
 
 typedef struct as_embedder_options {

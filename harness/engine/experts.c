@@ -7,12 +7,13 @@
 #include "harness/engine/forward_state.h"
 
 // The experts of row m and their weights; equally likely ones by number.
-static void choose(as_forward *f, size_t m) {
+static void choose(as_forward *f, const float *bias, size_t m) {
     const as_hparams *p = &f->model->hparams;
     const as_kernels *kernels = f->model->kernels;
     float *odds = f->routing.odds + m * p->experts;
     uint32_t *chosen = f->routing.chosen + m * p->experts_used;
     float *weights = f->routing.weights + m * p->experts_used, sum = 0.0f;
+    if (bias) kernels->add(odds, bias, p->experts);
     kernels->softmax(odds, p->experts);
     for (size_t i = 0; i < p->experts_used; i++) {
         size_t best = kernels->argmax(odds, p->experts);
@@ -63,6 +64,21 @@ static void multiply_all(as_forward *f, const as_matrix *matrices, const float *
                                 y, index, members);
 }
 
+// What comes of the two products of a place.
+static void activate(as_forward *f, const as_mixture *mixture, size_t place) {
+    const as_routing *r = &f->routing;
+    size_t n = f->model->hparams.expert_width, expert = 0;
+    float *gate = f->gate + place * n, *up = f->up + place * n;
+    if (mixture->gate_bias) {
+        while (r->starts[expert + 1] <= place) expert++;
+        f->model->kernels->add(gate, mixture->gate_bias + expert * n, n);
+        f->model->kernels->add(up, mixture->up_bias + expert * n, n);
+        as_forward_clamp(gate, up, n);
+    }
+    as_forward_activate(f, gate, up, n);
+    if (as_forward_quantizes(mixture->down)) as_forward_quantize(f, f->gate, place, n);
+}
+
 // The shared expert's answer in f->y, before its gate.
 static void run_shared(as_forward *f, const as_mixture *mixture, size_t index, size_t members) {
     const as_hparams *p = &f->model->hparams;
@@ -98,7 +114,9 @@ static void combine(as_forward *f, const as_mixture *mixture, size_t m) {
     }
     for (size_t i = 0; i < p->experts_used; i++) {
         size_t item = m * p->experts_used + i;
-        const float *part = f->routing.parts + f->routing.places[item] * p->width;
+        float *part = f->routing.parts + f->routing.places[item] * p->width;
+        if (mixture->down_bias)
+            kernels->add(part, mixture->down_bias + f->routing.chosen[item] * p->width, p->width);
         kernels->axpy(y, f->routing.weights[item], part, p->width);
     }
 }
@@ -106,7 +124,7 @@ static void combine(as_forward *f, const as_mixture *mixture, size_t m) {
 void as_experts_run(as_forward *f, const as_mixture *mixture, size_t index, size_t members) {
     const as_hparams *p = &f->model->hparams;
     as_routing *r = &f->routing;
-    size_t n = p->expert_width, begin, end, first, last;
+    size_t begin, end, first, last;
     as_forward_share(f->count, index, members, &begin, &end);
     as_forward_share(f->count * p->experts_used, index, members, &first, &last);
     if (as_forward_quantizes(&mixture->router)) {
@@ -115,7 +133,7 @@ void as_experts_run(as_forward *f, const as_mixture *mixture, size_t index, size
     }
     as_forward_multiply(f, &mixture->router, f->h, 0, f->count, r->odds, index, members);
     as_forward_wait(f, members);
-    for (size_t m = begin; m < end; m++) choose(f, m);
+    for (size_t m = begin; m < end; m++) choose(f, mixture->router_bias, m);
     as_forward_wait(f, members);
     if (index == 0) sort_items(f);
     if (p->shared_width) run_shared(f, mixture, index, members);
@@ -125,10 +143,7 @@ void as_experts_run(as_forward *f, const as_mixture *mixture, size_t index, size
     multiply_all(f, mixture->gate, r->gathered, f->gate, index, members);
     multiply_all(f, mixture->up, r->gathered, f->up, index, members);
     as_forward_wait(f, members);
-    for (size_t place = first; place < last; place++) {
-        as_forward_activate(f, f->gate + place * n, f->up + place * n, n);
-        if (as_forward_quantizes(mixture->down)) as_forward_quantize(f, f->gate, place, n);
-    }
+    for (size_t place = first; place < last; place++) activate(f, mixture, place);
     as_forward_wait(f, members);
     multiply_all(f, mixture->down, f->gate, r->parts, index, members);
     as_forward_wait(f, members);

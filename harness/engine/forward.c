@@ -278,8 +278,23 @@ void as_forward_quantize(as_forward *f, const float *x, size_t m, size_t cols) {
     f->model->kernels->quantize_row(&rows, m, x + m * cols);
 }
 
+static void square_positive(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = x[i] > 0.0f ? x[i] * x[i] : 0.0f;
+}
+
+void as_forward_clamp(float *gate, float *up, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float g = gate[i] < AS_CLAMP ? gate[i] : AS_CLAMP, u = up[i] < AS_CLAMP ? up[i] : AS_CLAMP;
+        u = u > -AS_CLAMP ? u : -AS_CLAMP;
+        gate[i] = g * AS_CLAMP_SLOPE;
+        up[i] = (u + 1.0f) * (1.0f / AS_CLAMP_SLOPE);
+    }
+}
+
 void as_forward_activate(as_forward *f, float *gate, const float *up, size_t n) {
-    if (f->model->hparams.arch->gelu)
+    if (f->model->hparams.arch->squared_relu)
+        square_positive(gate, n);
+    else if (f->model->hparams.arch->gelu)
         f->model->kernels->gelu_mul(gate, up, n);
     else
         f->model->kernels->silu_mul(gate, up, n);
@@ -324,7 +339,10 @@ static void begin_row(as_forward *f, size_t m) {
 static void norm_row(as_forward *f, const float *norm, size_t m, bool quantized) {
     const as_hparams *p = &f->model->hparams;
     float *h = f->h + m * p->width;
-    f->model->kernels->rms_norm(h, f->x + m * p->width, norm, p->width, p->norm_epsilon);
+    if (norm)
+        f->model->kernels->rms_norm(h, f->x + m * p->width, norm, p->width, p->norm_epsilon);
+    else
+        memcpy(h, f->x + m * p->width, p->width * sizeof *h);
     if (quantized) as_forward_quantize(f, f->h, m, p->width);
 }
 
@@ -342,17 +360,23 @@ static void store_row(as_forward *f, size_t layer, size_t m) {
 }
 
 // Norms and turns the heads of a row.
-static void place_heads(as_forward *f, float *heads, size_t count, const float *norm,
+static void place_heads(as_forward *f, float *heads, size_t count, const float *norm, bool still,
                         const float *cosines, const float *sines) {
     const as_hparams *p = &f->model->hparams;
     const as_kernels *kernels = f->model->kernels;
+    as_head_norms norms = p->arch->head_norms;
+    if (norms == AS_HEAD_NORMS_WHOLE)
+        kernels->rms_norm(heads, heads, norm, count * p->head_width, p->norm_epsilon);
     for (size_t i = 0; i < count; i++) {
         float *head = heads + i * p->head_width;
-        if (norm) kernels->rms_norm(head, head, norm, p->head_width, p->norm_epsilon);
-        if (p->arch->rope_halves)
+        if (norms == AS_HEAD_NORMS_EACH)
+            kernels->rms_norm(head, head, norm, p->head_width, p->norm_epsilon);
+        if (!still && p->arch->rope_halves)
             kernels->rope_halves(head, cosines, sines, p->rope.width);
-        else
+        if (!still && !p->arch->rope_halves)
             kernels->rope_pairs(head, cosines, sines, p->rope.width);
+        if (norms == AS_HEAD_NORMS_LATE)
+            kernels->rms_norm(head, head, norm, p->head_width, p->norm_epsilon);
     }
 }
 
@@ -365,8 +389,9 @@ static void place_row(as_forward *f, const as_layer *layer, size_t number, size_
     add_bias(f, f->q + m * q, layer->query_bias, q);
     add_bias(f, f->k + m * kv, layer->key_bias, kv);
     add_bias(f, f->v + m * kv, layer->value_bias, kv);
-    place_heads(f, f->q + m * q, p->heads, layer->query_norm, cosines, sines);
-    place_heads(f, f->k + m * kv, p->kv_heads, layer->key_norm, cosines, sines);
+    bool still = p->still[number];
+    place_heads(f, f->q + m * q, p->heads, layer->query_norm, still, cosines, sines);
+    place_heads(f, f->k + m * kv, p->kv_heads, layer->key_norm, still, cosines, sines);
     store_row(f, number, m);
 }
 
@@ -435,7 +460,8 @@ static void run_dense(as_forward *f, const as_layer *layer, size_t index, size_t
     as_forward_share(f->count, index, members, &begin, &end);
     ask(f, &layer->up, index, members);
     multiply(f, &layer->gate, &layer->gate_delta, f->h, f->count, f->gate, index, members);
-    multiply(f, &layer->up, &layer->up_delta, f->h, f->count, f->up, index, members);
+    if (layer->up.rows)
+        multiply(f, &layer->up, &layer->up_delta, f->h, f->count, f->up, index, members);
     as_forward_wait(f, members);
     ask(f, &layer->down, index, members);
     for (size_t m = begin; m < end; m++) {

@@ -110,8 +110,11 @@ void as_forward_quantize(as_forward *f, const float *x, size_t m, size_t cols);
 void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size_t from,
                          size_t count, float *y, size_t index, size_t members);
 
-// gate = act(gate) * up.
+// gate = act(gate) * up, or act(gate) where the architecture has no up.
 void as_forward_activate(as_forward *f, float *gate, const float *up, size_t n);
+
+// Makes of gate and up what SiLU and a product turn into a clamped SwiGLU.
+void as_forward_clamp(float *gate, float *up, size_t n);
 
 // f->mixed of all rows = attention of a layer, this member's tiles of it.
 void as_attention_run(as_forward *f, size_t layer, size_t index, size_t members);

@@ -81,7 +81,7 @@ static void read_heads(reader *r, as_hparams *h) {
 
 // Which layers see a window alone: those that the file lists, else all but the last of a period.
 static void read_window(reader *r, as_hparams *h) {
-    h->local_rope_base = 10000.0;
+    h->local_rope_base = r->arch->local_base > 0.0f ? (double)r->arch->local_base : h->rope.base;
     if (!r->rc)
         r->rc = as_gguf_f64(r->file, as_arch_key(r->arch, "rope.freq_base_swa", r->key), 1.0, 1e12,
                             &h->local_rope_base, r->err);
@@ -102,6 +102,16 @@ static void read_window(reader *r, as_hparams *h) {
     if (!listed) r->rc = as_gguf_u64(r->file, r->key, 0, AS_LAYERS_MAX, &period, r->err);
     for (size_t i = 0; i < h->layers; i++)
         h->local[i] = listed ? pattern->bytes[i] != 0 : !period || i % period < period - 1;
+}
+
+// What positions do beyond rotation, and where they do not rotate. After read_window.
+static void read_positions(reader *r, as_hparams *h) {
+    unsigned period = r->arch->still_period;
+    for (size_t i = 0; i < h->layers; i++)
+        h->still[i] = (period && i % period == period - 1) ||
+                      (r->arch->still_globals && h->window && !h->local[i]);
+    if (r->arch->log_temperature)
+        read_float(r, "attention.temperature_scale", 0.0, 1e3, &h->temperature);
 }
 
 static void read_experts(reader *r, as_hparams *h) {
@@ -136,7 +146,11 @@ static void read_scales(reader *r, as_hparams *h) {
     h->embedding_scale = r->arch->embedding_sqrt ? (float)sqrt((double)h->width) : 1.0f;
     h->residual_scale = h->logit_scale = 1.0f;
     if (r->arch->multipliers) {
-        float divisor = 1.0f;
+        const as_arch *a = r->arch;
+        float divisor = a->logit_width > 0.0f ? (float)h->width / a->logit_width : 1.0f;
+        if (a->embedding_factor > 0.0f) h->embedding_scale = a->embedding_factor;
+        if (a->residual_depth > 0.0f)
+            h->residual_scale = a->residual_depth / sqrtf((float)h->layers);
         read_float(r, "embedding_scale", 1e-6, 1e6, &h->embedding_scale);
         read_float(r, "residual_scale", 1e-6, 1e6, &h->residual_scale);
         read_float(r, "logit_scale", 1e-6, 1e6, &divisor);
@@ -154,10 +168,10 @@ static void read_direction(reader *r, as_hparams *h) {
     size_t pooling = AS_POOLING_NONE;
     read_count(r, "pooling_type", AS_POOLING_RANK, &pooling);
     h->pooling = (as_pooling)pooling;
-    bool causal = !r->arch->encoder;
+    bool both = r->arch->encoder || r->arch->both_ways, causal = !both;
     const as_gguf_value *value = r->rc ? NULL : find(r, "attention.causal");
     if (value) r->rc = as_gguf_bool(r->file, r->key, &causal, r->err);
-    if (!r->rc && causal == r->arch->encoder)
+    if (!r->rc && causal == both)
         r->rc = as_gguf_fail(r->file, r->err,
                              "'%s' is %s, which is not supported for '%s' (offset %zu)", r->key,
                              causal ? "true" : "false", r->arch->name, value->offset);
@@ -192,6 +206,7 @@ as_rc as_hparams_read(as_hparams *out, const as_gguf *file, as_err *err) {
     if (!r.rc && !r.arch->places)
         r.rc = as_rope_read(&h.rope, r.arch, file, h.head_width, h.context_length, err);
     read_window(&r, &h);
+    read_positions(&r, &h);
     read_experts(&r, &h);
     read_scales(&r, &h);
     read_direction(&r, &h);

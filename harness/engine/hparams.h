@@ -36,6 +36,9 @@ typedef struct as_hparams {
     double local_rope_base;    // of the local layers that rotate in their own way
     size_t window;             // positions a row of a local layer sees, its own included; 0: all
     bool local[AS_LAYERS_MAX]; // the layer looks through the window
+    bool still[AS_LAYERS_MAX]; // the layer does not rotate
+    float temperature;         // at position p scores are multiplied by
+                               // 1 + temperature * log(1 + floor(p / rope.original_context))
     float attention_cap, logit_cap; // soft caps; 0: none
     float embedding_scale;          // embeddings are multiplied by it
     float residual_scale;           // so is what a block adds

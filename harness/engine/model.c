@@ -56,7 +56,7 @@ static as_rc fill_info(as_model *model, const as_gguf *file, as_str sha256, as_e
     info->ffn_width = h->ffn_width;
     static const char *const poolings[] = {"", "mean", "cls", "last", "rank"};
     info->pooling = as_str_of(poolings[h->pooling]);
-    info->encoder = h->arch->encoder;
+    info->encoder = h->arch->encoder || h->arch->both_ways;
     info->adds_space = model->vocab.add_space;
     info->bos = model->vocab.bos;
     info->eos = model->vocab.eos;

@@ -19,25 +19,31 @@ typedef struct as_low_rank {
     float scale;
 } as_low_rank;
 
-// The experts of a layer. The last four are not there without a shared expert.
+// The experts of a layer. The shared ones are not there without a shared expert, the biases are
+// NULL but for clamped experts.
 typedef struct as_mixture {
     as_matrix router;                 // [experts][width]
     as_matrix *gate, *up;             // [experts] of [expert_width][width]
     as_matrix *down;                  // [experts] of [width][expert_width]
+    const float *router_bias;         // [experts]
+    const float *gate_bias, *up_bias; // [experts][expert_width]
+    const float *down_bias;           // [experts][width]
     const float *shared_router;       // [width]
     as_matrix shared_gate, shared_up; // [shared_width][width]
     as_matrix shared_down;            // [width][shared_width]
 } as_mixture;
 
 // q = heads * head_width, kv = kv_heads * head_width. A bias is NULL when the file has none, a norm
-// when the architecture has none; gate, up and down are not there in a mixture.
+// when the architecture has none; gate, up and down are not there in a mixture, up not where the
+// gate goes through the square of ReLU.
 typedef struct as_layer {
     const float *attention_norm; // [width]
     as_matrix query;             // [q][width]
     as_matrix key, value;        // [kv][width]
     as_matrix output;            // [width][q]
     const float *query_bias, *key_bias, *value_bias, *output_bias;
-    const float *query_norm, *key_norm;               // [head_width]
+    const float *query_norm, *key_norm;               // [head_width], or whole: [q], [kv]
+    const float *sinks;                               // [heads] scores of nothing, or NULL
     const float *attention_post_norm;                 // [width]
     const float *ffn_norm;                            // [width]
     const float *ffn_post_norm;                       // [width]
@@ -72,10 +78,13 @@ typedef struct as_weights {
     as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
     const float *output_norm; // [width]
     as_matrix positions;      // [context_length][width] of an encoder that has `places`
+    as_matrix dense[2];       // [n][width], [width][n] that embeddings go through, or no rows
     as_matrix types;          // [kinds][width] of an encoder: rows[0] is added to each token's
     const float *embedding_norm, *embedding_bias; // [width] of an encoder
     double *rates[AS_RATES_COUNT];
-    as_layer *layers; // [layers]
+    float *temperatures; // what scores at position p are multiplied by: [p / original_context]; or
+                         // NULL
+    as_layer *layers;    // [layers]
     uint64_t parameters;
     uint64_t product_parameters; // of the matrices that every token is multiplied with
     uint64_t product_size;       // their bytes in memory

@@ -54,12 +54,12 @@ static as_rc read_yarn(as_rope *rope, const as_arch *arch, const as_gguf *file, 
         rc = read_number(arch, file, "rope.scaling.yarn_log_multiplier", -1e3, 1e3, &log_factor,
                          err);
     as_arch_key(arch, "rope.scaling.yarn_log_multiplier", key);
-    if (!rc && log_factor != 0.0)
-        rc = as_gguf_fail_at(file, err, key,
-                             "'%s' is %g, which is not supported: it belongs to latent attention "
-                             "(MLA)",
-                             key, log_factor);
-    if (rope->extrapolation != 0.0) attention *= 0.1 * as_log_f64(rope->divisor) + 1.0;
+    if (!rc && log_factor != 0.0 && !(arch->log_temperature && log_factor > 0.0))
+        rc = as_gguf_fail_at(file, err, key, "'%s' is %g, which is not supported for '%s'%s", key,
+                             log_factor, arch->name,
+                             arch->log_temperature ? "" : ": it belongs to latent attention (MLA)");
+    double stretch = 0.1 * as_log_f64(rope->divisor);
+    if (rope->extrapolation != 0.0) attention *= (1.0 + stretch) / (1.0 + log_factor * stretch);
     rope->magnitude *= attention;
     return rc;
 }
@@ -83,6 +83,22 @@ static as_rc read_scaling(as_rope *rope, const as_arch *arch, const as_gguf *fil
     return rc || !yarn ? rc : read_yarn(rope, arch, file, err);
 }
 
+// Parts of a head that turn by time, height and width: texts alone turn all by the same, but in
+// another order of pairs.
+static as_rc refuse_sections(const as_arch *arch, const as_gguf *file, as_err *err) {
+    char key[AS_ARCH_KEY_MAX];
+    const as_gguf_value *sections =
+        as_gguf_find(file, as_arch_key(arch, "rope.dimension_sections", key));
+    bool numbers = sections && sections->type == AS_GGUF_ARRAY && sections->item < AS_GGUF_BOOL;
+    for (size_t i = 0; numbers && i < sections->count; i++)
+        if (as_gguf_number(sections, i) != 0.0)
+            return as_gguf_fail(file, err,
+                                "'%s' asks for multimodal rope, which is not supported (offset "
+                                "%zu)",
+                                key, sections->offset);
+    return AS_OK;
+}
+
 as_rc as_rope_read(as_rope *out, const as_arch *arch, const as_gguf *file, size_t head_width,
                    size_t context, as_err *err) {
     as_rope rope = {.width = head_width,
@@ -97,6 +113,7 @@ as_rc as_rope_read(as_rope *out, const as_arch *arch, const as_gguf *file, size_
     as_arch_key(arch, "rope.dimension_count", key);
     if (!rc && rope.width % 2)
         rc = as_gguf_fail_at(file, err, key, "'%s' is %zu, which is odd", key, rope.width);
+    if (!rc) rc = refuse_sections(arch, file, err);
     if (!rc) rc = read_number(arch, file, "rope.freq_base", 1.0, 1e12, &rope.base, err);
     if (!rc)
         rc = read_size(arch, file, "rope.scaling.original_context_length", SIZE_MAX >> 1,

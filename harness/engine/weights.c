@@ -92,11 +92,11 @@ static void refuse_type(loader *l, const as_gguf_tensor *tensor, const char *sup
                          supported, tensor->offset);
 }
 
-// Part of a vector: `n` values of `total` from `first` on.
-static void load_values(loader *l, const float **out, const char *name, size_t total, size_t first,
-                        size_t n, bool required) {
+// Part of `rows` vectors: `n` values of `total` from `first` on.
+static void load_some(loader *l, const float **out, const char *name, size_t rows, size_t total,
+                      size_t first, size_t n, bool required) {
     if (l->rc) return;
-    const as_gguf_tensor *tensor = find(l, name, 1, 1, total, required);
+    const as_gguf_tensor *tensor = find(l, name, 1, rows, total / rows, required);
     if (!tensor) return;
     if (tensor->type != AS_GGUF_TENSOR_F32) {
         refuse_type(l, tensor, "F32 for norms and biases");
@@ -105,6 +105,12 @@ static void load_values(loader *l, const float **out, const char *name, size_t t
     float *values = reserve(l, n * sizeof *values);
     if (values) memcpy(values, tensor->bytes + first * sizeof *values, n * sizeof *values);
     *out = values;
+}
+
+// Part of a vector: `n` values of `total` from `first` on.
+static void load_values(loader *l, const float **out, const char *name, size_t total, size_t first,
+                        size_t n, bool required) {
+    load_some(l, out, name, 1, total, first, n, required);
 }
 
 static void load_vector(loader *l, const float **out, const char *name, size_t n, bool required) {
@@ -218,8 +224,10 @@ static void load_projections(loader *l, as_layer *layer, const as_hparams *h) {
         load_matrix(l, &layer->query, &layer->query_delta, "attn_q.weight", q, h->width, true);
         load_matrix(l, &layer->key, &layer->key_delta, "attn_k.weight", kv, h->width, true);
         load_matrix(l, &layer->value, &layer->value_delta, "attn_v.weight", kv, h->width, true);
-        load_vector(l, &layer->query_bias, "attn_q.bias", q, false);
-        load_vector(l, &layer->key_bias, "attn_k.bias", kv, false);
+        if (h->arch->head_norms != AS_HEAD_NORMS_WHOLE) {
+            load_vector(l, &layer->query_bias, "attn_q.bias", q, false);
+            load_vector(l, &layer->key_bias, "attn_k.bias", kv, false);
+        }
         load_vector(l, &layer->value_bias, "attn_v.bias", kv, false);
     }
     load_matrix(l, &layer->output, &layer->output_delta, "attn_output.weight", h->width, q, true);
@@ -227,15 +235,25 @@ static void load_projections(loader *l, as_layer *layer, const as_hparams *h) {
 }
 
 static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
-    load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
+    bool whole = h->arch->head_norms == AS_HEAD_NORMS_WHOLE;
+    if (!h->arch->bare_blocks)
+        load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
     load_projections(l, layer, h);
+    if (h->arch->sinks) load_vector(l, &layer->sinks, "attn_sinks.weight", h->heads, true);
     if (h->arch->head_norms) {
-        load_vector(l, &layer->query_norm, "attn_q_norm.weight", h->head_width, true);
-        load_vector(l, &layer->key_norm, "attn_k_norm.weight", h->head_width, true);
+        load_vector(l, &layer->query_norm, "attn_q_norm.weight",
+                    whole ? h->heads * h->head_width : h->head_width, true);
+        load_vector(l, &layer->key_norm, "attn_k_norm.weight",
+                    whole ? h->kv_heads * h->head_width : h->head_width, true);
     }
     if (!h->arch->post_norms) return;
     load_vector(l, &layer->attention_post_norm, "post_attention_norm.weight", h->width, true);
     load_vector(l, &layer->ffn_post_norm, "post_ffw_norm.weight", h->width, true);
+}
+
+// A vector an expert.
+static void load_biases(loader *l, const float **out, const char *name, size_t count, size_t n) {
+    load_some(l, out, name, count, as_size_mul(count, n), 0, count * n, true);
 }
 
 static void load_mixture(loader *l, as_mixture *mixture, const as_hparams *h) {
@@ -244,6 +262,12 @@ static void load_mixture(loader *l, as_mixture *mixture, const as_hparams *h) {
     load_experts(l, &mixture->gate, "ffn_gate", n, h->expert_width, width);
     load_experts(l, &mixture->up, "ffn_up", n, h->expert_width, width);
     load_experts(l, &mixture->down, "ffn_down", n, width, h->expert_width);
+    if (h->arch->clamped_experts) {
+        load_vector(l, &mixture->router_bias, "ffn_gate_inp.bias", n, true);
+        load_biases(l, &mixture->gate_bias, "ffn_gate_exps.bias", n, h->expert_width);
+        load_biases(l, &mixture->up_bias, "ffn_up_exps.bias", n, h->expert_width);
+        load_biases(l, &mixture->down_bias, "ffn_down_exps.bias", n, width);
+    }
     if (!h->shared_width) return;
     load_vector(l, &mixture->shared_router, "ffn_gate_inp_shexp.weight", width, true);
     load_matrix(l, &mixture->shared_gate, NULL, "ffn_gate_shexp.weight", h->shared_width, width,
@@ -255,22 +279,25 @@ static void load_mixture(loader *l, as_mixture *mixture, const as_hparams *h) {
 
 static void load_ffn(loader *l, as_layer *layer, const as_hparams *h) {
     size_t n = h->ffn_width;
-    load_vector(l, &layer->ffn_norm, "ffn_norm.weight", h->width, true);
+    const char *norm = h->arch->late_ffn_norm ? "post_attention_norm.weight" : "ffn_norm.weight";
+    if (!h->arch->bare_blocks) load_vector(l, &layer->ffn_norm, norm, h->width, true);
     if (h->experts) {
         load_mixture(l, &layer->mixture, h);
         return;
     }
-    bool both = h->arch->up_holds_gate;
+    bool both = h->arch->up_holds_gate, alone = h->arch->squared_relu;
     if (both)
         load_rows(l, &layer->gate, &layer->gate_delta, "ffn_up.weight", 2 * n, 0, n, h->width,
                   true);
     else
-        load_matrix(l, &layer->gate, &layer->gate_delta, "ffn_gate.weight", n, h->width, true);
-    load_rows(l, &layer->up, &layer->up_delta, "ffn_up.weight", both ? 2 * n : n, both ? n : 0, n,
-              h->width, true);
+        load_matrix(l, &layer->gate, &layer->gate_delta,
+                    alone ? "ffn_up.weight" : "ffn_gate.weight", n, h->width, true);
+    if (!alone)
+        load_rows(l, &layer->up, &layer->up_delta, "ffn_up.weight", both ? 2 * n : n, both ? n : 0,
+                  n, h->width, true);
     load_matrix(l, &layer->down, &layer->down_delta, "ffn_down.weight", h->width, n, true);
-    load_vector(l, &layer->gate_bias, "ffn_gate.bias", n, false);
-    load_vector(l, &layer->up_bias, "ffn_up.bias", n, false);
+    load_vector(l, &layer->gate_bias, alone ? "ffn_up.bias" : "ffn_gate.bias", n, false);
+    if (!alone) load_vector(l, &layer->up_bias, "ffn_up.bias", n, false);
     load_vector(l, &layer->down_bias, "ffn_down.bias", h->width, false);
 }
 
@@ -308,11 +335,28 @@ static void load_rates(loader *l, const as_hparams *h) {
     if (rates[AS_RATES_LOCAL]) as_rope_rates(&local, NULL, rates[AS_RATES_LOCAL]);
 }
 
+static void load_temperatures(loader *l, const as_hparams *h) {
+    if (!(h->temperature > 0.0f)) return;
+    size_t count = h->context_length / h->rope.original_context + 1;
+    float *t = l->weights->temperatures = reserve(l, count * sizeof *t);
+    for (size_t i = 0; t && i < count; i++)
+        t[i] = (float)(1.0 + (double)h->temperature * as_log_f64(1.0 + (double)i));
+}
+
 // Rows that are looked up, not multiplied with.
 static void load_table(loader *l, as_matrix *out, const char *name, size_t rows, size_t cols) {
     if (l->rc) return;
     const as_gguf_tensor *tensor = find(l, name, 1, rows, cols, true);
     if (tensor) pack(l, out, tensor, 0, rows, cols);
+}
+
+// What embeddings go through. Their length is told by the file alone.
+static void load_dense(loader *l, const as_hparams *h) {
+    const as_gguf_tensor *tensor = as_gguf_tensor_find(l->file, "dense_2.weight");
+    if (!tensor || !h->arch->both_ways) return;
+    size_t n = tensor->dimensions[1] < AS_FFN_MAX ? (size_t)tensor->dimensions[1] : AS_FFN_MAX;
+    load_table(l, &l->weights->dense[0], "dense_2.weight", n, h->width);
+    load_table(l, &l->weights->dense[1], "dense_3.weight", h->width, n);
 }
 
 static void load_encoder_layer(loader *l, as_layer *layer, const as_hparams *h) {
@@ -360,6 +404,7 @@ static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
         return;
     }
     load_rates(l, h);
+    load_temperatures(l, h);
     load_vector(l, &w->output_norm, "output_norm.weight", h->width, true);
     load_matrix(l, &w->embedding, NULL, "token_embd.weight", vocabulary, h->width, true);
     if (!load_matrix(l, &w->output, &w->output_delta, "output.weight", vocabulary, h->width,
@@ -367,6 +412,7 @@ static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
         w->output = w->embedding;
         count_product(l, &w->output);
     }
+    load_dense(l, h);
     for (size_t i = 0; !l->rc && i < h->layers; i++) {
         as_layer unused = {0};
         l->layer = i;

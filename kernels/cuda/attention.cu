@@ -33,8 +33,23 @@ typedef struct work {
     uint32_t first, end;           // positions that any row of the span sees
 } work;
 
-AS_DEVICE uint32_t first_of(const as_cuda_attention *a, uint32_t end) {
-    return a->window && end > a->window ? end - a->window : 0;
+// A row sees positions first..end-1.
+typedef struct seen {
+    uint32_t first, end;
+} seen;
+
+AS_DEVICE seen seen_by(const as_cuda_attention *a, const as_cuda_row *row) {
+    seen s;
+    s.first = 0;
+    s.end = row->end;
+    if (a->around && a->window) {
+        const uint32_t reach = a->window / 2;
+        if (row->position > reach) s.first = row->position - reach;
+        if (row->position + reach + 1 < s.end) s.end = row->position + reach + 1;
+    } else if (a->window && s.end > a->window) {
+        s.first = s.end - a->window;
+    }
+    return s;
 }
 
 AS_DEVICE work work_of(const as_cuda_attention *a) {
@@ -49,8 +64,8 @@ AS_DEVICE work work_of(const as_cuda_attention *a) {
     w.queries = w.span.count * w.heads;
     const as_cuda_row *rows = a->rows + w.span.first;
     w.slots = a->slots + rows->view;
-    w.first = first_of(a, rows->end);
-    w.end = rows[w.span.count - 1].end;
+    w.first = seen_by(a, rows).first;
+    w.end = seen_by(a, rows + w.span.count - 1).end;
     return w;
 }
 
@@ -73,6 +88,11 @@ AS_DEVICE float cached(const as_cuda_attention *a, const void *cache, const work
     const uint8_t *scales = (const uint8_t *)codes + a->kv_heads * a->slot_count * a->width;
     uint64_t block = slot * ((a->width + 31) / 32) + i / 32;
     return widen_half(((const uint16_t *)(const void *)scales)[block]) * (float)codes[at];
+}
+
+AS_DEVICE float scale_of(const as_cuda_attention *a, const work *w, uint32_t i) {
+    if (!a->temperatures) return a->scale;
+    return a->scale * a->temperatures[a->rows[row_of(w, i)].position / a->temperature_step];
 }
 
 // acc[j] += chain of depth products of this lane's key with query warp + 4 j, j < per.
@@ -116,7 +136,8 @@ AS_KERNEL(scores, as_cuda_attention, 128) {
         for (uint32_t i = thread_index(); i < w.queries * STEP; i += 128)
             if (i % STEP < depth)
                 shared->queries[i / STEP][i % STEP] =
-                    a.q[item_of(&a, &w, i / STEP) * a.width + k + i % STEP] * a.scale;
+                    a.q[item_of(&a, &w, i / STEP) * a.width + k + i % STEP] *
+                    scale_of(&a, &w, i / STEP);
         sync_block();
         if (w.queries <= ATTEND_WARPS)
             add_scores(shared, depth, 1, acc);
@@ -128,8 +149,8 @@ AS_KERNEL(scores, as_cuda_attention, 128) {
     for (uint32_t j = 0; j < PER_WARP; j++) {
         uint32_t query = warp + ATTEND_WARPS * j, position = from + lane;
         if (query >= w.queries) continue;
-        uint32_t end = a.rows[row_of(&w, query)].end;
-        if (position < end && position >= first_of(&a, end))
+        const seen own = seen_by(&a, &a.rows[row_of(&w, query)]);
+        if (position < own.end && position >= own.first)
             a.scores[item_of(&a, &w, query) * a.stride + position] = acc[j];
     }
 }
@@ -137,12 +158,14 @@ AS_KERNEL(scores, as_cuda_attention, 128) {
 // Block x is a row times a head.
 AS_KERNEL(weigh, as_cuda_attention, 128) {
     AS_SHARED(lanes_shared, shared);
-    const uint32_t end = a.rows[block_x() / a.heads].end, first = first_of(&a, end);
-    const uint32_t n = end - first;
-    float *x = a.scores + (uint64_t)block_x() * a.stride + first;
+    const seen own = seen_by(&a, &a.rows[block_x() / a.heads]);
+    const uint32_t n = own.end - own.first;
+    float *x = a.scores + (uint64_t)block_x() * a.stride + own.first;
     if (a.cap > 0.0f)
         for (uint32_t i = thread_index(); i < n; i += 128) x[i] = a.cap * tanh_f32(x[i] / a.cap);
-    block_softmax(shared, x, n, 128);
+    if (a.sinks && thread_index() == 0) x[n] = a.sinks[block_x() % a.heads];
+    sync_block();
+    block_softmax(shared, x, a.sinks ? n + 1 : n, 128);
 }
 
 // acc[j] += chain over `count` positions of this lane's value times the weight of query warp + 4 j.
@@ -186,10 +209,9 @@ AS_KERNEL(mix, as_cuda_attention, 128) {
                     cached(&a, a.values, &w, at + i / AS_CUDA_DIMS, from + i % AS_CUDA_DIMS);
         for (uint32_t i = thread_index(); i < w.queries * STEP; i += 128) {
             uint32_t query = i / STEP, position = at + i % STEP;
-            uint32_t end = a.rows[row_of(&w, query)].end;
-            bool seen = position < end && position >= first_of(&a, end);
+            const seen own = seen_by(&a, &a.rows[row_of(&w, query)]);
             shared->weights[query][i % STEP] =
-                seen ? a.scores[item_of(&a, &w, query) * a.stride + position] : 0.0f;
+                position < own.end && position >= own.first ? a.scores[item_of(&a, &w, query) * a.stride + position] : 0.0f;
         }
         sync_block();
         if (w.queries <= ATTEND_WARPS)

@@ -59,7 +59,8 @@ typedef struct as_cuda_product {
 } as_cuda_product;
 
 // A row of the batch. What it sees at position p lies in slot slots[view + p], its own at
-// slots[view + position]; it sees the positions before `end`, or a window that ends there.
+// slots[view + position]; it sees the positions before `end`, or a window: one that ends there, or
+// one around it.
 typedef struct as_cuda_row {
     uint32_t token, position, view, end;
 } as_cuda_row;
@@ -139,6 +140,7 @@ typedef struct as_cuda_place { // grid: rows
     uint32_t heads, kv_heads, width, pairs, halves;
     uint32_t kv;    // as_kv of the cache
     uint32_t plain; // values that are infinite or no number stay so
+    uint32_t late;  // norms come after rotation
     float eps;
 } as_cuda_place;
 
@@ -154,23 +156,31 @@ typedef struct as_cuda_attention {
     uint64_t slot_count, stride;
     uint32_t heads, kv_heads, width, kv;
     uint32_t window; // 0: none
+    uint32_t around; // it reaches window / 2 to both sides
     float scale, cap;
-    uint32_t quantize; // the mix too, as rows of heads * width; width is a multiple of 32
+    const float *temperatures; // queries at position p are multiplied by [p / temperature_step]
+    uint32_t temperature_step; //   too; or NULL
+    const float *sinks;        // [heads] scores behind those of what a row sees; or NULL. The
+                               // stride has room for them
+    uint32_t quantize;         // the mix too, as rows of heads * width; width is a multiple of 32
     as_cuda_qrows quantized;
 } as_cuda_attention;
 
-// gate = act(gate + bias) * (up + bias); without an up the GELU of erf alone.
-typedef struct as_cuda_activate { // grid: rows
-    float *gate;                  // [count][n]
-    const float *up;              // [count][n] or NULL
-    const float *gate_bias, *up_bias;
-    const uint32_t *places; // rows are items, which lie there; NULL: at their own number
-    uint32_t n, gelu, quantize;
+// Of a clamped SwiGLU, gate and up go through AS_CLAMP and AS_CLAMP_SLOPE of kernels.h first.
+// gate = act(gate + bias) * (up + bias); without an up the GELU of erf or the square of ReLU alone.
+typedef struct as_cuda_activate {     // grid: rows
+    float *gate;                      // [count][n]
+    const float *up;                  // [count][n] or NULL
+    const float *gate_bias, *up_bias; // [n], or of experts [experts][n]
+    const uint32_t *chosen;           // the expert of each item, or NULL
+    const uint32_t *places;           // rows are items, which lie there; NULL: at their own number
+    uint32_t n, gelu, squared, clamped, quantize;
     as_cuda_qrows quantized;
 } as_cuda_activate;
 
 typedef struct as_cuda_route { // choose: grid rows; sort: one block
     float *odds;               // [count][experts]
+    const float *bias;         // [experts] or NULL: added to the odds
     uint32_t *chosen;          // [count][used]
     float *weights;            // [count][used]
     uint32_t *places;          // [count][used]
@@ -184,6 +194,8 @@ typedef struct as_cuda_combine { // grid: rows
     const float *h;              // [count][n] what the experts got
     const float *shared_router;  // [n]; NULL: no shared expert
     const float *parts;          // [place][n]
+    const float *biases;         // [experts][n] or NULL: added to the parts
+    const uint32_t *chosen;      // [count][used]
     const float *weights;        // [count][used]
     const uint32_t *places;      // [count][used]
     float *y;                    // [count][n]: the shared expert's answer, and then the whole

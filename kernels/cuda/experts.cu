@@ -11,6 +11,10 @@ AS_KERNEL(choose, as_cuda_route, 128) {
     float *odds = a.odds + (uint64_t)block_x() * a.experts;
     uint32_t *chosen = a.chosen + (uint64_t)block_x() * a.used;
     float *weights = a.weights + (uint64_t)block_x() * a.used, sum = 0.0f;
+    if (a.bias) {
+        for (uint32_t i = thread_index(); i < a.experts; i += 128) odds[i] += a.bias[i];
+        sync_block();
+    }
     block_softmax(shared, odds, a.experts, 128);
     for (uint32_t i = 0; i < a.used; i++) {
         float most = block_max(shared, odds, a.experts, 128);
@@ -99,7 +103,9 @@ AS_KERNEL(combine, as_cuda_combine, 256) {
         float sum = a.shared_router ? y[i] * open : 0.0f;
         for (uint32_t j = 0; j < a.used; j++) {
             uint32_t item = m * a.used + j;
-            sum = fma_f32(a.weights[item], a.parts[(uint64_t)a.places[item] * n + i], sum);
+            float part = a.parts[(uint64_t)a.places[item] * n + i];
+            if (a.biases) part += a.biases[(uint64_t)a.chosen[item] * n + i];
+            sum = fma_f32(a.weights[item], part, sum);
         }
         y[i] = sum;
     }

@@ -238,8 +238,9 @@ AS_KERNEL(place, as_cuda_place, 128) {
             head[j] = bias ? from[j] + bias[which * width + j] : from[j];
         sync_warp();
         if (query || key) {
-            if (norm) norm_head(&a, head, norm, lane);
+            if (norm && !a.late) norm_head(&a, head, norm, lane);
             rotate(&a, head, lane);
+            if (norm && a.late) norm_head(&a, head, norm, lane);
         }
         if (query) {
             for (uint32_t j = lane; j < width; j += 32) from[j] = head[j];
@@ -256,14 +257,22 @@ AS_KERNEL(activate, as_cuda_activate, 256) {
     const uint32_t m = a.places ? a.places[block_x()] : block_x(), n = a.n;
     float *gate = a.gate + (uint64_t)m * n;
     const float *up = a.up ? a.up + (uint64_t)m * n : NULL;
+    const uint64_t biases = a.chosen ? (uint64_t)a.chosen[block_x()] * n : 0;
     for (uint32_t i = thread_index(); i < n; i += 256) {
         float x = gate[i];
-        if (a.gate_bias) x += a.gate_bias[i];
+        if (a.gate_bias) x += a.gate_bias[biases + i];
         if (up) {
             float u = up[i];
-            if (a.up_bias) u += a.up_bias[i];
+            if (a.up_bias) u += a.up_bias[biases + i];
+            if (a.clamped) {
+                x = (x < AS_CLAMP ? x : AS_CLAMP) * AS_CLAMP_SLOPE;
+                u = u < AS_CLAMP ? u : AS_CLAMP;
+                u = ((u > -AS_CLAMP ? u : -AS_CLAMP) + 1.0f) * (1.0f / AS_CLAMP_SLOPE);
+            }
             float e = exp_f32(a.gelu ? fma_f32(AS_GELU_C3, x * x, AS_GELU_C1) * x : -x);
             x = x / (1.0f + e) * u;
+        } else if (a.squared) {
+            x = x > 0.0f ? x * x : 0.0f;
         } else {
             x = gelu_erf_f32(x);
         }

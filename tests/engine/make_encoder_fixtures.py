@@ -11,7 +11,8 @@ import json
 import sys
 
 import torch
-from transformers import BertConfig, BertModel, NomicBertConfig, NomicBertModel, Qwen3Config, Qwen3Model
+from transformers import (BertConfig, BertModel, Gemma3TextConfig, Gemma3TextModel, LlamaConfig,
+                          LlamaModel, NomicBertConfig, NomicBertModel, Qwen3Config, Qwen3Model)
 
 import make_encoders as me
 
@@ -59,10 +60,59 @@ def qwen3(shape, words):
         "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}, "layers."
 
 
+def decoder(shape):
+    return dict(num_key_value_heads=shape["kv_heads"], head_dim=shape["width"] // shape["heads"],
+                rms_norm_eps=me.EPSILON, attn_implementation="eager")
+
+
+DECODER = {
+    "embed_tokens": "token_embd", "norm": "output_norm", "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+    "input_layernorm": "attn_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down"}
+
+
+def gemma(shape, words):
+    turn = {"rope_type": "default"}
+    kinds = ["sliding_attention" if i % shape["period"] < shape["period"] - 1 else "full_attention"
+             for i in range(shape["layers"])]
+    config = Gemma3TextConfig(
+        **common(shape, words), **decoder(shape), sliding_window=shape["window"], layer_types=kinds,
+        query_pre_attn_scalar=shape["width"] // shape["heads"], use_bidirectional_attention=True,
+        rope_parameters={"full_attention": dict(turn, rope_theta=shape["base"]),
+                         "sliding_attention": dict(turn, rope_theta=10000.0)})
+    return Gemma3TextModel(config), {
+        **DECODER, "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
+        "post_attention_layernorm": "post_attention_norm",
+        "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm",
+    }, "layers."
+
+
+def llama(shape, words):
+    config = LlamaConfig(**common(shape, words), **decoder(shape),
+                         rope_parameters={"rope_type": "default", "rope_theta": shape["base"]})
+    return LlamaModel(config), {**DECODER, "post_attention_layernorm": "ffn_norm"}, "layers."
+
+
+def undo_permutation(rows, heads):
+    """Rows of heads whose pairs are side by side, as transformers wants them: half a head apart."""
+    n = rows.shape[0] // heads
+    return rows.reshape(heads, n // 2, 2, -1).transpose(1, 2).reshape(rows.shape)
+
+
 def load(shape):
     net, (_, words) = me.Net(**shape), me.vocabulary(shape["arch"])
-    model, names, layers = {"bert": bert, "nomic-bert": nomic, "qwen3": qwen3}[shape["arch"]](shape, words)
+    model, names, layers = {"bert": bert, "nomic-bert": nomic, "qwen3": qwen3, "llama-embed": llama,
+                            "gemma-embedding": gemma}[shape["arch"]](shape, words)
     seen = {name: torch.tensor(rows) for name, rows in net.seen.items()}
+    dense = [seen.pop(name + ".weight") for name in ("dense_2", "dense_3") if shape.get("dense")]
+    if shape["arch"] == "llama-embed":
+        for name, heads in ("attn_q", shape["heads"]), ("attn_k", shape["kv_heads"]):
+            for i in range(shape["layers"]):
+                key = f"blk.{i}.{name}.weight"
+                seen[key] = undo_permutation(seen[key], heads)
+    if shape["arch"] == "gemma-embedding":  # there, norms are kept less 1
+        seen = {name: rows - 1 if "norm" in name else rows for name, rows in seen.items()}
     for i in range(shape["layers"]):
         fused = seen.pop(f"blk.{i}.attn_qkv.weight", None)
         if fused is not None:
@@ -84,17 +134,21 @@ def load(shape):
     missing, unexpected = model.load_state_dict(state, strict=False)
     assert not unexpected
     print("missing:", missing, file=sys.stderr)
-    return model.double().eval()
+    return model.double().eval(), dense
 
 
 def main():
     out = {}
     for name, shape in me.MODELS.items():
-        model, out[name] = load(shape), []
+        (model, dense), out[name] = load(shape), []
+        both_ways = shape["arch"] == "llama-embed"
         for ids in me.texts(shape["seed"], shape["arch"]):
             with torch.no_grad():
-                rows = model(input_ids=torch.tensor([ids])).last_hidden_state[0]
+                mask = torch.zeros(1, 1, len(ids), len(ids)) if both_ways else None
+                rows = model(input_ids=torch.tensor([ids]), attention_mask=mask).last_hidden_state[0]
             pooled = {1: rows.mean(0), 2: rows[0], 3: rows[-1]}[shape["pooling"]]
+            for matrix in dense:
+                pooled = matrix @ pooled
             out[name].append([float(f"{v:.10g}") for v in pooled / pooled.norm()])
     json.dump(out, sys.stdout, separators=(",", ":"))
 

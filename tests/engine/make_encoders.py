@@ -32,6 +32,10 @@ MODELS = {
                        base=1e6),
     "qwen3_mean": dict(seed=106, arch="qwen3", pooling=1, layers=2, width=32, heads=4, ffn=48,
                        base=1e6),
+    "gemma_embedding": dict(seed=107, arch="gemma-embedding", pooling=1, layers=3, width=32,
+                            heads=4, kv_heads=2, ffn=48, base=1e6, window=24, period=2, dense=40),
+    "llama_embed": dict(seed=108, arch="llama-embed", pooling=1, layers=2, width=32, heads=4,
+                        kv_heads=2, ffn=48, base=5e5),
 }
 CONTEXT, EPSILON = 320, 1e-5
 WORDS = ["the", "cat", "sat", "on", "mat", "a", "dog", "ran", "far"]
@@ -53,12 +57,17 @@ def vocabulary(arch):
 class Net:
     """A random model's tensors: `seen` has the values that the file gives them."""
 
-    def __init__(self, seed, arch, layers, width, heads, ffn, kind="F32", base=10000.0, **_):
+    def __init__(self, seed, arch, layers, width, heads, ffn, kind="F32", base=10000.0,
+                 kv_heads=0, dense=0, **_):
         self.random, self.kind = random.Random(seed), kind
         self.tensors, self.seen = [], {}
         _, words = vocabulary(arch)
         encoder, bert = arch.endswith("bert"), arch == "bert"
+        gemma, head = arch == "gemma-embedding", width // heads
         self.matrix("token_embd", words, width, 2.0)
+        if dense:
+            self.matrix("dense_2", dense, width, 4.0 / width ** 0.5)
+            self.matrix("dense_3", width, dense, 4.0 / width ** 0.5)
         if encoder:
             self.matrix("token_types", 2, width, 1.0, "F32")
             self.norm("token_embd_norm", width)
@@ -71,8 +80,8 @@ class Net:
             if arch == "nomic-bert":
                 self.matrix(at + "attn_qkv", 3 * width, width, near)
             else:
-                for name in ("attn_q", "attn_k", "attn_v"):
-                    self.matrix(at + name, width, width, near, bias=bert)
+                for name, n in ("attn_q", heads), ("attn_k", kv_heads), ("attn_v", kv_heads):
+                    self.matrix(at + name, (n or heads) * head, width, near, bias=bert)
             self.matrix(at + "attn_output", width, width, near, bias=bert)
             self.matrix(at + "ffn_up", ffn, width, near, bias=bert)
             self.matrix(at + "ffn_down", width, ffn, near, bias=bert)
@@ -82,8 +91,12 @@ class Net:
                 self.norm(at + "attn_output_norm", width)
                 self.norm(at + "layer_output_norm", width)
             else:
-                for name, n in (("attn_norm", width), ("ffn_norm", width),
-                                ("attn_q_norm", width // heads), ("attn_k_norm", width // heads)):
+                norms = [("attn_norm", width), ("ffn_norm", width)]
+                if arch != "llama-embed":
+                    norms += [("attn_q_norm", head), ("attn_k_norm", head)]
+                if gemma:
+                    norms += [("post_attention_norm", width), ("post_ffw_norm", width)]
+                for name, n in norms:
                     self.norm(at + name, n, bias=False)
 
     def uniform(self, n, spread, middle=0.0):
@@ -119,10 +132,16 @@ def write(folder, name, vectors):
     values += [(f"{arch}.{key}", U32, n) for key, n in [
         ("block_count", shape["layers"]), ("embedding_length", shape["width"]),
         ("feed_forward_length", shape["ffn"]), ("context_length", CONTEXT),
-        ("attention.head_count", shape["heads"]), ("pooling_type", shape["pooling"])]]
+        ("attention.head_count", shape["heads"]), ("pooling_type", shape["pooling"]),
+        ("attention.head_count_kv", shape.get("kv_heads")),
+        ("attention.sliding_window", shape.get("window")),
+        ("attention.sliding_window_pattern", shape.get("period")),
+        ("dense_2_feat_in", shape.get("dense") and shape["width"]),
+        ("dense_2_feat_out", shape.get("dense")), ("dense_3_feat_in", shape.get("dense")),
+        ("dense_3_feat_out", shape.get("dense") and shape["width"])] if n]
     values += [(f"{arch}.attention.{epsilon}", F32, EPSILON),
                (f"{arch}.rope.freq_base", F32, shape.get("base", 10000.0))]
-    if arch.endswith("bert"):
+    if arch.endswith(("bert", "-embed")):
         values.append((f"{arch}.attention.causal", BOOL, False))
     path = os.path.join(folder, name)
     mm.write_gguf(path + ".gguf", values + vocabulary(arch)[0], net.tensors)

@@ -172,7 +172,18 @@ ARCHS = {
     "gemma2": {"halves": True, "gelu": True, "post_norms": True},
     "gemma3": {"halves": True, "gelu": True, "post_norms": True, "head_norms": True},
     "phi3": {"halves": True, "fused": True},
-    "granite": {},
+    "granite": {}, "minicpm": {}, "internlm2": {}, "xverse": {}, "ernie4_5": {}, "smollm3": {},
+    "mistral3": {}, "arcee": {"ungated": True}, "chatglm": {"fused": True, "biased": ["attn_q", "attn_k", "attn_v"]},
+    "glm4": {"fused_ffn": True, "post_norms": True, "biased": ["attn_q", "attn_k", "attn_v"]},
+    "seed_oss": {"halves": True, "late_ffn_norm": True, "biased": ["attn_q", "attn_k", "attn_v"]},
+    "exaone": {"halves": True},
+    "exaone4": {"halves": True, "bare": True, "post_norms": True, "head_norms": True},
+    "hunyuan-dense": {"halves": True, "head_norms": True},
+    "olmo2": {"halves": True, "bare": True, "post_norms": True, "whole_norms": True},
+    "olmoe": {"halves": True, "whole_norms": True},
+    "gpt-oss": {"halves": True, "late_ffn_norm": True, "clamped": True,
+                "biased": ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate_inp",
+                           "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"]},
 }
 
 # Blocks of random bits, and what they stand for. (weights, bytes, places of the half scale and of
@@ -333,8 +344,15 @@ class Model:
                     shapes |= {f"ffn_gate_{part}": (n, self.width),
                                f"ffn_up_{part}": (n, self.width),
                                f"ffn_down_{part}": (self.width, n)}
-        self.norm(at + "attn_norm.weight", self.width)
-        self.norm(at + "ffn_norm.weight", self.width)
+        if self.traits.get("ungated"):
+            shapes.pop("ffn_gate")
+        if not self.traits.get("bare"):
+            self.norm(at + "attn_norm.weight", self.width)
+            late = self.traits.get("late_ffn_norm")
+            self.norm(at + ("post_attention_norm" if late else "ffn_norm") + ".weight", self.width)
+        if self.traits.get("whole_norms"):
+            self.norm(at + "attn_q_norm.weight", q)
+            self.norm(at + "attn_k_norm.weight", kv)
         if self.traits.get("head_norms"):
             self.norm(at + "attn_q_norm.weight", self.head_width)
             self.norm(at + "attn_k_norm.weight", self.head_width)
@@ -345,12 +363,19 @@ class Model:
             copies = self.experts if name.endswith("_exps") else 0
             self.matrix(f"{at}{name}.weight", rows, cols, 1.5 / math.sqrt(cols), copies)
             if self.biases or name in self.traits.get("biased", []):
-                self.vector(f"{at}{name}.bias", [self.random.gauss(0, 0.3) for _ in range(rows)])
+                self.vector(f"{at}{name}.bias", [self.random.gauss(0, 0.3)
+                                                 for _ in range(rows * (copies or 1))])
+                if copies:
+                    self.tensors[-1][1][:] = [rows, copies]
+        if self.traits.get("clamped"):
+            self.vector(at + "attn_sinks.weight",
+                        [self.random.gauss(0, 2.0) for _ in range(self.heads)])
         if self.shared_ffn:
             self.vector(f"{at}ffn_gate_inp_shexp.weight",
                         [self.random.gauss(0, 0.3) for _ in range(self.width)])
         if self.traits.get("fused"):
             self.fuse(at, "attn_qkv", ["attn_q", "attn_k", "attn_v"])
+        if self.traits.get("fused") or self.traits.get("fused_ffn"):
             self.fuse(at, "ffn_up", ["ffn_gate", "ffn_up"])
 
     def adapt(self):
@@ -387,11 +412,15 @@ class Model:
 
     def fuse(self, at, name, parts):
         """Puts the rows of some matrices into one tensor; `seen` keeps them apart."""
-        parts = [next(t for t in self.tensors if t[0] == f"{at}{part}.weight") for part in parts]
-        self.tensors = [t for t in self.tensors if t not in parts]
-        dims = [parts[0][1][0], sum(t[1][1] for t in parts)]
-        self.tensors.append((f"{at}{name}.weight", dims, parts[0][2],
-                             b"".join(t[3] for t in parts)))
+        for end in "weight", "bias":
+            wanted = [f"{at}{part}.{end}" for part in parts]
+            found = [t for t in self.tensors if t[0] in wanted]
+            found.sort(key=lambda t: wanted.index(t[0]))
+            if found:
+                self.tensors = [t for t in self.tensors if t not in found]
+                dims = [*found[0][1][:-1], sum(t[1][-1] for t in found)]
+                self.tensors.append((f"{at}{name}.{end}", dims, found[0][2],
+                                     b"".join(t[3] for t in found)))
 
     def vector(self, name, values):
         raw, seen = encode("F32", [values])
@@ -455,7 +484,8 @@ class Model:
         rows = self.seen[name]
         if copy is not None:
             n = len(rows) // self.experts
-            rows = rows[copy * n:copy * n + n]
+            at = copy * n
+            rows = rows[at:at + n]
         y = [math.fsum(w * v for w, v in zip(row, x)) for row in rows]
         if name in self.adapters:
             a, b = self.adapters[name]
@@ -463,6 +493,8 @@ class Model:
             scale = self.alpha / self.rank if self.alpha else 1.0
             y = [v + scale * math.fsum(w * t for w, t in zip(row, low)) for v, row in zip(y, b)]
         bias = self.seen.get(name.replace(".weight", ".bias"))
+        if bias and copy is not None:
+            bias = bias[at:at + n]
         return [a + b for a, b in zip(y, bias)] if bias else y
 
     def rms_norm(self, name, x):
@@ -514,6 +546,9 @@ class Model:
         at, (keys, values), local = f"blk.{layer}.", cache, self.is_local(layer)
         width, group = self.head_width, self.heads // self.kv_heads
         q, k, v = (self.product(f"{at}attn_{n}.weight", h, quantized) for n in "qkv")
+        if self.traits.get("whole_norms"):
+            q = self.rms_norm(at + "attn_q_norm.weight", q)
+            k = self.rms_norm(at + "attn_k_norm.weight", k)
 
         def split(row, name=None):
             heads = [row[i:i + width] for i in range(0, len(row), width)]
@@ -533,9 +568,11 @@ class Model:
                       for key in keys[first:]]
             if self.attention_cap:
                 scores = [self.attention_cap * math.tanh(s / self.attention_cap) for s in scores]
-            top = max(scores)
+            sinks = self.seen.get(at + "attn_sinks.weight")
+            sink = [sinks[number]] if sinks else []
+            top = max(scores + sink)
             weights = [math.exp(s - top) for s in scores]
-            total = math.fsum(weights)
+            total = math.fsum(weights + [math.exp(s - top) for s in sink])
             mixed += [math.fsum(w * value[kv][i] for w, value in zip(weights, values[first:]))
                       / total for i in range(width)]
         return self.product(at + "attn_output.weight", mixed, quantized)
@@ -543,7 +580,11 @@ class Model:
     def gated(self, at, part, h, quantized, copy=None):
         gate = self.product(f"{at}ffn_gate{part}.weight", h, quantized, copy)
         up = self.product(f"{at}ffn_up{part}.weight", h, quantized, copy)
-        if self.traits.get("gelu"):
+        if self.traits.get("clamped"):
+            gate = [min(g, 7.0) for g in gate]
+            gate = [g / (1.0 + math.exp(-1.702 * g)) for g in gate]
+            up = [1.0 + max(min(u, 7.0), -7.0) for u in up]
+        elif self.traits.get("gelu"):
             gate = [0.5 * g * (1.0 + math.tanh(math.sqrt(2 / math.pi) * (g + 0.044715 * g ** 3)))
                     for g in gate]
         else:
@@ -577,12 +618,14 @@ class Model:
         x = [v * scale for v in self.seen["token_embd.weight"][token]]
         for layer in range(self.layers):
             at = f"blk.{layer}."
-            h = self.rms_norm(at + "attn_norm.weight", x)
+            h = x if self.traits.get("bare") else self.rms_norm(at + "attn_norm.weight", x)
             y = self.attention(layer, h, position, cache[layer], quantized)
             if self.traits.get("post_norms"):
                 y = self.rms_norm(at + "post_attention_norm.weight", y)
             x = [a + residual * b for a, b in zip(x, y)]
-            y = self.feed_forward(at, self.rms_norm(at + "ffn_norm.weight", x), quantized)
+            norm = "post_attention_norm" if self.traits.get("late_ffn_norm") else "ffn_norm"
+            h = x if self.traits.get("bare") else self.rms_norm(f"{at}{norm}.weight", x)
+            y = self.feed_forward(at, h, quantized)
             if self.traits.get("post_norms"):
                 y = self.rms_norm(at + "post_ffw_norm.weight", y)
             x = [a + residual * b for a, b in zip(x, y)]
@@ -710,6 +753,12 @@ def write_architectures(folder):
                 types={"ffn_down": "F16", "output": "F32"})
     write_model(folder, "lora_phi3", spm, seed=33, arch="phi3", **small, rank=17, tied=True)
     write_model(folder, "parts", bpe, seed=34, **small, parts=3)
+    write_model(folder, "gpt_oss", bpe, seed=39, arch="gpt-oss", **dict(small, layers=3), base=15e4,
+                head_width=10, experts=6, used=2, expert_ffn=32, window=5, period=2, yarn=32.0,
+                original=8, types={"ffn_gate_exps": "MXFP4", "ffn_up_exps": "MXFP4",
+                                   "ffn_down_exps": "MXFP4"})
+    write_model(folder, "q8_olmo2", bpe, seed=35, arch="olmo2", **dict(small, layers=4, ffn=64),
+                window=5, period=4, local_base=1e6, base=1e6, yarn=4.0, original=8, default="Q8_0")
 
 
 # --- tokenizer fixtures ------------------------------------------------------------------------

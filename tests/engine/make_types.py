@@ -138,6 +138,49 @@ def write_architectures(folder):
     write_float(folder, "gemma3_27b", spm, seed=51, arch="gemma3", **many, layers=62, tied=True,
                 window=5, period=6, base=1e6, scale=8.0, local_base=10000.0)
     write_float(folder, "nemo", gguf.small_bpe("tekken"), seed=46, **small, head_width=12)
+    write_settings(folder, bpe, spm, small)
+
+
+def write_settings(folder, bpe, spm, small):
+    """Architectures that are one of the others but for a setting."""
+    write_float(folder, "minicpm", spm, seed=60, arch="minicpm", **small, tied=True,
+                longrope=True, original=8, multipliers={
+                    "embedding_scale": 12.0, "residual_scale": 0.9, "logit_scale": 0.125})
+    write_float(folder, "internlm2", spm, seed=61, arch="internlm2", **small, base=1e6)
+    write_float(folder, "xverse", spm, seed=62, arch="xverse", **small)
+    write_float(folder, "ernie4_5", spm, seed=63, arch="ernie4_5", **small, head_width=12,
+                tied=True, base=500000.0)
+    write_float(folder, "smollm3", gguf.small_bpe("llama-bpe"), seed=64, arch="smollm3",
+                **dict(small, layers=5), tied=True, base=5e6)
+    write_float(folder, "mistral3", gguf.small_bpe("tekken"), seed=65, arch="mistral3", **small,
+                head_width=12, base=1e6, yarn=16.0, original=8, multipliers={
+                    "attention.temperature_scale": 0.1, "rope.scaling.yarn_log_multiplier": 1.0})
+    write_float(folder, "arcee", gguf.small_bpe("llama-bpe"), seed=66, arch="arcee", **small,
+                yarn=4.0, original=8)
+    write_float(folder, "chatglm", gguf.small_bpe("chatglm-bpe"), seed=67, arch="chatglm", **small,
+                rope_width=4)
+    write_float(folder, "glm4", gguf.small_bpe("glm4"), seed=68, arch="glm4", **small,
+                rope_width=4)
+    write_float(folder, "seed_oss", gguf.small_bpe("seed-coder"), seed=69, arch="seed_oss",
+                **small, head_width=12, base=1e7)
+    write_float(folder, "exaone", gguf.small_bpe("exaone"), seed=70, arch="exaone", **small,
+                rope_freqs=True, base=1e6)
+    write_float(folder, "exaone4", gguf.small_bpe("exaone4"), seed=71, arch="exaone4", **small,
+                tied=True, rope_freqs=True, base=1e6)
+    many = {"width": 16, "heads": 2, "kv_heads": 1, "ffn": 24}
+    write_float(folder, "exaone4_32b", gguf.small_bpe("exaone4"), seed=72, arch="exaone4", **many,
+                layers=64, window=6, base=1e6)
+    write_float(folder, "hunyuan", gguf.small_bpe("hunyuan-dense"), seed=73, arch="hunyuan-dense",
+                **small, head_width=12, tied=True)
+    write_float(folder, "olmo2", gguf.small_bpe("olmo"), seed=74, arch="olmo2", **small,
+                base=500000.0)
+    write_float(folder, "olmo3", gguf.small_bpe("dbrx"), seed=75, arch="olmo2",
+                **dict(small, layers=5), window=6, yarn=8.0, original=8, base=500000.0)
+    write_float(folder, "gpt_oss", gguf.small_bpe("gpt-4o"), seed=77, arch="gpt-oss",
+                **dict(small, layers=3), base=15e4, head_width=12, experts=6, used=2,
+                expert_ffn=32, window=5, yarn=32.0, original=8)
+    write_float(folder, "olmoe", gguf.small_bpe("olmo"), seed=76, arch="olmoe",
+                **dict(small, kv_heads=4, ffn=24), experts=6, used=3, expert_ffn=24)
 
 
 def main():

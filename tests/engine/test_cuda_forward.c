@@ -21,9 +21,11 @@
 enum { CONTEXT = 120, PROMPT_MAX = 50, CHOICES = 5 };
 
 static const char *const models[] = {
-    "f32",      "f16",      "q8",      "q8_tied",    "odd",       "mixed",      "qwen2",
-    "qwen3",    "gemma",    "gemma2",  "gemma3",     "phi3",      "phi3_short", "mixtral",
-    "qwen2moe", "qwen3moe", "granite", "lora_llama", "lora_phi3", "blocks",     "kquants"};
+    "f32",           "f16",      "q8",         "q8_tied",    "odd",          "mixed",
+    "qwen2",         "qwen3",    "gemma",      "gemma2",     "gemma3",       "phi3",
+    "phi3_short",    "mixtral",  "qwen2moe",   "qwen3moe",   "granite",      "lora_llama",
+    "lora_phi3",     "blocks",   "kquants",    "peer_arcee", "peer_smollm3", "peer_hunyuan",
+    "peer_mistral3", "q8_olmo2", "peer_olmoe", "gpt_oss",    "peer_gpt_oss"};
 enum { MODELS = sizeof models / sizeof *models };
 
 // Sanitizers make the emulator ten times slower.
@@ -216,7 +218,8 @@ static as_embedder *open_embedder(const as_model *model, const char *device) {
 // Encoders, and decoders that embed: texts of several lengths, together and alone.
 static void embeddings_are_those_of_the_cpu(void **state) {
     (void)state;
-    static const char *const names[] = {"bert_mean", "bert_cls", "bert_q8", "nomic", "qwen3_mean"};
+    static const char *const names[] = {"bert_mean",  "bert_cls",        "bert_q8",    "nomic",
+                                        "qwen3_mean", "gemma_embedding", "llama_embed"};
     enum { TEXTS = 4, WIDTH_MAX = 64, LONGEST = 70 };
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         as_model *model = open_model(names[n]);

@@ -22,8 +22,8 @@ typedef struct recorded {
     double vectors[TEXTS_MAX][WIDTH_MAX];
 } recorded;
 
-static const char *const names[] = {"bert_mean", "bert_cls",   "bert_q8",
-                                    "nomic",     "qwen3_last", "qwen3_mean"};
+static const char *const names[] = {"bert_mean",  "bert_cls",   "bert_q8",         "nomic",
+                                    "qwen3_last", "qwen3_mean", "gemma_embedding", "llama_embed"};
 enum { NAMES = sizeof names / sizeof *names };
 
 static void read_recorded(const char *name, recorded *r) {
@@ -193,6 +193,10 @@ static void an_encoder_has_no_session(void **state) {
     assert_int_equal(as_session_new(model, 0, 1, &session, &err), AS_INVALID);
     assert_string_equal(err.text, "the model is an encoder (bert): it embeds texts and predicts no "
                                   "tokens");
+    as_model_close(model);
+    model = open_model("llama_embed", NULL);
+    assert_int_equal(as_session_new(model, 0, 1, &session, &err), AS_INVALID);
+    assert_non_null(strstr(err.text, "(llama-embed): it embeds texts and predicts no tokens"));
     as_model_close(model);
 }
 

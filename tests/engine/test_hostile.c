@@ -276,7 +276,7 @@ static void wrong_hyperparameters(void **state) {
         {"general.architecture", 1, 0, "deepseek2", 0,
          "'general.architecture' is 'deepseek2', which is not supported: it would take latent "
          "attention (MLA) and grouped expert routing; supported: llama"},
-        {"general.architecture", 1, 0, "internlm2", 0, "a check against its reference"},
+        {"general.architecture", 1, 0, "nemotron", 0, "would take LayerNorm"},
         {"general.architecture", 1, 0, "qwen2", 0, "'qwen2.block_count' is missing"},
         {"general.architecture", 0, 3, NULL, 0, "'general.architecture' is u32, not a string"},
         {"general.architecture", 3, 0, NULL, 0, "'general.architecture' is missing"},

@@ -103,6 +103,8 @@ static void architectures(void **state) {
                                         "qwen3moe", "granite", "mixtral_apart"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) compare(names[i], 1e-5, 1e-5);
     compare("qwen2moe", 1e-4, 0.3);
+    compare("q8_olmo2", 1e-4, 0.3);
+    compare("gpt_oss", 1e-4, 0.3);
 }
 
 static void adapters_and_parts(void **state) {

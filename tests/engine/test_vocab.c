@@ -538,6 +538,29 @@ static void what_ends_an_answer_is_never_text(void **state) {
     }
 }
 
+// <|end|> ends an answer, but in harmony only one of its messages.
+static void messages_of_an_answer_end_for_themselves(void **state) {
+    (void)state;
+    for (int harmony = 0; harmony < 2; harmony++) {
+        const char *call = harmony ? "<|call|>" : "<|other|>";
+        const wrong file_of = {"gpt-4o", 256, {"<|end|>", "<|return|>", call}, {0}, 3, 258, NULL};
+        as_buf bytes = {0};
+        as_gguf file;
+        as_vocab vocab;
+        as_err err;
+        put_bpe(&bytes, &file_of);
+        if (as_gguf_read(&file, "x", (const unsigned char *)bytes.ptr, bytes.len, &err) ||
+            as_vocab_load(&vocab, &file, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(vocab.ends[257], !harmony);
+        assert_true(vocab.ends[258]);
+        assert_int_equal(vocab.ends[259], harmony);
+        as_vocab_free(&vocab);
+        as_gguf_free(&file);
+        as_buf_free(&bytes);
+    }
+}
+
 static void wrong_encoders_are_refused(void **state) {
     (void)state;
     static const struct {
@@ -673,6 +696,7 @@ int main(void) {
         cmocka_unit_test(broken_encoders_do_no_harm),
         cmocka_unit_test(special_tokens_are_found_the_longest_first),
         cmocka_unit_test(what_ends_an_answer_is_never_text),
+        cmocka_unit_test(messages_of_an_answer_end_for_themselves),
         cmocka_unit_test(wrong_encoders_are_refused),
         cmocka_unit_test(wrong_bpe_vocabularies_are_refused),
         cmocka_unit_test(wrong_keys_are_refused),

@@ -99,7 +99,7 @@ static void measure(as_gpu_lane *lane, const as_batch *batch, as_gpu_plan *plan)
         if (*end > longest) longest = *end;
     }
     for (size_t i = 0; i < batch->view_count; i++) plan->views += lane->view_ends[i] > 0;
-    plan->stride = as_gpu_stride(longest);
+    plan->stride = as_gpu_stride(longest + lane->gpu->model->hparams.arch->sinks);
 }
 
 // The slots of every view that a row is in; view_ends[v] becomes where those of v begin.
@@ -128,8 +128,8 @@ static void fill_rows(as_gpu_lane *lane, const as_batch *batch, as_gpu_plan *pla
     plan->spans = 0;
     for (uint32_t i = 0; i < batch->row_count; i++) {
         const as_row *row = &batch->rows[i];
-        rows[i] =
-            (as_cuda_row){row->token, row->position, lane->view_ends[row->view], row->position + 1};
+        uint32_t end = p->arch->both_ways ? (uint32_t)batch->row_count : row->position + 1;
+        rows[i] = (as_cuda_row){row->token, row->position, lane->view_ends[row->view], end};
         as_cuda_span *last = plan->spans ? &spans[plan->spans - 1] : NULL;
         if (last && last->count < most && batch->rows[i - 1].view == row->view)
             last->count++;

@@ -31,8 +31,23 @@ static void *cache_of(const as_gpu_pass *f, as_gpu_memory cache, size_t layer) {
     return (void *)(uintptr_t)(cache + layer * size);
 }
 
+// x = norm(x) of rows of n values.
+static void norm_whole(as_gpu_pass *f, float *x, const float *norm, size_t n) {
+    as_cuda_finish args = {.x = x,
+                           .norm = as_gpu_of(f->gpu, norm),
+                           .h = x,
+                           .eps = f->p->norm_epsilon,
+                           .n = (uint32_t)n};
+    as_gpu_kernel(f, AS_CUDA_K_finish, f->plan->rows, 1, 1, &args);
+}
+
 static void place(as_gpu_pass *f, const as_layer *layer, size_t number) {
     const as_hparams *p = f->p;
+    as_head_norms norms = p->arch->head_norms;
+    if (norms == AS_HEAD_NORMS_WHOLE) {
+        norm_whole(f, f->s->q, layer->query_norm, p->heads * p->head_width);
+        norm_whole(f, f->s->k, layer->key_norm, p->kv_heads * p->head_width);
+    }
     size_t which = p->local[number] && f->gpu->rates[1] >= 0;
     as_cuda_place args = {.q = f->s->q,
                           .k = f->s->k,
@@ -40,8 +55,7 @@ static void place(as_gpu_pass *f, const as_layer *layer, size_t number) {
                           .q_bias = as_gpu_of(f->gpu, layer->query_bias),
                           .k_bias = as_gpu_of(f->gpu, layer->key_bias),
                           .v_bias = as_gpu_of(f->gpu, layer->value_bias),
-                          .q_norm = as_gpu_of(f->gpu, layer->query_norm),
-                          .k_norm = as_gpu_of(f->gpu, layer->key_norm),
+                          .late = norms == AS_HEAD_NORMS_LATE,
                           .cosines = f->s->cosines[which],
                           .sines = f->s->sines[which],
                           .rows = f->s->rows,
@@ -52,27 +66,51 @@ static void place(as_gpu_pass *f, const as_layer *layer, size_t number) {
                           .heads = (uint32_t)p->heads,
                           .kv_heads = (uint32_t)p->kv_heads,
                           .width = (uint32_t)p->head_width,
-                          .pairs = (uint32_t)(p->rope.width / 2),
+                          .pairs = p->still[number] ? 0 : (uint32_t)(p->rope.width / 2),
                           .halves = p->arch->rope_halves,
                           .kv = f->gpu->kv,
                           .eps = p->norm_epsilon};
+    if (norms != AS_HEAD_NORMS_WHOLE) {
+        args.q_norm = as_gpu_of(f->gpu, layer->query_norm);
+        args.k_norm = as_gpu_of(f->gpu, layer->key_norm);
+    }
     as_gpu_kernel(f, AS_CUDA_K_place, f->plan->rows, 1, 1, &args);
 }
 
 // --- feed-forward ---------------------------------------------------------------------------
 
-// Items of a mixture when there are `places`.
-static void activate(as_gpu_pass *f, const as_layer *layer, size_t n, size_t rows,
-                     const uint32_t *places, bool quantized) {
+// What the products that a block begins with take: where nothing is normed, the rows as they are.
+static const float *block_input(const as_gpu_pass *f) {
+    return f->p->arch->bare_blocks ? f->s->x : f->s->h;
+}
+
+// Ends what is in y, if `ended`, and begins a block.
+static void turn_to(as_gpu_pass *f, bool ended, const float *bias, const float *post_norm,
+                    const float *norm, bool quantized) {
+    bool bare = f->p->arch->bare_blocks;
+    if (ended || !bare) finish(f, ended, bias, post_norm, norm, quantized && !bare);
+    if (quantized && bare) as_gpu_quantize(f, f->s->x, f->p->width, f->plan->rows);
+}
+
+// Of the products of a layer, or, with a `mixture`, of its experts' items.
+static void activate(as_gpu_pass *f, const as_layer *layer, const as_mixture *mixture, size_t n,
+                     size_t rows, bool quantized) {
     as_cuda_activate args = {.gate = f->s->gate,
-                             .up = f->s->up,
+                             .up = f->p->arch->squared_relu ? NULL : f->s->up,
                              .gate_bias = layer ? as_gpu_of(f->gpu, layer->gate_bias) : NULL,
                              .up_bias = layer ? as_gpu_of(f->gpu, layer->up_bias) : NULL,
-                             .places = places,
                              .n = (uint32_t)n,
                              .gelu = f->p->arch->gelu,
+                             .squared = f->p->arch->squared_relu,
                              .quantize = quantized,
                              .quantized = f->s->quantized};
+    if (mixture) {
+        args.places = f->s->places;
+        args.chosen = f->s->chosen;
+        args.gate_bias = as_gpu_of(f->gpu, mixture->gate_bias);
+        args.up_bias = as_gpu_of(f->gpu, mixture->up_bias);
+        args.clamped = f->p->arch->clamped_experts;
+    }
     as_gpu_kernel(f, AS_CUDA_K_activate, rows, 1, 1, &args);
 }
 
@@ -80,8 +118,8 @@ static void run_dense(as_gpu_pass *f, const as_layer *layer) {
     const as_gpu_factor both[] = {{&layer->gate, &layer->gate_delta, f->s->gate},
                                   {&layer->up, &layer->up_delta, f->s->up}};
     const as_gpu_factor down = {&layer->down, &layer->down_delta, f->s->y};
-    as_gpu_multiply(f, both, 2, f->s->h, f->plan->rows);
-    activate(f, layer, f->p->ffn_width, f->plan->rows, NULL, as_gpu_quantizes(&layer->down));
+    as_gpu_multiply(f, both, layer->up.rows ? 2 : 1, block_input(f), f->plan->rows);
+    activate(f, layer, NULL, f->p->ffn_width, f->plan->rows, as_gpu_quantizes(&layer->down));
     as_gpu_multiply(f, &down, 1, f->s->gate, f->plan->rows);
 }
 
@@ -123,7 +161,7 @@ static void run_shared(as_gpu_pass *f, const as_mixture *mixture) {
                                   {&mixture->shared_up, NULL, f->s->up}};
     const as_gpu_factor down = {&mixture->shared_down, NULL, f->s->y};
     as_gpu_multiply(f, both, 2, f->s->h, f->plan->rows);
-    activate(f, NULL, f->p->shared_width, f->plan->rows, NULL,
+    activate(f, NULL, NULL, f->p->shared_width, f->plan->rows,
              as_gpu_quantizes(&mixture->shared_down));
     as_gpu_multiply(f, &down, 1, f->s->gate, f->plan->rows);
 }
@@ -144,6 +182,7 @@ static void run_mixture(as_gpu_pass *f, const as_mixture *mixture) {
     const as_hparams *p = f->p;
     const as_gpu_factor router = {&mixture->router, NULL, f->s->odds};
     as_cuda_route route = {.odds = f->s->odds,
+                           .bias = as_gpu_of(f->gpu, mixture->router_bias),
                            .chosen = f->s->chosen,
                            .weights = f->s->weights,
                            .places = f->s->places,
@@ -163,12 +202,14 @@ static void run_mixture(as_gpu_pass *f, const as_mixture *mixture) {
     const as_matrix *const both[] = {mixture->gate, mixture->up};
     float *const out[] = {f->s->gate, f->s->up};
     multiply_all(f, both, out, 2, f->s->gathered);
-    activate(f, NULL, p->expert_width, f->plan->rows * p->experts_used, f->s->places,
+    activate(f, NULL, mixture, p->expert_width, f->plan->rows * p->experts_used,
              as_gpu_quantizes(mixture->down));
     const as_matrix *const down[] = {mixture->down};
     multiply_all(f, down, &f->s->parts, 1, f->s->gate);
     as_cuda_combine combine = {.h = f->s->h,
                                .parts = f->s->parts,
+                               .biases = as_gpu_of(f->gpu, mixture->down_bias),
+                               .chosen = f->s->chosen,
                                .weights = f->s->weights,
                                .places = f->s->places,
                                .y = f->s->y,
@@ -225,24 +266,25 @@ static void run_layer(as_gpu_pass *f, size_t number) {
                                    {&layer->value, &layer->value_delta, f->s->v}};
     const as_gpu_factor output = {&layer->output, &layer->output_delta, f->s->y};
     size_t rows = f->plan->rows;
-    as_gpu_multiply(f, three, 3, f->s->h, rows);
+    as_gpu_multiply(f, three, 3, block_input(f), rows);
     place(f, layer, number);
     if (!next && !f->plan->wants) return; // nobody looks at more than the cache
     const as_gpu_sight sight = {.keys = cache_of(f, f->gpu->keys, number),
                                 .values = cache_of(f, f->gpu->values, number),
                                 .slots = f->gpu->slots,
                                 .kv = f->gpu->kv,
-                                .window = f->p->local[number] ? (uint32_t)f->p->window : 0};
+                                .window = f->p->local[number] ? (uint32_t)f->p->window : 0,
+                                .sinks = layer->sinks};
     as_gpu_attend(f, &sight, &layer->output);
     as_gpu_multiply(f, &output, 1, f->s->mixed, rows);
-    finish(f, true, layer->output_bias, layer->attention_post_norm, layer->ffn_norm,
-           ffn_quantizes(f, layer));
+    turn_to(f, true, layer->output_bias, layer->attention_post_norm, layer->ffn_norm,
+            ffn_quantizes(f, layer));
     if (f->p->experts)
         run_mixture(f, &layer->mixture);
     else
         run_dense(f, layer);
-    finish(f, true, layer->down_bias, layer->ffn_post_norm, next ? next->attention_norm : NULL,
-           next && attention_quantizes(next));
+    turn_to(f, true, layer->down_bias, layer->ffn_post_norm, next ? next->attention_norm : NULL,
+            next && attention_quantizes(next));
 }
 
 static void copy(as_gpu_pass *f, int code) {
@@ -315,7 +357,7 @@ as_rc as_gpu_enqueue(as_gpu_lane *lane, const as_gpu_plan *plan, as_err *err) {
     copy(&f, d->copy_in(lane->slots, lane->slots_in,
                         (size_t)plan->views * plan->stride * sizeof(uint32_t), lane->stream));
     begin_rows(&f);
-    finish(&f, false, NULL, NULL, first->attention_norm, attention_quantizes(first));
+    turn_to(&f, false, NULL, NULL, first->attention_norm, attention_quantizes(first));
     for (size_t i = 0; i < f.p->layers; i++) run_layer(&f, i);
     run_wants(&f);
     return f.rc;

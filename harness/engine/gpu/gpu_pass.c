@@ -109,8 +109,13 @@ static void attend_some(as_gpu_pass *f, const as_gpu_sight *sight, const as_cuda
                               .width = (uint32_t)p->head_width,
                               .kv = sight->kv,
                               .window = sight->window,
+                              .around = p->arch->both_ways,
                               .scale = p->attention_scale,
                               .cap = p->attention_cap,
+                              .temperatures =
+                                  as_gpu_of(f->gpu, f->gpu->model->weights.temperatures),
+                              .temperature_step = (uint32_t)p->rope.original_context,
+                              .sinks = as_gpu_of(f->gpu, sight->sinks),
                               .quantize = quantized,
                               .quantized = f->s->quantized};
     // The kernels count from row 0 of the batch, the room is of these rows alone.

@@ -47,7 +47,8 @@ typedef struct as_gpu_sight {
     const void *keys, *values; // as of as_cuda_place
     size_t slots;
     as_kv kv;
-    uint32_t window; // 0: none
+    uint32_t window;    // 0: none
+    const float *sinks; // the model's, or NULL
 } as_gpu_sight;
 
 // s->mixed from s->q, and quantized if products with `output` want it: as many spans at once as

@@ -26,6 +26,7 @@ static const char *const end_names[] = {
     "_<EOT>",
     "<|endofturn|>",
     "<|return|>",
+    "<|call|>",
     "<\357\275\234end\342\226\201of\342\226\201sentence\357\275\234>",
 };
 
@@ -184,6 +185,12 @@ as_rc as_vocab_id(const as_vocab *vocab, const as_gguf *file, const char *key, u
     return rc;
 }
 
+static bool holds(const as_vocab *vocab, const char *text) {
+    for (size_t i = 0; i < vocab->count; i++)
+        if (as_str_is(vocab->texts[i], text)) return true;
+    return false;
+}
+
 static as_rc load_ends(as_vocab *vocab, const as_gguf *file, as_err *err) {
     uint32_t eot = AS_TOKEN_NONE, eom = AS_TOKEN_NONE;
     as_rc rc = as_vocab_id(vocab, file, "tokenizer.ggml.bos_token_id", &vocab->bos, err);
@@ -194,8 +201,11 @@ static as_rc load_ends(as_vocab *vocab, const as_gguf *file, as_err *err) {
     if (vocab->eos != AS_TOKEN_NONE) vocab->ends[vocab->eos] = true;
     if (eot != AS_TOKEN_NONE) vocab->ends[eot] = true;
     if (eom != AS_TOKEN_NONE) vocab->ends[eom] = true;
+    // In harmony (gpt-oss), it ends a message, of which an answer may have several.
+    const char *inner = holds(vocab, "<|return|>") && holds(vocab, "<|call|>") ? "<|end|>" : "";
     for (size_t i = 0; i < vocab->count; i++)
-        if (vocab->kinds[i] == AS_TOKEN_CONTROL && names_an_end(vocab->texts[i]))
+        if (vocab->kinds[i] == AS_TOKEN_CONTROL && names_an_end(vocab->texts[i]) &&
+            !as_str_is(vocab->texts[i], inner))
             vocab->ends[i] = true;
     return AS_OK;
 }
