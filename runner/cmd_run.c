@@ -142,7 +142,9 @@ static void fill_identity(run *r, const as_run_header *header) {
     s->target_uri = info->uri;
     s->model_sha256 = info->model_sha256;
     s->model_name = info->model_name;
-    s->chat_template_sha256 = info->chat_template_sha256;
+    const as_request request = {.tools = suite->tools, .chat_template = suite->chat_template};
+    if (r->ops->template_sha256)
+        s->chat_template_sha256 = r->ops->template_sha256(r->target, &request);
     s->device = info->device;
     s->engine = info->engine;
     s->memory_bytes = info->memory_bytes;
@@ -410,6 +412,7 @@ static as_rc check_task(run *r, as_err *err) {
                           .message_count = own,
                           .raw = !suite->chat,
                           .tools = suite->tools,
+                          .chat_template = suite->chat_template,
                           .date = suite->date,
                           .special_tokens = suite->special_tokens,
                           .min_p = suite->min_p,

@@ -449,6 +449,7 @@ as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_
         .message_count = turn_count,
         .raw = !suite->chat,
         .tools = suite->tools,
+        .chat_template = suite->chat_template,
         .date = suite->date,
         .special_tokens = suite->special_tokens,
         .choices = plan->choices,

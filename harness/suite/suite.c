@@ -133,6 +133,8 @@ static void write_prompt(as_suite_loader *loader, as_json_out *out) {
         as_jo_str(out, as_buf_view(&text));
         as_buf_free(&text);
     }
+    if (suite->chat_template.len)
+        as_jo_key(out, "chat_template"), as_jo_str(out, suite->chat_template);
     if (suite->date.len) as_jo_key(out, "date"), as_jo_str(out, suite->date);
     if (suite->special_tokens) as_jo_key(out, "special_tokens"), as_jo_bool(out, true);
     if (!suite->few_shot_path.len) return;

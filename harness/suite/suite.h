@@ -68,6 +68,7 @@ typedef struct as_suite {
     as_suite_text system, user; // Jinja; system may be empty
     bool chat;                  // false: chat: raw
     const as_json *tools;       // for the model's chat template: a list; NULL: none
+    as_str chat_template;       // which of the model's own; empty: the one that fits
     as_str date;                // what its strftime_now tells, "2026-01-31"; empty: nothing
     bool special_tokens;        // control tokens that texts spell are control tokens
     as_str few_shot_path;       // empty: none

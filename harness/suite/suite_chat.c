@@ -47,6 +47,10 @@ void as_suite_read_tools(as_suite_loader *l, const as_yaml *v) {
     l->suite->tools = tools;
 }
 
+void as_suite_read_chat_template(as_suite_loader *l, const as_yaml *v) {
+    as_suite_read_str(l, v, "prompt.chat_template", &l->suite->chat_template);
+}
+
 void as_suite_read_date(as_suite_loader *l, const as_yaml *v) {
     as_str text;
     if (!as_suite_read_str(l, v, "prompt.date", &text)) return;

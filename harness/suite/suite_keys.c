@@ -112,6 +112,7 @@ static void read_prompt(as_suite_loader *l, const as_yaml *v) {
         {"few_shot", AS_SUITE_MAP, false, read_few_shot},
         {"chat", AS_SUITE_STRING, false, read_chat},
         {"tools", AS_SUITE_STRING | AS_SUITE_LIST, false, as_suite_read_tools},
+        {"chat_template", AS_SUITE_STRING, false, as_suite_read_chat_template},
         {"date", AS_SUITE_STRING, false, as_suite_read_date},
         {"special_tokens", AS_SUITE_STRING, false, as_suite_read_special_tokens},
         {NULL, 0, false, NULL}};
