@@ -32,10 +32,14 @@ static as_rc render_chat(as_gguf_case *c, as_buf *out) {
         facts->eos == UINT32_MAX ? AS_STR("") : as_model_token_text(model, facts->eos, true);
     as_json_set(arena, variables, "bos_token", as_json_new_str(arena, bos));
     as_json_set(arena, variables, "eos_token", as_json_new_str(arena, eos));
-    if (request->tools) as_json_set(arena, variables, "tools", as_json_copy(arena, request->tools));
+    // As Hugging Face's tokenizers hand them over: none, not undefined.
+    as_json *tools =
+        request->tools ? as_json_copy(arena, request->tools) : as_json_new(arena, AS_JSON_NULL);
+    as_json_set(arena, variables, "tools", tools);
+    as_json_set(arena, variables, "documents", as_json_new(arena, AS_JSON_NULL));
     if (request->date.len)
         as_json_set(arena, variables, "strftime_now", as_json_new_str(arena, request->date));
-    return as_jinja_render(c->chat, arena, variables, out, &c->err);
+    return as_jinja_render_chat(c->chat, arena, variables, out, &c->err);
 }
 
 as_rc as_gguf_case_rehearse(const as_model *model, const as_jinja *chat, const as_request *request,
