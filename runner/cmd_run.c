@@ -401,10 +401,10 @@ static as_rc check_history(const run *r, as_err *err) {
 // the turns of a suite.
 static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
-    const as_message turns[] = {{AS_STR("system"), AS_STR("x")},
-                                {AS_STR("user"), AS_STR("x")},
-                                {AS_STR("assistant"), AS_STR("x")},
-                                {AS_STR("user"), AS_STR("x")}};
+    const as_message turns[] = {{AS_STR("system"), AS_STR("x"), NULL},
+                                {AS_STR("user"), AS_STR("x"), NULL},
+                                {AS_STR("assistant"), AS_STR("x"), NULL},
+                                {AS_STR("user"), AS_STR("x"), NULL}};
     bool system = suite->system.text.len > 0, chats = as_plan_task(suite) != AS_TASK_ROLLING;
     size_t own = chats ? (suite->few_shot_count ? 3u : 1u) + (system ? 1u : 0u) : 0;
     as_request request = {.task = as_plan_task(suite),
@@ -419,6 +419,10 @@ static as_rc check_task(run *r, as_err *err) {
                           .constraint = as_plan_constraint(suite),
                           .logprobs = suite->logprobs,
                           .top_logprobs = suite->top_logprobs};
+    if (r->plan->talk_count) { // whatever a target cannot take of what cases bring, it says now
+        request.messages = r->plan->talk;
+        request.message_count = r->plan->talk_count;
+    }
     if (suite->samples > 1 && suite->temperature == 0 && as_str_starts(r->uri, AS_STR("gguf:")))
         as_log_warning(
             "generate.samples %llu at temperature 0: the embedded engine gives one answer "

@@ -65,7 +65,8 @@ typedef struct as_suite {
     const as_suite_text *allow_hosts; // nothing else is reached; as in --allow-host
     size_t allow_host_count;
     as_suite_task task;
-    as_suite_text system, user; // Jinja; system may be empty
+    as_suite_text system, user; // Jinja; system may be empty, and user where there are messages
+    as_str messages;            // field: a list of turns in each case; else empty
     bool chat;                  // false: chat: raw
     const as_json *tools;       // for the model's chat template: a list; NULL: none
     as_str chat_template;       // which of the model's own; empty: the one that fits

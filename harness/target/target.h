@@ -22,7 +22,8 @@ typedef enum as_task {
 } as_task;
 
 typedef struct as_message {
-    as_str role, content; // "system", "user", "assistant"
+    as_str role, content; // "system", "user", "assistant", "tool"
+    const as_json *whole; // the message of the case where it has more members; else NULL
 } as_message;
 
 typedef struct as_request {

@@ -9,6 +9,7 @@
 #include "harness/base/thread.h"
 #include "harness/engine/ollama_store.h"
 #include "harness/target/chat/chat_templates.h"
+#include "harness/target/chat/chat_turn.h"
 #include "harness/target/gguf_case.h"
 
 enum {
@@ -315,6 +316,12 @@ static as_rc gguf_accepts(const as_target *target, const as_request *request, as
         rc = as_chat_templates_check(&target->templates, request, target->info.uri, err);
     if (rc) return rc;
     const as_chat_template *chat = as_chat_templates_pick(&target->templates, request);
+    if (!embeds && (request->raw || !chat) && as_chat_turn_rich(request))
+        return as_fail(err, AS_INVALID,
+                       "prompt.messages: without a chat template (%s) target '%.*s' has no place "
+                       "for the calls of tools, their results and names in the messages of cases",
+                       request->raw ? "prompt.chat: raw" : "its file has none",
+                       AS_STR_ARG(target->info.uri));
     if (chat && !request->raw && request->message_count &&
         as_gguf_case_rehearse(target->model, chat->jinja, request, err)) {
         as_err_prefix(err, "chat template of target '%.*s'", AS_STR_ARG(target->info.uri));
