@@ -142,7 +142,9 @@ static void fill_identity(run *r, const as_run_header *header) {
     s->target_uri = info->uri;
     s->model_sha256 = info->model_sha256;
     s->model_name = info->model_name;
-    s->chat_template_sha256 = info->chat_template_sha256;
+    const as_request request = {.tools = suite->tools, .chat_template = suite->chat_template};
+    if (r->ops->template_sha256)
+        s->chat_template_sha256 = r->ops->template_sha256(r->target, &request);
     s->device = info->device;
     s->engine = info->engine;
     s->memory_bytes = info->memory_bytes;
@@ -399,10 +401,10 @@ static as_rc check_history(const run *r, as_err *err) {
 // the turns of a suite.
 static as_rc check_task(run *r, as_err *err) {
     const as_suite *suite = &r->plan->suite;
-    const as_message turns[] = {{AS_STR("system"), AS_STR("x")},
-                                {AS_STR("user"), AS_STR("x")},
-                                {AS_STR("assistant"), AS_STR("x")},
-                                {AS_STR("user"), AS_STR("x")}};
+    const as_message turns[] = {{AS_STR("system"), AS_STR("x"), NULL},
+                                {AS_STR("user"), AS_STR("x"), NULL},
+                                {AS_STR("assistant"), AS_STR("x"), NULL},
+                                {AS_STR("user"), AS_STR("x"), NULL}};
     bool system = suite->system.text.len > 0, chats = as_plan_task(suite) != AS_TASK_ROLLING;
     size_t own = chats ? (suite->few_shot_count ? 3u : 1u) + (system ? 1u : 0u) : 0;
     as_request request = {.task = as_plan_task(suite),
@@ -410,12 +412,17 @@ static as_rc check_task(run *r, as_err *err) {
                           .message_count = own,
                           .raw = !suite->chat,
                           .tools = suite->tools,
+                          .chat_template = suite->chat_template,
                           .date = suite->date,
                           .special_tokens = suite->special_tokens,
                           .min_p = suite->min_p,
                           .constraint = as_plan_constraint(suite),
                           .logprobs = suite->logprobs,
                           .top_logprobs = suite->top_logprobs};
+    if (r->plan->talk_count) { // whatever a target cannot take of what cases bring, it says now
+        request.messages = r->plan->talk;
+        request.message_count = r->plan->talk_count;
+    }
     if (suite->samples > 1 && suite->temperature == 0 && as_str_starts(r->uri, AS_STR("gguf:")))
         as_log_warning(
             "generate.samples %llu at temperature 0: the embedded engine gives one answer "

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "harness/base/thread.h"
+#include "harness/target/chat/chat_turn.h"
 #include "metrics/judged/judged.h"
 #include "runner/alert/alerts.h"
 
@@ -120,7 +121,29 @@ typedef struct rehearsal {
     atomic_bool needed; // false: nobody wants to know any more
     as_buf problems;
     as_rc rc;
+    as_arena kept;
+    const as_message *talk; // [talk_count], of the first case that has more than texts; in `kept`
+    size_t talk_count;
+    bool rich; // it has
 } rehearsal;
+
+static const as_message *copy_talk(as_arena *arena, const as_message *from, size_t count) {
+    as_message *talk = AS_NEW_ARRAY(arena, as_message, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        talk[i].role = as_str_copy(arena, from[i].role);
+        talk[i].content = as_str_copy(arena, from[i].content);
+        if (from[i].whole) talk[i].whole = as_json_copy(arena, from[i].whole);
+    }
+    return talk;
+}
+
+static void keep_talk(rehearsal *r, const as_request *request) {
+    bool rich = as_chat_turn_rich(request);
+    if (r->talk && (r->rich || !rich)) return;
+    r->talk = copy_talk(&r->kept, request->messages, request->message_count);
+    r->talk_count = request->message_count;
+    r->rich = rich;
+}
 
 // Renders every prompt and scores an empty answer to every case, so that a bad case stops the run
 // before it has cost anything.
@@ -154,6 +177,7 @@ static void rehearse(void *rehearsal_in) {
         }
         if (!more) break;
         as_rc bad = as_plan_request(plan, &arena, &c, &request, &err);
+        if (!bad && plan->suite.messages.len) keep_talk(r, &request);
         if (!bad) bad = check_reference(&c, &request, &err);
         if (!bad) bad = check_documents(plan, &arena, &c, &request, &err);
         as_sample sample = {.id = c.id,
@@ -306,6 +330,9 @@ static as_rc check_cases(as_arena *arena, as_plan *plan, uint64_t limit, as_buf 
     if (!rc && !started) rehearse(&r);
     if (!rc && (rc = r.rc)) as_buf_str(problems, as_buf_view(&r.problems));
     as_buf_free(&r.problems);
+    plan->talk = copy_talk(arena, r.talk, r.talk_count);
+    plan->talk_count = r.talk_count;
+    as_arena_free(&r.kept);
     if (rc) return rc;
     plan->case_count = plan->facts.cases;
     if (limit && limit < plan->case_count) plan->case_count = limit;
@@ -441,7 +468,7 @@ as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_
     if (rc) return rc;
     as_message *messages = AS_NEW_ARRAY(arena, as_message, turn_count);
     for (size_t i = 0; i < turn_count; i++)
-        messages[i] = (as_message){turns[i].role, turns[i].content};
+        messages[i] = (as_message){turns[i].role, turns[i].content, turns[i].whole};
     *out = (as_request){
         .task = as_plan_task(suite),
         .id = case_->id,
@@ -449,6 +476,7 @@ as_rc as_plan_request(const as_plan *plan, as_arena *arena, const as_case *case_
         .message_count = turn_count,
         .raw = !suite->chat,
         .tools = suite->tools,
+        .chat_template = suite->chat_template,
         .date = suite->date,
         .special_tokens = suite->special_tokens,
         .choices = plan->choices,

@@ -25,7 +25,9 @@ typedef struct as_plan {
     const as_metric_spec *metrics;
     const as_gate_spec *gates;
     size_t gate_count;
-    uint64_t case_count; // to be run: the dataset's, or --limit
+    const as_message *talk; // [talk_count], with prompt.messages: of the first case that has more
+    size_t talk_count;      // than texts, else of the first
+    uint64_t case_count;    // to be run: the dataset's, or --limit
 } as_plan;
 
 // Loads and checks. `more_gates` come from the command line. AS_INVALID: `problems` has a line for

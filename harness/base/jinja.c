@@ -12,6 +12,10 @@ void *as_jinja_fail(as_jinja_run *run, const char *format, ...) {
     return NULL;
 }
 
+void *as_jinja_fail_undefined(as_jinja_run *run, const as_json *value) {
+    return as_jinja_fail(run, "'%.*s' is undefined", AS_STR_ARG(value->text));
+}
+
 bool as_jinja_charge(as_jinja_run *run, size_t work) {
     if (work <= AS_JINJA_STEPS_MAX - run->steps) {
         run->steps += work;
@@ -229,6 +233,15 @@ static as_jinja_flow exec_apply(as_jinja_run *run, const as_jinja_node *node) {
     return ok ? AS_JINJA_FLOW_NEXT : AS_JINJA_FLOW_FAILED;
 }
 
+// {% call macro(..) %}: the macro finds the body as `caller`.
+static as_jinja_flow exec_call_block(as_jinja_run *run, const as_jinja_node *node) {
+    as_str text;
+    const as_json *value = as_jinja_call(run, node->a, node->b);
+    run->node = node;
+    bool ok = value && as_jinja_text(run, value, &text) && as_jinja_emit(run, text);
+    return ok ? AS_JINJA_FLOW_NEXT : AS_JINJA_FLOW_FAILED;
+}
+
 static as_jinja_flow exec_one(as_jinja_run *run, const as_jinja_node *node) {
     switch (node->op) {
     case AS_JINJA_OUTPUT:
@@ -248,6 +261,8 @@ static as_jinja_flow exec_one(as_jinja_run *run, const as_jinja_node *node) {
         return exec_with(run, node);
     case AS_JINJA_APPLY:
         return exec_apply(run, node);
+    case AS_JINJA_CALL_BLOCK:
+        return exec_call_block(run, node);
     case AS_JINJA_BLOCK:
         return as_jinja_exec(run, node->list);
     case AS_JINJA_BREAK:
@@ -304,8 +319,8 @@ as_rc as_jinja_parse(as_arena *arena, as_str text, const as_jinja **out, as_err 
     return AS_OK;
 }
 
-as_rc as_jinja_render(const as_jinja *template_, as_arena *arena, const as_json *variables,
-                      as_buf *out, as_err *err) {
+static as_rc render(const as_jinja *template_, as_arena *arena, const as_json *variables,
+                    bool lenient, as_buf *out, as_err *err) {
     as_jinja_scope global = {0};
     as_jinja_run run = {.template_ = template_,
                         .arena = arena,
@@ -315,9 +330,20 @@ as_rc as_jinja_render(const as_jinja *template_, as_arena *arena, const as_json 
                         .out_start = out->len,
                         .scope = &global,
                         .global = &global,
+                        .lenient = lenient,
                         .piped = {"", 0}};
     if (as_jinja_exec(&run, template_->body->list) != AS_JINJA_FLOW_FAILED) return AS_OK;
     out->len = run.out_start; // nothing of a failed rendering stays
     if (out->ptr) out->ptr[out->len] = '\0';
     return AS_INVALID;
+}
+
+as_rc as_jinja_render(const as_jinja *template_, as_arena *arena, const as_json *variables,
+                      as_buf *out, as_err *err) {
+    return render(template_, arena, variables, false, out, err);
+}
+
+as_rc as_jinja_render_chat(const as_jinja *template_, as_arena *arena, const as_json *variables,
+                           as_buf *out, as_err *err) {
+    return render(template_, arena, variables, true, out, err);
 }

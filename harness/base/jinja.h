@@ -2,7 +2,8 @@
 // jinja.h - Jinja templates for prompts and chat templates: a sandboxed interpreter over JSON
 // values. No I/O, no attributes of host objects, bounded steps, depth and output. Semantics of
 // Jinja2 with trim_blocks, lstrip_blocks and no trailing newline, as Hugging Face renders chat
-// templates. Undefined variables are an error with the name, unless tested or given a default.
+// templates. Undefined variables are an error with the name, unless tested or given a default, or
+// where a chat template is rendered.
 #ifndef AS_JINJA_H
 #define AS_JINJA_H
 
@@ -22,6 +23,11 @@ as_rc as_jinja_parse(as_arena *arena, as_str text, const as_jinja **out, as_err 
 // Appends the rendered text. `variables` is an object; temporary values come from `arena`.
 as_rc as_jinja_render(const as_jinja *template_, as_arena *arena, const as_json *variables,
                       as_buf *out, as_err *err) AS_MUST_USE;
+
+// The same for a chat template: what is undefined is an empty text and a list without elements, as
+// Jinja2 itself has it. Templates of models rely on that.
+as_rc as_jinja_render_chat(const as_jinja *template_, as_arena *arena, const as_json *variables,
+                           as_buf *out, as_err *err) AS_MUST_USE;
 
 // A variable "strftime_now" that is such a day ("2026-01-31") makes the function of that name tell
 // its midnight; without one there is no such function: what is rendered depends on no clock.

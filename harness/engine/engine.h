@@ -13,6 +13,8 @@
 
 #include "harness/base/grammar/grammar.h"
 
+enum { AS_MODEL_TEMPLATES_MAX = 64 };
+
 typedef struct as_model as_model;
 typedef struct as_session as_session;
 
@@ -27,15 +29,21 @@ typedef struct as_model_options {
                        // the cache (cache.h); 0: 64 MiB
 } as_model_options;
 
+// One of the chat templates of a file.
+typedef struct as_model_template {
+    as_str name, text; // "default", "tool_use", "rag"; Jinja
+} as_model_template;
+
 // Facts about a loaded model. Strings live as long as the model.
 typedef struct as_model_info {
-    as_str name;          // general.name, else the file's name
-    as_str architecture;  // "llama", "qwen3", ...
-    as_str tokenizer;     // "gpt2", "llama", "t5", "bert"
-    as_str sha256;        // of the file (with `quant`, of the one that it makes), or of its parts,
-                          // and of its adapter, one after the other
-    as_str chat_template; // Jinja; empty when the file has none
-    as_str kernels;       // "avx512"
+    as_str name;         // general.name, else the file's name
+    as_str architecture; // "llama", "qwen3", ...
+    as_str tokenizer;    // "gpt2", "llama", "t5", "bert"
+    as_str sha256;       // of the file (with `quant`, of the one that it makes), or of its parts,
+                         // and of its adapter, one after the other
+    const as_model_template *templates; // [template_count], the file's default first
+    size_t template_count;
+    as_str kernels; // "avx512"
     uint64_t parameters;
     uint64_t file_size;          // bytes, of all parts
     uint64_t product_parameters; // of the matrices that a token is multiplied with

@@ -27,15 +27,45 @@ static as_str base_name(as_str path) {
     return as_str_sub(path, begin, path.len);
 }
 
+// The file's `tokenizer.chat_template` is "default", its `tokenizer.chat_template.NAME` are NAME.
+// (`tokenizer.chat_templates` lists the names again.)
+static as_rc read_templates(as_model *model, const as_gguf *file, as_err *err) {
+    static const char key[] = "tokenizer.chat_template";
+    as_arena *arena = &model->arena;
+    as_model_template *all = AS_NEW_ARRAY(arena, as_model_template, AS_MODEL_TEMPLATES_MAX + 1);
+    as_str text = {NULL, 0}, prefix = AS_STR("tokenizer.chat_template.");
+    size_t count = 0;
+    as_rc rc = as_gguf_text(file, key, &text, err);
+    if (!rc && text.len) all[count++] = (as_model_template){AS_STR("default"), text};
+    for (size_t i = 0; !rc && i < file->value_count; i++) {
+        const as_gguf_value *value = &file->values[i];
+        if (!as_str_starts(value->key, prefix)) continue;
+        as_str name = as_str_sub(value->key, prefix.len, value->key.len);
+        if (count == AS_MODEL_TEMPLATES_MAX)
+            return as_gguf_fail(file, err, "more than %d chat templates (offset %zu)",
+                                AS_MODEL_TEMPLATES_MAX, value->offset);
+        text = (as_str){NULL, 0};
+        rc = as_gguf_text(file, as_str_copy(arena, value->key).ptr, &text, err);
+        bool twice = text.len && as_str_is(name, "default") && count;
+        if (!rc && name.len && text.len && !twice) all[count++] = (as_model_template){name, text};
+    }
+    for (size_t i = 0; i < count; i++) {
+        all[i].name = as_utf8_clean(arena, as_str_copy(arena, all[i].name));
+        all[i].text = as_utf8_clean(arena, as_str_copy(arena, all[i].text));
+    }
+    model->info.templates = all;
+    model->info.template_count = count;
+    return rc;
+}
+
 static as_rc fill_info(as_model *model, const as_gguf *file, as_str sha256, as_err *err) {
     as_model_info *info = &model->info;
-    as_str name = {NULL, 0}, chat_template = {NULL, 0};
+    as_str name = {NULL, 0};
     as_rc rc = as_gguf_text(file, "general.name", &name, err);
-    if (!rc) rc = as_gguf_text(file, "tokenizer.chat_template", &chat_template, err);
+    if (!rc) rc = read_templates(model, file, err);
     if (rc) return rc;
     if (!name.len) name = base_name(as_str_of(file->path));
     info->name = as_utf8_clean(&model->arena, as_str_copy(&model->arena, name));
-    info->chat_template = as_utf8_clean(&model->arena, as_str_copy(&model->arena, chat_template));
     info->architecture = as_str_of(model->hparams.arch->name);
     info->tokenizer = model->vocab.name;
     info->sha256 = as_str_copy(&model->arena, sha256);

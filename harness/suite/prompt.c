@@ -9,6 +9,7 @@
 #include "harness/base/utf8.h"
 #include "harness/suite/dataset.h"
 #include "harness/suite/extract.h"
+#include "harness/suite/talk.h"
 
 // Few-shot examples are drawn from the first so many cases of their file.
 enum { FEW_SHOT_POOL_MAX = 100000 };
@@ -19,7 +20,7 @@ typedef struct shot {
 
 struct as_prompt {
     const as_suite *suite;
-    const as_jinja *system, *user; // system NULL: none
+    const as_jinja *system, *user; // NULL: none
     shot *shots; // two more than are shown: one may have the case's id, one its text
     size_t shot_count;
     as_extractor *extractors;
@@ -45,7 +46,7 @@ static void collect_fields(as_arena *arena, as_prompt *prompt) {
     size_t counts[2] = {0, 0};
     for (size_t i = 0; i < 2; i++)
         if (templates[i]) as_jinja_names(templates[i], arena, &names[i], &counts[i]);
-    as_str *fields = AS_NEW_ARRAY(arena, as_str, counts[0] + counts[1] + 1);
+    as_str *fields = AS_NEW_ARRAY(arena, as_str, counts[0] + counts[1] + 2);
     size_t count = 0;
     as_map seen = {0};
     if (suite->task == AS_SUITE_CHOICE && suite->choices_from != AS_CHOICES_FIELD)
@@ -56,6 +57,8 @@ static void collect_fields(as_arena *arena, as_prompt *prompt) {
     bool by_field = suite->task == AS_SUITE_CHOICE && suite->choices_from == AS_CHOICES_FIELD;
     if (by_field && as_map_add(&seen, suite->choices_field, 0, NULL))
         fields[count++] = suite->choices_field;
+    if (suite->messages.len && as_map_add(&seen, suite->messages, 0, NULL))
+        fields[count++] = suite->messages;
     as_map_free(&seen);
     prompt->fields = fields;
     prompt->field_count = count;
@@ -194,7 +197,8 @@ as_rc as_prompt_new(as_arena *arena, const as_suite *suite, const as_prompt **ou
     prompt->suite = suite;
     if (suite->system.text.len)
         prompt->system = compile(arena, suite, &suite->system, "prompt.system", problems);
-    prompt->user = compile(arena, suite, &suite->user, "prompt.user", problems);
+    if (suite->user.text.len || !suite->messages.len)
+        prompt->user = compile(arena, suite, &suite->user, "prompt.user", problems);
     collect_fields(arena, prompt);
     make_extractors(arena, prompt, problems);
     if (prompt->user && suite->few_shot_path.len) read_few_shot(arena, prompt, problems);
@@ -221,29 +225,45 @@ static as_rc fail_case(const as_case *case_, const char *what, as_rc rc, as_err 
     return rc;
 }
 
+// The messages that the case brings.
+static as_rc read_talk(const as_prompt *prompt, as_arena *arena, const as_case *case_,
+                       as_prompt_turn **turns, size_t *count, as_err *err) {
+    const as_json *list = as_json_at(case_->fields, prompt->suite->messages);
+    as_rc rc = as_talk_read(arena, prompt->suite->messages, list, turns, count, err);
+    if (!rc && prompt->system && as_str_is((*turns)[0].role, "system"))
+        rc = as_fail(err, AS_INVALID, "'%.*s'[0] is a system's turn, and so is prompt.system",
+                     AS_STR_ARG(prompt->suite->messages));
+    return rc ? fail_case(case_, "prompt.messages", rc, err) : AS_OK;
+}
+
 as_rc as_prompt_render(const as_prompt *prompt, as_arena *arena, const as_case *case_,
                        const as_prompt_turn **turns, size_t *count, as_err *err) {
     size_t wanted = prompt->suite->few_shot_path.len ? prompt->suite->few_shot_count : 0;
-    as_prompt_turn *out = AS_NEW_ARRAY(arena, as_prompt_turn, 2 * wanted + 2);
-    size_t used = 0;
-    as_str text;
+    as_prompt_turn *own = NULL;
+    size_t used = 0, own_count = 0;
+    as_rc rc = AS_OK;
+    if (prompt->suite->messages.len) rc = read_talk(prompt, arena, case_, &own, &own_count, err);
+    if (rc) return rc;
+    as_prompt_turn *out = AS_NEW_ARRAY(arena, as_prompt_turn, 2 * wanted + own_count + 2);
+    as_str text = AS_STR("");
     if (prompt->system) {
-        as_rc rc = render(prompt, prompt->system, arena, case_->fields, &text, err);
+        rc = render(prompt, prompt->system, arena, case_->fields, &text, err);
         if (rc) return fail_case(case_, "prompt.system", rc, err);
-        out[used++] = (as_prompt_turn){AS_STR("system"), text};
+        out[used++] = (as_prompt_turn){AS_STR("system"), text, NULL};
     }
-    as_rc rc = render(prompt, prompt->user, arena, case_->fields, &text, err);
+    for (size_t i = 0; i < own_count; i++) out[used++] = own[i];
+    if (prompt->user) rc = render(prompt, prompt->user, arena, case_->fields, &text, err);
     if (rc) return fail_case(case_, "prompt.user", rc, err);
     size_t shown = 0;
     for (size_t i = 0; i < prompt->shot_count && shown < wanted; i++) {
         const shot *s = &prompt->shots[i];
         // The case itself would give its answer away.
         if (as_str_eq(s->id, case_->id) || as_str_eq(s->user, text)) continue;
-        out[used++] = (as_prompt_turn){AS_STR("user"), s->user};
-        out[used++] = (as_prompt_turn){AS_STR("assistant"), s->assistant};
+        out[used++] = (as_prompt_turn){AS_STR("user"), s->user, NULL};
+        out[used++] = (as_prompt_turn){AS_STR("assistant"), s->assistant, NULL};
         shown++;
     }
-    out[used++] = (as_prompt_turn){AS_STR("user"), text};
+    if (prompt->user) out[used++] = (as_prompt_turn){AS_STR("user"), text, NULL};
     *turns = out;
     *count = used;
     return AS_OK;

@@ -22,9 +22,11 @@ void as_prompt_fields(const as_prompt *prompt, const as_str **out, size_t *count
 
 typedef struct as_prompt_turn {
     as_str role, content;
+    const as_json *whole; // the message of the case where it has more members; else NULL
 } as_prompt_turn;
 
-// The turns for one case: system, few-shot pairs (user, assistant), user. In `arena`.
+// The turns for one case: system, few-shot pairs (user, assistant) or the case's own messages,
+// user. In `arena`.
 as_rc as_prompt_render(const as_prompt *prompt, as_arena *arena, const as_case *case_,
                        const as_prompt_turn **turns, size_t *count, as_err *err) AS_MUST_USE;
 

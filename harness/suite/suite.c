@@ -28,6 +28,12 @@ static void check_together(as_suite_loader *loader) {
         as_suite_read_problem(loader, task,
                               "task 'choice' needs 'choices': a list, {field: NAME} or {labels: "
                               "dataset}");
+    if (loader->suite->messages.len &&
+        (as_str_is(task->text, "rolling") || as_str_is(task->text, "embed")))
+        as_suite_read_problem(loader, task,
+                              "prompt.messages has no meaning with task '%.*s', which reads one "
+                              "text",
+                              AS_STR_ARG(task->text));
     const as_yaml *samples = as_yaml_get(as_yaml_get(root, "generate"), "samples");
     if (samples && samples->number > 1 && !as_str_is(task->text, "generate"))
         as_suite_read_problem(loader, samples,
@@ -126,6 +132,7 @@ static void write_prompt(as_suite_loader *loader, as_json_out *out) {
     as_jo_str(out, suite->user.text);
     as_jo_key(out, "chat");
     as_jo_bool(out, suite->chat);
+    if (suite->messages.len) as_jo_key(out, "messages"), as_jo_str(out, suite->messages);
     if (suite->tools) {
         as_buf text = {0};
         as_json_write(&text, suite->tools);
@@ -133,6 +140,8 @@ static void write_prompt(as_suite_loader *loader, as_json_out *out) {
         as_jo_str(out, as_buf_view(&text));
         as_buf_free(&text);
     }
+    if (suite->chat_template.len)
+        as_jo_key(out, "chat_template"), as_jo_str(out, suite->chat_template);
     if (suite->date.len) as_jo_key(out, "date"), as_jo_str(out, suite->date);
     if (suite->special_tokens) as_jo_key(out, "special_tokens"), as_jo_bool(out, true);
     if (!suite->few_shot_path.len) return;

@@ -65,9 +65,11 @@ typedef struct as_suite {
     const as_suite_text *allow_hosts; // nothing else is reached; as in --allow-host
     size_t allow_host_count;
     as_suite_task task;
-    as_suite_text system, user; // Jinja; system may be empty
+    as_suite_text system, user; // Jinja; system may be empty, and user where there are messages
+    as_str messages;            // field: a list of turns in each case; else empty
     bool chat;                  // false: chat: raw
     const as_json *tools;       // for the model's chat template: a list; NULL: none
+    as_str chat_template;       // which of the model's own; empty: the one that fits
     as_str date;                // what its strftime_now tells, "2026-01-31"; empty: nothing
     bool special_tokens;        // control tokens that texts spell are control tokens
     as_str few_shot_path;       // empty: none

@@ -47,6 +47,24 @@ void as_suite_read_tools(as_suite_loader *l, const as_yaml *v) {
     l->suite->tools = tools;
 }
 
+void as_suite_read_messages(as_suite_loader *l, const as_yaml *v) {
+    as_suite_read_str(l, v, "prompt.messages", &l->suite->messages);
+}
+
+void as_suite_read_turns(as_suite_loader *l, const as_yaml *prompt) {
+    const as_yaml *messages = as_yaml_get(prompt, "messages");
+    if (!messages && !as_yaml_get(prompt, "user"))
+        as_suite_read_problem(l, prompt, "'prompt.user' is missing");
+    if (messages && as_yaml_get(prompt, "few_shot"))
+        as_suite_read_problem(l, messages,
+                              "prompt.messages and prompt.few_shot do not go together: the turns "
+                              "of a case are its own");
+}
+
+void as_suite_read_chat_template(as_suite_loader *l, const as_yaml *v) {
+    as_suite_read_str(l, v, "prompt.chat_template", &l->suite->chat_template);
+}
+
 void as_suite_read_date(as_suite_loader *l, const as_yaml *v) {
     as_str text;
     if (!as_suite_read_str(l, v, "prompt.date", &text)) return;

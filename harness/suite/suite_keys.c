@@ -108,15 +108,18 @@ static void read_chat(as_suite_loader *l, const as_yaml *v) {
 static void read_prompt(as_suite_loader *l, const as_yaml *v) {
     static const as_suite_key keys[] = {
         {"system", AS_SUITE_STRING, false, read_system},
-        {"user", AS_SUITE_STRING, true, read_user},
+        {"user", AS_SUITE_STRING, false, read_user},
+        {"messages", AS_SUITE_STRING, false, as_suite_read_messages},
         {"few_shot", AS_SUITE_MAP, false, read_few_shot},
         {"chat", AS_SUITE_STRING, false, read_chat},
         {"tools", AS_SUITE_STRING | AS_SUITE_LIST, false, as_suite_read_tools},
+        {"chat_template", AS_SUITE_STRING, false, as_suite_read_chat_template},
         {"date", AS_SUITE_STRING, false, as_suite_read_date},
         {"special_tokens", AS_SUITE_STRING, false, as_suite_read_special_tokens},
         {NULL, 0, false, NULL}};
     if (v->kind == AS_YAML_MAP) {
         as_suite_read_map(l, v, "prompt", keys);
+        as_suite_read_turns(l, v);
         return;
     }
     as_str text;

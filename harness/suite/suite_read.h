@@ -71,6 +71,10 @@ extern const as_suite_key as_suite_keys[];
 
 // Readers of keys of `prompt`: what a chat template is given besides the turns.
 void as_suite_read_tools(as_suite_loader *loader, const as_yaml *value);
+void as_suite_read_messages(as_suite_loader *l, const as_yaml *v);
+// What `prompt` must have, and what in it does not go together.
+void as_suite_read_turns(as_suite_loader *l, const as_yaml *prompt);
+void as_suite_read_chat_template(as_suite_loader *l, const as_yaml *v);
 void as_suite_read_date(as_suite_loader *loader, const as_yaml *value);
 void as_suite_read_special_tokens(as_suite_loader *loader, const as_yaml *value);
 

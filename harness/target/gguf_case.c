@@ -7,18 +7,24 @@
 #include "harness/base/clock.h"
 #include "harness/base/sha256.h"
 #include "harness/base/utf8.h"
+#include "harness/target/chat/chat_turn.h"
+
+// What data holds is text: a control token written in it must not become one.
+static void guard_all(const as_model *model, as_arena *arena, as_json *value) {
+    if (value->kind == AS_JSON_STRING) value->text = as_model_guard(model, arena, value->text);
+    for (as_json *m = value->child; m; m = m->next) {
+        if (m->key.len) m->key = as_model_guard(model, arena, m->key);
+        guard_all(model, arena, m);
+    }
+}
 
 static as_rc render_chat(as_gguf_case *c, as_buf *out) {
     as_arena *arena = c->arena;
     const as_request *request = c->request;
     as_json *messages = as_json_new(arena, AS_JSON_ARRAY);
     for (size_t i = 0; i < request->message_count; i++) {
-        as_json *m = as_json_new(arena, AS_JSON_OBJECT);
-        // What data holds is text: a control token written in it must not become one.
-        as_str content = request->messages[i].content;
-        if (!request->special_tokens) content = as_model_guard(c->model, arena, content);
-        as_json_set(arena, m, "role", as_json_new_str(arena, request->messages[i].role));
-        as_json_set(arena, m, "content", as_json_new_str(arena, content));
+        as_json *m = as_chat_turn(arena, &request->messages[i], AS_CHAT_TEMPLATE);
+        if (!request->special_tokens) guard_all(c->model, arena, m);
         as_json_append(messages, m);
     }
     const as_model *model = c->model;
@@ -32,10 +38,14 @@ static as_rc render_chat(as_gguf_case *c, as_buf *out) {
         facts->eos == UINT32_MAX ? AS_STR("") : as_model_token_text(model, facts->eos, true);
     as_json_set(arena, variables, "bos_token", as_json_new_str(arena, bos));
     as_json_set(arena, variables, "eos_token", as_json_new_str(arena, eos));
-    if (request->tools) as_json_set(arena, variables, "tools", as_json_copy(arena, request->tools));
+    // As Hugging Face's tokenizers hand them over: none, not undefined.
+    as_json *tools =
+        request->tools ? as_json_copy(arena, request->tools) : as_json_new(arena, AS_JSON_NULL);
+    as_json_set(arena, variables, "tools", tools);
+    as_json_set(arena, variables, "documents", as_json_new(arena, AS_JSON_NULL));
     if (request->date.len)
         as_json_set(arena, variables, "strftime_now", as_json_new_str(arena, request->date));
-    return as_jinja_render(c->chat, arena, variables, out, &c->err);
+    return as_jinja_render_chat(c->chat, arena, variables, out, &c->err);
 }
 
 as_rc as_gguf_case_rehearse(const as_model *model, const as_jinja *chat, const as_request *request,

@@ -29,15 +29,18 @@ as_rc as_target_accepts(const as_target_ops *ops, const as_target *target,
     as_str uri = ops->info(target)->uri;
     if (request->constraint && !ops->constrains)
         return refuse_constraint(uri, request->constraint, err);
-    if ((request->tools || request->date.len || request->special_tokens) && !ops->templates)
+    if ((request->tools || request->chat_template.len || request->date.len ||
+         request->special_tokens) &&
+        !ops->templates)
         return as_fail(
             err, AS_INVALID,
             "target '%.*s' renders no chat template, so prompt.%s cannot reach it; gguf: "
             "does, and openai: takes tools of its own (?extra=FILE)",
             AS_STR_ARG(uri),
-            request->tools      ? "tools"
-            : request->date.len ? "date"
-                                : "special_tokens");
+            request->tools               ? "tools"
+            : request->chat_template.len ? "chat_template"
+            : request->date.len          ? "date"
+                                         : "special_tokens");
     if (request->logprobs && !ops->tells_odds)
         return as_fail(err, AS_INVALID,
                        "target '%.*s' gives no log-probabilities of tokens (generate.logprobs); "

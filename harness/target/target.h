@@ -22,7 +22,8 @@ typedef enum as_task {
 } as_task;
 
 typedef struct as_message {
-    as_str role, content; // "system", "user", "assistant"
+    as_str role, content; // "system", "user", "assistant", "tool"
+    const as_json *whole; // the message of the case where it has more members; else NULL
 } as_message;
 
 typedef struct as_request {
@@ -33,6 +34,7 @@ typedef struct as_request {
     size_t message_count;
     bool raw;              // no chat template: the contents are joined as they are
     const as_json *tools;  // for the chat template: a list; NULL: none
+    as_str chat_template;  // of those in the model's file; empty: the one that fits
     as_str date;           // that its strftime_now tells, "2026-01-31"; empty: there is none
     bool special_tokens;   // control tokens that texts spell are control tokens
     const as_str *choices; // CHOICE: texts that may follow the prompt
@@ -88,12 +90,11 @@ typedef struct as_target_info {
     as_str uri;          // without secrets
     as_str model_sha256; // empty when it cannot be known
     as_str model_name;
-    as_str chat_template_sha256; // of the model's own; empty: it has none, or it is not known
-    as_str device;               // "cpu", "remote"
-    as_str engine;               // "assay avx512"
-    uint64_t memory_bytes;       // of the model's weights; 0: not known
-    size_t workers;              // how many workers it can use; 0: as many as the user likes
-    size_t threads;              // of the requests under way, how many are computed at once; 0: all
+    as_str device;         // "cpu", "remote"
+    as_str engine;         // "assay avx512"
+    uint64_t memory_bytes; // of the model's weights; 0: not known
+    size_t workers;        // how many workers it can use; 0: as many as the user likes
+    size_t threads;        // of the requests under way, how many are computed at once; 0: all
     double call_worst_s;   // with all its attempts and waits one request ends within; 0: no limit
     double outage_worst_s; // that a target which worked may fail for before it is given up
     double requests_per_s; // its limit; 0: none
@@ -107,7 +108,7 @@ typedef struct as_target_ops {
     const char *scheme; // "gguf"
     bool scores_texts;  // can do LOGLIKELIHOOD and ROLLING
     bool embeds;        // may be able to do EMBED: `accepts` knows
-    bool templates;     // takes tools, date and special_tokens: `accepts` knows
+    bool templates;     // takes tools, chat_template, date, special_tokens: `accepts` knows
     bool constrains;    // may be able to keep to a constraint: `accepts` knows
     bool tells_odds;    // may be able to give log-probabilities of tokens: likewise
     const char *syntax; // for help and errors: "gguf:PATH[?threads=N&...]"
@@ -144,6 +145,9 @@ typedef struct as_target_ops {
     // Whether it can do what the request asks (task, raw) at all; NULL: it can. AS_INVALID says
     // what it can do instead.
     as_rc (*accepts)(const as_target *target, const as_request *request, as_err *err);
+    // Of the model's own chat template that such requests go through; empty: there is none. NULL:
+    // it is not known.
+    as_str (*template_sha256)(const as_target *target, const as_request *request);
 } as_target_ops;
 
 // Whether it can do what the request asks. AS_INVALID says what it can do instead.

@@ -112,7 +112,7 @@ static as_str request_line(as_arena *arena, const as_request *request) {
     as_jo_str(&jo, request->task == AS_TASK_CHOICE ? AS_STR("choice") : AS_STR("generate"));
     as_jo_key(&jo, "prompt"), as_jo_str(&jo, as_wire_prompt(arena, request));
     as_jo_key(&jo, "messages"),
-        as_wire_put_messages(&jo, request->messages, request->message_count);
+        as_wire_put_messages(&jo, request->messages, request->message_count, AS_CHAT_OPENAI);
     as_jo_key(&jo, "choices");
     as_jo_open(&jo, '[');
     for (size_t i = 0; i < request->choice_count; i++) as_jo_str(&jo, request->choices[i]);

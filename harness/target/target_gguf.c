@@ -6,9 +6,10 @@
 #include "harness/base/clock.h"
 #include "harness/base/file.h"
 #include "harness/base/log.h"
-#include "harness/base/sha256.h"
 #include "harness/base/thread.h"
 #include "harness/engine/ollama_store.h"
+#include "harness/target/chat/chat_templates.h"
+#include "harness/target/chat/chat_turn.h"
 #include "harness/target/gguf_case.h"
 
 enum {
@@ -25,7 +26,7 @@ enum {
 struct as_target {
     as_arena arena;
     as_model *model;
-    const as_jinja *chat; // NULL: the file has no template
+    as_chat_templates templates;
     as_batcher_options options;
     as_constraints *constraints;
     as_str pooling; // of embeddings; empty: as the file says
@@ -118,12 +119,11 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
         as_err_prefix(err, "target '%.*s'", AS_STR_ARG(t->info.uri));
         return AS_INVALID;
     }
-    as_str template_ = as_model_facts(t->model)->chat_template;
-    if (template_.len && as_jinja_parse(&t->arena, template_, &t->chat, err)) {
-        as_err_prefix(err, "chat template of '%s'", path.ptr);
-        return AS_INVALID;
-    }
-    return AS_OK;
+    as_chat_templates_read(&t->arena, as_model_facts(t->model), &t->templates);
+    const as_chat_template *own = as_chat_templates_pick(&t->templates, &(as_request){0});
+    if (!own || own->jinja) return AS_OK;
+    return as_fail(err, AS_INVALID, "chat template of '%s': %.*s", path.ptr,
+                   AS_STR_ARG(own->trouble));
 }
 
 static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err) {
@@ -145,8 +145,6 @@ static as_rc gguf_open(as_str uri, as_str base_dir, as_target **out, as_err *err
     t->constraints = as_constraints_new(t->model);
     t->info.model_sha256 = facts->sha256;
     t->info.model_name = facts->name;
-    if (facts->chat_template.len)
-        t->info.chat_template_sha256 = as_sha256_of(&t->arena, facts->chat_template);
     t->info.memory_bytes = facts->memory_size;
     as_str kernels = as_str_ends(t->info.device, AS_STR("-fast")) ? AS_STR("cuda fast")
                      : gpu                                        ? AS_STR("cuda")
@@ -219,13 +217,14 @@ static void take_over(as_gguf_case *c) {
 static void gguf_begin(as_target_worker *w, as_arena *arena, const as_request *request,
                        as_answer *out, void *tag, uint64_t due_ns) {
     const as_target *t = w->target;
+    const as_chat_template *chat = as_chat_templates_pick(&t->templates, request);
     as_gguf_case *c = w->idle;
     if (c)
         w->idle = c->next;
     else
         c = as_mem_new(sizeof *c);
     *c = (as_gguf_case){.model = t->model,
-                        .chat = t->chat,
+                        .chat = chat ? chat->jinja : NULL,
                         .context = t->options.context,
                         .batcher = w->batcher,
                         .embedders = &w->embedders,
@@ -312,13 +311,19 @@ static as_rc gguf_accepts(const as_target *target, const as_request *request, as
         return as_fail(err, AS_INVALID,
                        "target '%.*s' is an encoder: it embeds texts and predicts no tokens",
                        AS_STR_ARG(target->info.uri));
-    as_str template_ = as_model_facts(target->model)->chat_template;
-    if (request->tools && (request->raw || as_str_find(template_, AS_STR("tools"), 0) == SIZE_MAX))
-        return as_fail(err, AS_INVALID, "prompt.tools: %s of target '%.*s' has no place for them",
-                       request->raw ? "a prompt without the chat template" : "the chat template",
+    as_rc rc = AS_OK;
+    if (!embeds && !request->alone && request->task != AS_TASK_ROLLING)
+        rc = as_chat_templates_check(&target->templates, request, target->info.uri, err);
+    if (rc) return rc;
+    const as_chat_template *chat = as_chat_templates_pick(&target->templates, request);
+    if (!embeds && (request->raw || !chat) && as_chat_turn_rich(request))
+        return as_fail(err, AS_INVALID,
+                       "prompt.messages: without a chat template (%s) target '%.*s' has no place "
+                       "for the calls of tools, their results and names in the messages of cases",
+                       request->raw ? "prompt.chat: raw" : "its file has none",
                        AS_STR_ARG(target->info.uri));
-    bool chat = target->chat && !request->raw && request->message_count;
-    if (chat && as_gguf_case_rehearse(target->model, target->chat, request, err)) {
+    if (chat && !request->raw && request->message_count &&
+        as_gguf_case_rehearse(target->model, chat->jinja, request, err)) {
         as_err_prefix(err, "chat template of target '%.*s'", AS_STR_ARG(target->info.uri));
         return AS_INVALID;
     }
@@ -330,9 +335,15 @@ static as_rc gguf_accepts(const as_target *target, const as_request *request, as
     }
     if (!embeds) return AS_OK;
     const as_embedder_options options = embedder_options(target);
-    as_rc rc = as_embedder_check(target->model, &options, err);
+    rc = as_embedder_check(target->model, &options, err);
     if (rc) as_err_prefix(err, "target '%.*s'", AS_STR_ARG(target->info.uri));
     return rc;
+}
+
+// Of the template that such requests take, also where they are raw.
+static as_str gguf_template_sha256(const as_target *target, const as_request *request) {
+    const as_chat_template *chat = as_chat_templates_pick(&target->templates, request);
+    return chat ? chat->sha256 : AS_STR("");
 }
 
 const as_target_ops as_target_gguf = {
@@ -356,4 +367,5 @@ const as_target_ops as_target_gguf = {
     .worker_free = gguf_worker_free,
     .close = gguf_close,
     .accepts = gguf_accepts,
+    .template_sha256 = gguf_template_sha256,
 };

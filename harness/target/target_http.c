@@ -81,10 +81,7 @@ static as_json *message_list(as_arena *arena, const as_message *messages, size_t
     as_json *list = as_json_new(arena, AS_JSON_ARRAY);
     for (size_t i = 0; i < count; i++) {
         if (as_str_is(messages[i].role, "system") ? !system : !others) continue;
-        as_json *m = as_json_new(arena, AS_JSON_OBJECT);
-        as_json_set(arena, m, "role", as_json_new_str(arena, messages[i].role));
-        as_json_set(arena, m, "content", as_json_new_str(arena, messages[i].content));
-        as_json_append(list, m);
+        as_json_append(list, as_chat_turn(arena, &messages[i], AS_CHAT_OPENAI));
     }
     return list;
 }
@@ -180,7 +177,7 @@ static as_rc render_url(const as_wire *w, as_arena *arena, const as_json *with, 
 
 // Renders all templates once with a prompt that breaks JSON if it is not escaped.
 static as_rc rehearse(const as_wire *w, as_arena *arena, as_str *url_text, as_err *err) {
-    static const as_message hard = {{"user", 4}, {"a \"quoted\"\nline", 15}};
+    static const as_message hard = {{"user", 4}, {"a \"quoted\"\nline", 15}, NULL};
     static const as_str choices[] = {{"a", 1}, {"b", 1}}, stop = {"\n", 1};
     as_request request = {.messages = &hard,
                           .message_count = 1,
@@ -346,7 +343,22 @@ static as_rc http_open(as_wire_setup *s, as_err *err) {
     return rc;
 }
 
+// Whether the body is made of the messages: of a file of one's own, for what a preset's service
+// makes of calls of tools its template does not know.
+static bool sends_messages(const as_wire *w) {
+    as_arena arena = {0};
+    const as_str *names = NULL;
+    size_t count = 0;
+    bool sends = false;
+    if (w->body && !w->with) as_jinja_names(w->body, &arena, &names, &count);
+    for (size_t i = 0; i < count; i++)
+        sends = sends || as_str_is(names[i], "messages") || as_str_is(names[i], "turns");
+    as_arena_free(&arena);
+    return sends;
+}
+
 static as_rc http_accepts(const as_wire *w, const as_request *request, as_err *err) {
+    if (as_chat_turn_rich(request) && !sends_messages(w)) return as_wire_no_turns(err);
     if (request->task == AS_TASK_GENERATE && !w->text.len)
         return as_fail(err, AS_INVALID, "response.text is missing: '%s' gives scores alone",
                        w->path);
@@ -586,6 +598,7 @@ static void http_body(const as_wire *w, as_wire_take *take, as_str body) {
 }
 
 const as_wire_ops as_wire_http = {.asks_again = true,
+                                  .takes_turns = true,
                                   .keys = keys,
                                   .open = http_open,
                                   .accepts = http_accepts,

@@ -87,6 +87,7 @@ static as_rc ollama_open(as_wire_setup *s, as_err *err) {
 
 static as_rc ollama_accepts(const as_wire *w, const as_request *request, as_err *err) {
     (void)w;
+    if (request->raw && as_chat_turn_rich(request)) return as_wire_no_turns(err);
     as_rc rc = as_wire_no_scoring(request, err);
     return rc ? rc : as_constrain_accepts(AS_CONSTRAIN_OLLAMA, request->constraint, err);
 }
@@ -133,7 +134,7 @@ static void ollama_build(const as_wire *w, as_arena *arena, const as_request *re
     } else {
         const as_message *messages = as_wire_messages(arena, request, w->bare, sha256);
         as_jo_key(&jo, "messages");
-        as_wire_put_messages(&jo, messages, request->message_count);
+        as_wire_put_messages(&jo, messages, request->message_count, AS_CHAT_OLLAMA);
     }
     as_jo_key(&jo, "stream"), as_jo_bool(&jo, stream);
     if (w->think) as_jo_key(&jo, "think"), as_jo_bool(&jo, w->think == 1);
@@ -195,6 +196,7 @@ static size_t ollama_calls(const as_wire *w, const as_request *request) {
 
 const as_wire_ops as_wire_ollama = {.embeds = true,
                                     .constrains = true,
+                                    .takes_turns = true,
                                     .calls = ollama_calls,
                                     .keys = keys,
                                     .open = ollama_open,

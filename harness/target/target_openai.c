@@ -141,6 +141,7 @@ static as_rc openai_accepts(const as_wire *w, const as_request *request, as_err 
                        "the chat endpoint gives no log-probability of a given text; the text "
                        "endpoint of a server with echo does: #%.*s+completions",
                        AS_STR_ARG(w->model));
+    if (w->completions && as_chat_turn_rich(request)) return as_wire_no_turns(err);
     if (request->alone && !w->completions) return as_wire_no_alone(request, err);
     if (request->logprobs && w->completions)
         return as_fail(err, AS_INVALID,
@@ -200,7 +201,7 @@ static void put_prompt(const as_wire *w, as_arena *arena, const as_request *requ
     if (!w->completions) {
         const as_message *messages = as_wire_messages(arena, request, w->bare, sha256);
         as_jo_key(out, "messages");
-        as_wire_put_messages(out, messages, request->message_count);
+        as_wire_put_messages(out, messages, request->message_count, AS_CHAT_OPENAI);
         return;
     }
     as_str prompt = as_wire_prompt(arena, request);
@@ -299,6 +300,7 @@ static void openai_body(const as_wire *w, as_wire_take *take, as_str body) {
 const as_wire_ops as_wire_openai = {.embeds = true,
                                     .constrains = true,
                                     .tells_odds = true,
+                                    .takes_turns = true,
                                     .keys = keys,
                                     .open = openai_open,
                                     .accepts = openai_accepts,

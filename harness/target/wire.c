@@ -10,6 +10,7 @@
 #include "harness/base/yaml.h"
 #include "harness/net/secret.h"
 #include "harness/net/url.h"
+#include "harness/target/chat/chat_turn.h"
 #include "harness/target/pick.h"
 
 enum { ERROR_TEXT_MAX = 400, EXTRA_MAX = 1 << 20 };
@@ -166,7 +167,15 @@ as_rc as_wire_accepts(const as_wire_ops *ops, const as_wire *wire, const as_requ
             err, AS_INVALID,
             "it gives no log-probabilities of tokens (generate.logprobs); gguf: does, and "
             "openai: where its server does");
+    if (!ops->takes_turns && as_chat_turn_rich(request)) return as_wire_no_turns(err);
     return ops->accepts ? ops->accepts(wire, request, err) : AS_OK;
+}
+
+as_rc as_wire_no_turns(as_err *err) {
+    return as_fail(err, AS_INVALID,
+                   "it is sent one text, which has no place for the calls of tools, their results "
+                   "and names in the messages of cases; gguf:, the chat endpoints of openai: and "
+                   "ollama:, and cmd: take them");
 }
 
 // The calls as details, however much was said beside them.
@@ -323,6 +332,12 @@ const as_message *as_wire_messages(as_arena *arena, const as_request *request, b
         as_sha256_add(&sha, "\n", 1);
         as_sha256_add(&sha, messages[i].content.ptr, messages[i].content.len);
         as_sha256_add(&sha, "\n", 1);
+        if (!messages[i].whole) continue;
+        as_buf whole = {0};
+        as_json_write(&whole, messages[i].whole);
+        as_sha256_add(&sha, whole.ptr, whole.len);
+        as_buf_free(&whole);
+        as_sha256_add(&sha, "\n", 1);
     }
     char hex[65];
     as_sha256_hex(&sha, hex);
@@ -330,9 +345,20 @@ const as_message *as_wire_messages(as_arena *arena, const as_request *request, b
     return messages;
 }
 
-void as_wire_put_messages(as_json_out *out, const as_message *messages, size_t count) {
+static void put_whole(as_json_out *out, const as_message *message, as_chat_form form) {
+    as_arena arena = {0};
+    as_jo_json(out, as_chat_turn(&arena, message, form));
+    as_arena_free(&arena);
+}
+
+void as_wire_put_messages(as_json_out *out, const as_message *messages, size_t count,
+                          as_chat_form form) {
     as_jo_open(out, '[');
     for (size_t i = 0; i < count; i++) {
+        if (messages[i].whole) {
+            put_whole(out, &messages[i], form);
+            continue;
+        }
         as_jo_open(out, '{');
         as_jo_key(out, "role"), as_jo_str(out, messages[i].role);
         as_jo_key(out, "content"), as_jo_str(out, messages[i].content);

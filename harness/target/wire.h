@@ -5,6 +5,7 @@
 #define AS_WIRE_H
 
 #include "harness/net/http.h"
+#include "harness/target/chat/chat_turn.h"
 #include "harness/target/target.h"
 
 typedef struct as_preset as_preset; // presets/preset.h
@@ -86,6 +87,7 @@ typedef struct as_wire_ops {
     bool embeds;             // has embeddings
     bool constrains;         // may have a field for constraints: `accepts` knows
     bool tells_odds;         // gives log-probabilities of tokens
+    bool takes_turns;        // sends messages, and calls of tools in them: `accepts` knows
     bool asks_again;         // `body` may set again_url
     const char *const *keys; // of the URI, besides the common ones of remote.h; ends with NULL
     as_rc (*open)(as_wire_setup *setup, as_err *err);
@@ -151,12 +153,14 @@ void as_wire_put_extra(as_json_out *out, const as_json *extra);
 // Refuses as_request.alone, and the tasks that score a given text too: for wires that cannot.
 as_rc as_wire_no_alone(const as_request *request, as_err *err) AS_MUST_USE;
 as_rc as_wire_no_scoring(const as_request *request, as_err *err) AS_MUST_USE;
+as_rc as_wire_no_turns(as_err *err) AS_MUST_USE; // nor messages that hold more than texts
 
 // The messages with, for a choice task, a sentence after the last one that lists the choices,
 // unless `bare` or each of them stands in the prompt already. And their hash.
 const as_message *as_wire_messages(as_arena *arena, const as_request *request, bool bare,
                                    as_str *prompt_sha256);
-void as_wire_put_messages(as_json_out *out, const as_message *messages, size_t count);
+void as_wire_put_messages(as_json_out *out, const as_message *messages, size_t count,
+                          as_chat_form form);
 
 // The limit on tokens: a choice needs room for its text, and for a model to think first.
 size_t as_wire_room(const as_request *request);

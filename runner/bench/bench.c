@@ -118,9 +118,9 @@ static void fill(const as_bench_load *load, uint64_t number, as_job *job) {
     as_message *message = AS_NEW(&job->arena, as_message);
     as_str prompt = load->prompts[number % load->prompt_count];
     // A number in front, so that no cache of the server's answers for it.
-    *message =
-        (as_message){AS_STR("user"), as_strf(&job->arena, "[%llu] %.*s", (unsigned long long)number,
-                                             AS_STR_ARG(prompt))};
+    *message = (as_message){
+        AS_STR("user"),
+        as_strf(&job->arena, "[%llu] %.*s", (unsigned long long)number, AS_STR_ARG(prompt)), NULL};
     job->request = (as_request){.task = AS_TASK_GENERATE,
                                 .id = as_strf(&job->arena, "%llu", (unsigned long long)number),
                                 .messages = message,

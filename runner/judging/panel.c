@@ -186,8 +186,8 @@ static as_str id_of(as_arena *arena, const errand *e, as_str metric) {
 static void send(as_panel *p, bench *b, as_job *job, errand *e) {
     const as_judged_by *j = as_judges_at(p->judges, e->judge);
     as_message *messages = AS_NEW_ARRAY(&job->arena, as_message, 2);
-    messages[0] = (as_message){AS_STR("system"), e->question.system};
-    messages[1] = (as_message){AS_STR("user"), e->question.user};
+    messages[0] = (as_message){AS_STR("system"), e->question.system, NULL};
+    messages[1] = (as_message){AS_STR("user"), e->question.user, NULL};
     job->tag = e;
     job->request = (as_request){.task = AS_TASK_GENERATE,
                                 .id = id_of(&job->arena, e, j->metric),

@@ -121,6 +121,23 @@ static void put_shape(order *o, as_json *out, const as_gguf *file, as_str archit
         put_text(o, out, "pooling", as_str_of(poolings[(size_t)pooling]));
 }
 
+// Those that the file has besides its own, by name.
+static void put_named_templates(order *o, as_json *out, const as_gguf *file) {
+    const as_str prefix = AS_STR("tokenizer.chat_template.");
+    as_json *all = as_json_new(o->arena, AS_JSON_OBJECT);
+    for (size_t i = 0; i < file->value_count; i++) {
+        as_str key = file->values[i].key, name = as_str_sub(key, prefix.len, key.len);
+        if (!as_str_starts(key, prefix) || !name.len) continue;
+        as_str text = text_of(file, as_str_copy(o->arena, key).ptr);
+        as_json *one = as_json_new(o->arena, AS_JSON_OBJECT);
+        put_text(o, one, "sha256", as_sha256_of(o->arena, text));
+        if (o->args->json) put_text(o, one, "template", text);
+        name = as_utf8_clean(o->arena, as_str_copy(o->arena, name));
+        as_json_set(o->arena, all, name.ptr, one);
+    }
+    if (all->child) as_json_set(o->arena, out, "chat_templates", all);
+}
+
 static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
     as_json *tokenizer = as_json_new(o->arena, AS_JSON_OBJECT);
     const as_gguf_value *tokens = as_gguf_find(file, "tokenizer.ggml.tokens");
@@ -131,6 +148,7 @@ static void put_tokenizer(order *o, as_json *out, const as_gguf *file) {
     as_str chat = text_of(file, "tokenizer.chat_template");
     put_text(o, out, "chat_template_sha256", chat.len ? as_sha256_of(o->arena, chat) : chat);
     if (o->args->json) put_text(o, out, "chat_template", chat); // many lines
+    put_named_templates(o, out, file);
 }
 
 // What the weights of a type that is only decoded are multiplied as.

@@ -25,6 +25,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         rc = as_jinja_render(template_, &arena, object, &out, &err);
         if (out.len > AS_JINJA_OUTPUT_MAX) abort();
     }
+    if (!rc) { // what is undefined may only make more of it
+        as_buf chat = {0};
+        rc = as_jinja_render_chat(template_, &arena, object, &chat, &err);
+        if (chat.len > AS_JINJA_OUTPUT_MAX) abort();
+        as_buf_free(&chat);
+    }
     if (rc && (rc != AS_INVALID || !as_str_starts(as_str_of(err.text), AS_STR("line ")))) abort();
     as_buf_free(&out);
     as_arena_free(&arena);

@@ -8,7 +8,8 @@
 The environment is the one that Hugging Face renders chat templates with (trim_blocks,
 lstrip_blocks, loop controls, json.dumps as tojson), but Undefined must not be printed, iterated or
 counted: assay reports the name instead of leaving a hole in a prompt. A line with "error" is a
-template that Jinja2 refuses, at parsing or at rendering; assay must refuse it too.
+template that Jinja2 refuses, at parsing or at rendering; assay must refuse it too. A line with
+"chat" is rendered as a model's own template is: Undefined is Jinja2's own there, an empty text.
 """
 import json
 import sys
@@ -49,8 +50,10 @@ env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, undefi
                                     extensions=["jinja2.ext.loopcontrols", Generation])
 env.filters["tojson"] = tojson
 env.globals["raise_exception"] = raise_exception
+env.filters["from_json"] = json.loads  # which templates for DeepSeek V3.2 and V4 have
 for name in ("lipsum", "cycler", "joiner"):
     env.globals.pop(name)
+chat_env = env.overlay(undefined=jinja2.Undefined)
 
 TALK = [{"role": "system", "content": "Be brief. "}, {"role": "user", "content": " Hi! "},
         {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "Bye\n"}]
@@ -322,6 +325,24 @@ MACROS = """{%- macro render(props, depth=0) -%}
 {{ render(tool.function.parameters) }}
 {%- endfor %}"""
 
+# Looks at members that messages and tools may not have.
+MODEL = """{{- bos_token }}
+{%- if tools %}
+    {%- for tool in tools %}
+        {%- set f = tool.function or tool %}
+{{ f.name }}({% for k, p in (f.parameters.properties or {}) | items %}{{ k }}: {{ p.type }}
+            {%- if p.enum %}{{ p.enum }}{% endif %}{{ p.description }}{{ ', ' if not loop.last }}
+        {%- endfor %}) -> {{ f['return'].type if f['return'] is defined }}{{ f.strict }}
+    {%- endfor %}
+{%- endif %}
+{%- for m in messages %}
+<{{ m.role }}{{ '/' ~ m.name if m.name }}>{{ m.reasoning_content }}{{ m.content or '' }}
+    {%- for call in m.tool_calls %}
+        {%- if call.function %}{% set call = call.function %}{% endif %}
+[{{ call.name }} {{ call.id }} {{ call.arguments | tojson }}]
+    {%- endfor %}
+    {%- for d in documents %}{{ d }}{% endfor %}
+{%- endfor %}"""
 CHAT = {"bos_token": "<s>", "eos_token": "</s>", "add_generation_prompt": True}
 
 
@@ -434,6 +455,60 @@ a  {{- ' b ' -}}  c {%- set x = 1 -%}  d {#- note -#}  e
 {{ 1 is not number }} {{ yes is not false }} {% if n is divisibleby 7 and yes %}seven{% endif %} {{ 'x' if n is odd else 'y' }}
 """.strip("\n").split("\n")
 
+# Bodies that are handed to macros, keys that are whole numbers, JSON that is read.
+MORE = r"""
+{% macro box(a) %}[{{ a }}:{{ caller() }}]{% endmacro %}{% for x in xs %}{% call box(x) %}{{ x * 2 }}{{ loop.last }}{% endcall %}{% endfor %}
+{% macro each(l) %}{% for x in l %}{{ caller(x, n=2) }};{% endfor %}{% endmacro %}{% call(v, n=1) each(xs) %}{{ v * n }}{% endcall %}
+{% macro o() %}<{{ caller() }}>{% endmacro %}{% macro i(a) %}{% set b = a %}{% call o() %}{{ a }}{{ b }}{% call o() %}{{ b }}{% endcall %}{% endcall %}{% endmacro %}{{ i(5) }} {% call o() %}{{ i('x') }}{% endcall %}
+{% macro m() %}{{ caller is defined }}{% endmacro %}{{ m() }}{% macro k() %}{{ caller is defined }}{{ caller() }}{% endmacro %}{% call k() %}b{% endcall %}
+{% set g = {0: 'zero', 512: 128, 'a': 1} %}{{ g }} {{ g[512] }} {{ g[0] }} {{ g.get(512) }} {{ g.get(5, 'no') }} {{ 512 in g }} {{ '512' in g }} {{ g['512'] is defined }} {{ g | tojson }}
+{% for k, v in {16: 2, -4: 1} | dictsort %}{{ k + 1 }}:{{ v }};{% endfor %} {% for k in {7: 1} %}{{ k is integer }}{{ k }}{% endfor %} {{ {1: 'a', 1: 'b'} }} {{ {1: 2} == {1: 2.0} }} {{ {3: 4}.keys() | list }} {{ {3: 4}.items() | list }}
+{% set a = '{"x": [1, null, "\u00fc"], "y": 1.0}' | from_json %}{{ a.x }} {{ a.y }} {{ a | tojson }} {{ '3' | from_json + 1 }}
+{{ '{' | from_json }}
+{{ 5 | from_json }}
+{% call name %}x{% endcall %}
+{% call name() %}x{% endcall %}
+{% call box(1) %}x
+{% macro box() %}{{ caller(1) }}{% endmacro %}{% call box() %}x{% endcall %}
+""".strip("\n").split("\n")
+
+# As templates of models do it.
+CHATTY = r"""
+[{{ nope }}] [{{ d.nope }}] [{{ 'a' ~ nope ~ 1 }}] [{{ nope | upper }}] [{{ nope | trim }}] [{{ nope | string }}] [{{ nope | replace('a', 'b') }}]
+{% for x in nope %}x{% else %}none{% endfor %} {% for k, v in nope %}{{ k }}{% endfor %} {% for x in nope if x %}{% endfor %} {{ nope | length }} {{ nope | list }} {{ nope | join(',') }}|{{ nope | first }}|{{ nope | last is defined }}
+{{ nope | map('upper') | list }} {{ nope | selectattr('a') | list }} {{ nope | sort }} {{ nope | unique | list }} {{ nope | reverse | list }} {{ nope | sum }} {{ nope | max is defined }} {{ nope | items | list }}
+{{ nope | default('x') }} {{ nope or 'y' }} {{ nope and 1 is defined }} {{ not nope }} {{ nope == '' }} {{ nope != none }} {{ nope == nope2 }} {{ nope is none }} {{ nope is string }} {{ nope is mapping }} {{ nope is iterable }} {{ nope is sequence }} {{ 1 in nope }} {{ nope in xs }}
+{{ ('a' if no) is defined }} [{{ 'a' if no }}] {{ ('a' if no) or 'z' }} {% set x = 'a' if no %}{{ x is defined }} {{ [nope, 1] }} {{ {'k': nope} }}
+{% macro m(a, b) %}[{{ a }}{{ b }}]{% endmacro %}{{ m() }}{{ m(1) }}{{ m(nope, 2) }} {% set ns = namespace(x=nope) %}{{ ns.x is defined }}{{ ns.y is defined }} {{ xs[9] }} {{ d['zz'] }}
+{% if tools is defined and tools is not none %}{{ tools | length }}{% endif %}{% if tools %}t{% endif %}{% for p in people %}{{ p.name }}{{ p.at.city if p.at }}{% if p.at is defined %}!{% endif %};{% endfor %}
+{{ nope.x }}
+{{ nope['x'] }}
+{{ nope[0] }}
+{{ nope[1:] }}
+{{ nope() }}
+{{ nope + 1 }}
+{{ 'a' + nope }}
+{{ nope + 'a' }}
+{{ [1] + nope }}
+{{ -nope }}
+{{ nope < 1 }}
+{{ nope in 'abc' }}
+{{ nope | int }}
+{{ nope | float }}
+{{ nope | abs }}
+{{ nope | round }}
+{{ nope | tojson }}
+{{ [nope] | tojson }}
+{{ nope | indent }}
+{{ nope | dictsort }}
+{{ nope | attr('x') }}
+{{ nope | from_json }}
+{{ nope.strip() }}
+{% set a, b = nope %}
+{{ ','.join([nope]) }}
+{{ nope is odd }}
+""".strip("\n").split("\n")
+
 # Templates of several lines: white space is what they are about.
 LAYOUTS = [
     "{% if yes %}\nline\n{% endif %}\nend\n", "  {% if yes %}\n    x\n  {% endif %}\ny", "a {% if yes %} b {% endif %} c\n",
@@ -519,10 +594,10 @@ ERRORS = r"""
 """.strip("\n").split("\n")
 
 
-def write(template, variables):
-    line = {"template": template, "vars": variables}
+def write(template, variables, chat=False):
+    line = {"template": template, "vars": variables} | ({"chat": True} if chat else {})
     try:
-        line["expected"] = env.from_string(template).render(**variables)
+        line["expected"] = (chat_env if chat else env).from_string(template).render(**variables)
     except (jinja2.TemplateError, TypeError, ZeroDivisionError, ValueError, OverflowError,
             SyntaxError) as error:
         line["error"] = f"{type(error).__name__}: {error}"
@@ -535,6 +610,12 @@ def main():
     for template in TEMPLATES + LAYOUTS + ERRORS:
         names = {k: v for k, v in V.items() if k in template}
         write(template, names)
+    for template, chat in [(t, False) for t in MORE] + [(t, True) for t in MORE + ERRORS + CHATTY]:
+        names = {k: v for k, v in V.items() if k in template}
+        write(template, names, chat)
+    for talk in (TALK, TOOL_TALK):
+        for tools in (None, TOOLS):
+            write(MODEL, dict(CHAT, messages=talk, tools=tools, documents=None), True)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,20 @@
 #include "tests/base/vectors.h"
 
 // Renders a template over an object; the text or the message comes back in `out`.
-static as_rc render(as_arena *arena, as_str text, const as_json *variables, as_buf *out) {
+static as_rc render_as(as_arena *arena, as_str text, const as_json *variables, bool chat,
+                       as_buf *out) {
     const as_jinja *template_;
     as_err err = {0};
     as_rc rc = as_jinja_parse(arena, text, &template_, &err);
-    if (!rc) rc = as_jinja_render(template_, arena, variables, out, &err);
+    if (!rc)
+        rc =
+            (chat ? as_jinja_render_chat : as_jinja_render)(template_, arena, variables, out, &err);
     if (rc) as_buf_text(out, err.text);
     return rc;
+}
+
+static as_rc render(as_arena *arena, as_str text, const as_json *variables, as_buf *out) {
+    return render_as(arena, text, variables, false, out);
 }
 
 static size_t check_vector(as_arena *arena, const as_json *vector, unsigned long long line) {
@@ -29,7 +36,8 @@ static size_t check_vector(as_arena *arena, const as_json *vector, unsigned long
     const as_json *variables = as_json_get(vector, "vars");
     const as_json *expected = as_json_get(vector, "expected");
     as_buf out = {0};
-    as_rc rc = render(arena, text, variables, &out);
+    bool chat = as_json_get(vector, "chat") != NULL;
+    as_rc rc = render_as(arena, text, variables, chat, &out);
     bool ok = expected ? !rc && as_str_eq(as_buf_view(&out), expected->text) : rc == AS_INVALID;
     if (!ok)
         print_error("line %llu: %.*s\n  wanted: %.*s\n  given:  %s%s\n", line, AS_STR_ARG(text),
@@ -42,7 +50,7 @@ static size_t check_vector(as_arena *arena, const as_json *vector, unsigned long
 
 static void test_vectors(void **state) {
     (void)state;
-    assert_true(check_vectors("tests/base/jinja_vectors.jsonl", check_vector) >= 150);
+    assert_true(check_vectors("tests/base/jinja_vectors.jsonl", check_vector) >= 400);
 }
 
 // Template, JSON variables -> what the message must contain.
@@ -122,6 +130,15 @@ static void test_bombs(void **state) {
     expect_error("{{ 1 | round(9999) }}", "{}", "too many digits");
     expect_error("{{ 'a' | indent(99999999) }}", "{}", "indent");
     expect_error("{{ ('ab' * 1000000) | replace('', 'xxxxxxxxxxxxxxxx') }}", "{}", "");
+    expect_error("{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{% endmacro %}{{ m() }}",
+                 "{}", "deeper than 64");
+    expect_error("{% macro m() %}{{ caller() }}{{ caller() }}{% endmacro %}{% macro n(i) %}"
+                 "{% call m() %}{{ n(i + 1) }}{% endcall %}{% endmacro %}{{ n(0) }}",
+                 "{}", "");
+    expect_error("{% for i in range(99999) %}{{ ('[' ~ '1,' * 99999 ~ '1]') | from_json }}"
+                 "{% endfor %}",
+                 "{}", "steps");
+    expect_error("{{ ('[' * 99999) | from_json }}", "{}", "from_json");
     expect_error("{{ range(60000) | map('string') | unique | list }}", "{}", "steps");
 
     as_arena arena = {0};

@@ -353,7 +353,7 @@ static void facts_of_a_model(void **state) {
     assert_int_equal(info->head_width, 6);
     assert_int_equal(info->kv_heads, 1);
     assert_int_equal(info->context_length, 256);
-    assert_int_equal(info->chat_template.len, 0);
+    assert_int_equal(info->template_count, 0);
     as_model_close(model);
     as_err err;
     as_model_options options = {.cpu = "z80"};

@@ -48,9 +48,12 @@ class Chat(e2e.Case):
         self.write("cases.jsonl", [{"id": "a", "text": "a <|eot_id|> b", "expected": "x"}])
         self.put_model(TEMPLATE)
 
-    def put_model(self, template):
+    def put_model(self, template=None, **named):
         values = self.model.values(self.vocabulary)
-        values.append(("tokenizer.chat_template", make_models.STRING, template))
+        if template is not None:
+            values.append(("tokenizer.chat_template", make_models.STRING, template))
+        values += [(f"tokenizer.chat_template.{name}", make_models.STRING, text)
+                   for name, text in named.items()]
         make_models.write_gguf(self.dir / "model.gguf", values, self.model.tensors)
 
     def ask(self, more, out="o"):
@@ -79,6 +82,45 @@ class Chat(e2e.Case):
         self.assertEqual(line["prompt_sha256"],
                          self.hash_of(begin + "<29 Feb 2024, Thursday>" + turns))
         self.assertNotEqual(found["suite_sha256"], sha)
+
+    def test_a_file_with_several_templates(self):
+        default, tool_use, rag = (f"{name}|{{{{ messages[-1].content }}}}"
+                                  for name in ("plain", "{{ tools | length }} tools", "rag"))
+        self.put_model(default, tool_use=tool_use, rag=rag)
+        guard = "\U000f0000"
+        tools = f"  tools: {json.dumps([TOOL])}\n"
+        for i, (more, template, begin) in enumerate((
+                ("", default, "plain"), (tools, tool_use, "1 tools"),
+                ("  chat_template: rag\n", rag, "rag"),
+                (tools + "  chat_template: tool_use\n", tool_use, "1 tools"))):
+            line, found = self.ask(more, f"n{i}")
+            self.assertEqual(line["prompt_sha256"], self.hash_of(f"{begin}|a <{guard}|eot_id|> b"))
+            self.assertEqual(found["target"]["chat_template_sha256"], self.hash_of(template))
+        facts = json.loads(self.assay("model", "inspect", "model.gguf", "--format", "json").stdout)
+        self.assertEqual(facts["chat_templates"], {
+            name: {"sha256": self.hash_of(text), "template": text}
+            for name, text in (("tool_use", tool_use), ("rag", rag))})
+        self.assertIn("tool_use", self.assay("model", "inspect", "model.gguf").stdout)
+        for more, *says in (
+                ("  chat_template: tool_us\n", "'tool_us'", "default, tool_use, rag",
+                 "did you mean 'tool_use'?"),
+                ("  chat_template: tool_use\n  chat: raw\n", "prompt.chat_template", "chat: raw"),
+                (tools + "  chat_template: rag\n", "has no place for them")):
+            self.write("suite.yaml", SUITE + more)
+            self.refused("run", "suite.yaml", says=says)
+        self.write("suite.yaml", SUITE + "  chat_template: rag\n")
+        self.refused("run", "suite.yaml", "--target", "mock:echo",
+                     says=["prompt.chat_template cannot reach"])
+        self.put_model(tool_use=tool_use, rag="{{ }}")
+        self.assertEqual(self.ask(tools, "only")[1]["target"]["chat_template_sha256"],
+                         self.hash_of(tool_use))
+        for more, *says in (("", "no default chat template", "tool_use, rag"),
+                            ("  chat_template: rag\n", "chat template 'rag'", "line 1")):
+            self.write("suite.yaml", SUITE + more)
+            self.refused("run", "suite.yaml", says=says)
+        self.put_model()
+        self.write("suite.yaml", SUITE + "  chat_template: rag\n")
+        self.refused("run", "suite.yaml", says=["has no chat template"])
 
     def test_control_tokens_of_texts(self):
         text, _ = self.ask("", "t")

@@ -14,7 +14,7 @@
 #include "harness/target/tensor_data.h"
 #include "tests/target/wired.h"
 
-static const as_message message = {{"user", 4}, {"\xC3\xA9t", 3}};
+static const as_message message = {{"user", 4}, {"\xC3\xA9t", 3}, NULL};
 static const as_str choices[] = {{"yes", 3}, {"no", 2}};
 
 static as_request request_of(as_task task) {
@@ -68,7 +68,7 @@ static void test_texts(void **state) {
     a = as_wired_body(&w, &one, as_str_of(prompted));
     assert_true(a->logprob == -2.75 && a->logprob_tokens == 2 && a->greedy);
     // The whole text: the server puts no beginning token before it, so its first is not predicted.
-    all.messages = &(as_message){{"user", 4}, {"\xC3\xA9t yes", 7}};
+    all.messages = &(as_message){{"user", 4}, {"\xC3\xA9t yes", 7}, NULL};
     a = as_wired_body(&w, &all, as_str_of(echoed));
     expect(a, AS_OUT_OK, "\xC3\xA9t yes");
     assert_true(a->logprob == -3.75 && a->logprob_tokens == 3);
@@ -212,7 +212,7 @@ static void test_classification(void **state) {
     as_wired w = opened(&as_wire_kserve,
                         "kserve:http://h#m?classification=yes&output=o&datatype=FP32&key_env=none");
     as_request choose = request_of(AS_TASK_CHOICE);
-    choose.messages = &(as_message){{"user", 4}, {"[1, 2.5]", 8}};
+    choose.messages = &(as_message){{"user", 4}, {"[1, 2.5]", 8}, NULL};
     assert_string_equal(as_wired_call(&w, &choose, 0).ptr,
                         "http://h/v2/models/m/infer\n{\"inputs\":[{\"name\":\"text_input\","
                         "\"shape\":[1,2],\"datatype\":\"FP32\",\"data\":[1,2.5]}],\"outputs\":[{"

@@ -11,8 +11,8 @@
 
 #include "tests/target/wired.h"
 
-static const as_message messages[] = {{{"system", 6}, {"Be brief.", 9}},
-                                      {{"user", 4}, {"Hi \"you\"", 8}}};
+static const as_message messages[] = {{{"system", 6}, {"Be brief.", 9}, NULL},
+                                      {{"user", 4}, {"Hi \"you\"", 8}, NULL}};
 static const as_str choices[] = {{"yes", 3}, {"no", 2}};
 static const as_str stops[] = {{"\n", 1}};
 
@@ -143,7 +143,7 @@ static void test_openai_answers(void **state) {
 static void test_openai_echo(void **state) {
     (void)state;
     as_wired w = opened(&as_wire_openai, "openai:http://h#m+completions");
-    static const as_message short_message[] = {{{"user", 4}, {"\xC3\xA9t", 3}}};
+    static const as_message short_message[] = {{{"user", 4}, {"\xC3\xA9t", 3}, NULL}};
     as_request request = choose;
     request.messages = short_message;
     request.message_count = 1;

@@ -89,15 +89,21 @@ static bool bind_param(as_jinja_run *run, const as_jinja_node *param, size_t ind
     return true;
 }
 
-static as_json *call_macro(as_jinja_run *run, const as_jinja_node *macro,
-                           const as_jinja_args *args) {
+static as_json *call_macro(as_jinja_run *run, const as_jinja_binding *callee,
+                           const as_jinja_args *args, const as_jinja_node *caller) {
+    const as_jinja_node *macro = callee->macro;
     if (run->macro_depth >= AS_JINJA_DEPTH_MAX)
         return as_jinja_fail(run, "macros call each other deeper than %d", AS_JINJA_DEPTH_MAX);
-    as_jinja_scope inner = {.parent = run->global}, *outer = run->scope;
+    as_jinja_scope inner = {.parent = callee->closure ? callee->closure : run->global};
+    as_jinja_scope *outer = run->scope;
     bool *used = AS_NEW_ARRAY(run->arena, bool, args->count + 1), ok = true;
     size_t index = 0;
     run->scope = &inner;
     run->macro_depth++;
+    if (caller) {
+        as_jinja_bind(run, caller->text, NULL, caller);
+        inner.first->closure = outer;
+    }
     for (const as_jinja_node *p = macro->c; p && ok; p = p->next, index++)
         ok = bind_param(run, p, index, args, used);
     for (size_t i = 0; i < args->count && ok; i++)
@@ -208,7 +214,7 @@ static as_json *call_global(as_jinja_run *run, as_str name, const as_jinja_args 
 static as_json *dict_list(as_jinja_run *run, const as_json *dict, bool keys, bool values) {
     as_jinja_builder list = as_jinja_build(run, AS_JSON_ARRAY);
     for (const as_json *m = dict->child; m; m = m->next) {
-        as_json key = {.kind = AS_JSON_STRING, .text = m->key};
+        as_json key = as_jinja_key_value(m->key);
         if (keys && values) {
             as_jinja_builder pair = as_jinja_build(run, AS_JSON_ARRAY);
             pair.list->boolean = true;
@@ -229,8 +235,9 @@ static as_json *dict_method(as_jinja_run *run, as_json *dict, as_str name,
         if (!as_jinja_args_bind(run, "get", args, "key default", bound)) return NULL;
         if (!bound[0]) return as_jinja_fail(run, "get needs a key");
         as_json *otherwise = bound[1] ? bound[1] : as_jinja_none(run);
-        if (bound[0]->kind != AS_JSON_STRING) return otherwise;
-        as_json *found = as_jinja_eval_attr(run, dict, bound[0]->text);
+        as_str key;
+        if (!as_jinja_key(run, bound[0], &key)) return otherwise;
+        as_json *found = as_jinja_eval_attr(run, dict, key);
         return found && as_jinja_is_undefined(found) ? otherwise : found;
     }
     bool keys = as_str_is(name, "keys"), values = as_str_is(name, "values");
@@ -276,8 +283,7 @@ as_json *as_jinja_method(as_jinja_run *run, as_json *object, as_str name,
     if (object->kind == AS_JSON_STRING) return text_method(run, object, name, args);
     if (object->kind == AS_JSON_OBJECT) return dict_method(run, object, name, args);
     if (object->kind == AS_JSON_ARRAY) return list_method(run, object, name, args);
-    if (as_jinja_is_undefined(object))
-        return as_jinja_fail(run, "'%.*s' is undefined", AS_STR_ARG(object->text));
+    if (as_jinja_is_undefined(object)) return as_jinja_fail_undefined(run, object);
     return as_jinja_fail(run, "%s has no method '%.*s'", as_jinja_kind(object), AS_STR_ARG(name));
 }
 
@@ -288,14 +294,14 @@ static as_json *call_cycle(as_jinja_run *run, const as_json *loop, const as_jinj
     return args->values[(size_t)index % args->count];
 }
 
-as_json *as_jinja_call(as_jinja_run *run, const as_jinja_node *node) {
+as_json *as_jinja_call(as_jinja_run *run, const as_jinja_node *node, const as_jinja_node *caller) {
     const as_jinja_node *callee = node->a;
     as_json *object = callee->op == AS_JINJA_ATTR ? as_jinja_eval(run, callee->a) : NULL;
     if (callee->op == AS_JINJA_ATTR && !object) return NULL;
     as_jinja_args args;
     if (!as_jinja_args_eval(run, node->list, &args)) return NULL;
     run->node = node;
-    if (object) {
+    if (object && !caller) {
         bool loop = callee->a->op == AS_JINJA_VAR && as_str_is(callee->a->text, "loop") &&
                     as_json_get(object, "index0");
         if (loop && as_str_is(callee->text, "cycle")) return call_cycle(run, object, &args);
@@ -303,7 +309,8 @@ as_json *as_jinja_call(as_jinja_run *run, const as_jinja_node *node) {
     }
     if (callee->op != AS_JINJA_VAR) return as_jinja_fail(run, "this cannot be called");
     const as_jinja_binding *bound = as_jinja_lookup(run, callee->text);
-    if (bound && bound->macro) return call_macro(run, bound->macro, &args);
+    if (bound && bound->macro) return call_macro(run, bound, &args, caller);
+    if (caller) return as_jinja_fail(run, "only macros are called with a body");
     bool clock = as_str_is(callee->text, "strftime_now");
     if (bound || (!clock && as_json_at(run->variables, callee->text)))
         return as_jinja_fail(run, "'%.*s' is no function", AS_STR_ARG(callee->text));

@@ -68,7 +68,8 @@ static bool repr(as_jinja_run *run, as_buf *buf, const as_json *value, size_t de
     for (const as_json *child = value->child; child; child = child->next) {
         if (child != value->child) as_buf_text(buf, ", ");
         if (object) {
-            repr_str(buf, child->key);
+            as_json key = as_jinja_key_value(child->key);
+            if (!repr(run, buf, &key, depth + 1)) return false;
             as_buf_text(buf, ": ");
         }
         if (!repr(run, buf, child, depth + 1)) return false;
@@ -83,8 +84,10 @@ bool as_jinja_text(as_jinja_run *run, const as_json *value, as_str *out) {
         *out = value->text;
         return true;
     }
-    if (as_jinja_is_undefined(value))
-        return as_jinja_fail(run, "'%.*s' is undefined", AS_STR_ARG(value->text)) != NULL;
+    if (as_jinja_is_undefined(value)) {
+        *out = AS_STR("");
+        return run->lenient || as_jinja_fail_undefined(run, value) != NULL;
+    }
     as_buf buf = {0};
     bool ok = repr(run, &buf, value, 0);
     if (ok) *out = as_str_copy(run->arena, as_buf_view(&buf));
@@ -134,7 +137,7 @@ static bool dump_children(as_jinja_run *run, as_buf *buf, const as_json *value,
         if (i) as_buf_str(buf, how->item_separator);
         dump_break(buf, how, depth + 1);
         if (object) {
-            dump_str(buf, list[i]->key, how->ascii);
+            dump_str(buf, as_jinja_key_value(list[i]->key).text, how->ascii);
             as_buf_str(buf, how->key_separator);
         }
         if (!as_jinja_dump_json(run, buf, list[i], how, depth + 1)) return false;
@@ -149,8 +152,7 @@ bool as_jinja_dump_json(as_jinja_run *run, as_buf *buf, const as_json *value,
     if (!may_write(run, buf, depth)) return false;
     switch (value->kind) {
     case AS_JSON_NULL:
-        if (value->boolean)
-            return as_jinja_fail(run, "'%.*s' is undefined", AS_STR_ARG(value->text)) != NULL;
+        if (value->boolean) return as_jinja_fail_undefined(run, value) != NULL;
         as_buf_text(buf, "null");
         return true;
     case AS_JSON_BOOL:

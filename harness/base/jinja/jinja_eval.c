@@ -25,6 +25,7 @@ void as_jinja_bind(as_jinja_run *run, as_str name, as_json *value, const as_jinj
     b->name = name;
     b->value = value;
     b->macro = macro;
+    b->closure = NULL;
 }
 
 static const as_json *member(const as_json *object, as_str key) {
@@ -47,8 +48,7 @@ static as_json *eval_name(as_jinja_run *run, as_str name) {
 }
 
 as_json *as_jinja_eval_attr(as_jinja_run *run, as_json *object, as_str name) {
-    if (as_jinja_is_undefined(object))
-        return as_jinja_fail(run, "'%.*s' is undefined", AS_STR_ARG(object->text));
+    if (as_jinja_is_undefined(object)) return as_jinja_fail_undefined(run, object);
     if (object->kind == AS_JSON_OBJECT) {
         if (!as_jinja_charge(run, object->count / 16)) return NULL;
         const as_json *found = member(object, name);
@@ -81,9 +81,10 @@ static as_json *element_at(as_jinja_run *run, const as_json *list, int64_t index
 
 static as_json *item_of(as_jinja_run *run, as_json *object, const as_json *key) {
     int64_t index;
-    if (key->kind == AS_JSON_STRING) return as_jinja_eval_attr(run, object, key->text);
-    if (as_jinja_is_undefined(object))
-        return as_jinja_fail(run, "'%.*s' is undefined", AS_STR_ARG(object->text));
+    as_str name;
+    bool member_of = key->kind == AS_JSON_STRING || object->kind == AS_JSON_OBJECT;
+    if (member_of && as_jinja_key(run, key, &name)) return as_jinja_eval_attr(run, object, name);
+    if (as_jinja_is_undefined(object)) return as_jinja_fail_undefined(run, object);
     if (as_jinja_int_of(key, &index)) {
         if (object->kind == AS_JSON_ARRAY) return element_at(run, object, index);
         if (object->kind == AS_JSON_STRING) return char_at(run, object->text, index);
@@ -169,8 +170,7 @@ static as_json *eval_slice(as_jinja_run *run, const as_jinja_node *node) {
     if (!has_step) step = 1;
     if (step == 0) return as_jinja_fail(run, "the step of a slice is 0");
     bool string = object->kind == AS_JSON_STRING;
-    if (as_jinja_is_undefined(object))
-        return as_jinja_fail(run, "'%.*s' is undefined", AS_STR_ARG(object->text));
+    if (as_jinja_is_undefined(object)) return as_jinja_fail_undefined(run, object);
     if (!string && object->kind != AS_JSON_ARRAY)
         return as_jinja_fail(run, "%s cannot be sliced", as_jinja_kind(object));
     int64_t count = (int64_t)(string ? as_utf8_count(object->text) : object->count);
@@ -200,16 +200,18 @@ static as_json *eval_dict(as_jinja_run *run, const as_jinja_node *node) {
         const as_json *key = as_jinja_eval(run, pair->a);
         const as_json *value = key ? as_jinja_eval(run, pair->b) : NULL;
         if (!value) return NULL;
-        if (key->kind != AS_JSON_STRING)
-            return as_jinja_fail(run, "a dict's key must be a string, not %s", as_jinja_kind(key));
-        as_json *old = (as_json *)(uintptr_t)member(dict.list, key->text);
+        as_str text;
+        if (!as_jinja_key(run, key, &text))
+            return as_jinja_fail(run, "a dict's key must be a string or a whole number, not %s",
+                                 as_jinja_kind(key));
+        as_json *old = (as_json *)(uintptr_t)member(dict.list, text);
         if (old) {
             as_json *next = old->next;
             as_str name = old->key;
             *old = *value;
             old->next = next;
             old->key = name;
-        } else if (!as_jinja_put(run, &dict, key->text, value)) {
+        } else if (!as_jinja_put(run, &dict, text, value)) {
             return NULL;
         }
     }
@@ -432,6 +434,7 @@ static as_json *eval_choice(as_jinja_run *run, const as_jinja_node *node) {
     if (node->op == AS_JINJA_OR) return truth ? first : as_jinja_eval(run, node->b);
     if (truth) return as_jinja_eval(run, node->a);
     if (node->c) return as_jinja_eval(run, node->c);
+    if (run->lenient) return as_jinja_undefined(run, AS_STR("a value without else"));
     return as_jinja_str(run, AS_STR("")); // Jinja: Undefined, which prints as nothing
 }
 
@@ -471,7 +474,7 @@ static as_json *eval_node(as_jinja_run *run, const as_jinja_node *node) {
     case AS_JINJA_SLICE:
         return eval_slice(run, node);
     case AS_JINJA_CALL:
-        return as_jinja_call(run, node);
+        return as_jinja_call(run, node, NULL);
     case AS_JINJA_FILTER:
         return eval_filter(run, node);
     case AS_JINJA_TEST:

@@ -29,8 +29,8 @@ const char *as_jinja_filter_nearest(as_str name) {
 as_json *as_jinja_filter_apply(as_jinja_run *run, const as_jinja_filter *filter, as_json *value,
                                const as_jinja_args *args) {
     if (!as_jinja_charge(run, 1)) return NULL;
-    if (as_jinja_is_undefined(value) && !filter->takes_undefined)
-        return as_jinja_fail(run, "'%.*s' is undefined", AS_STR_ARG(value->text));
+    if (as_jinja_is_undefined(value) && !filter->takes_undefined && !run->lenient)
+        return as_jinja_fail_undefined(run, value);
     if (filter->apply_args) return filter->apply_args(run, value, args);
     as_json *bound[AS_JINJA_PARAMS_MAX];
     if (!as_jinja_args_bind(run, filter->name, args, filter->params, bound)) return NULL;
@@ -59,6 +59,7 @@ static bool parse_number(as_jinja_run *run, as_str text, double *out, int64_t *w
 static as_json *int_filter(as_jinja_run *run, as_json *value, as_json **args) {
     double number = 0;
     int64_t whole = 0, base;
+    if (as_jinja_is_undefined(value)) return as_jinja_fail_undefined(run, value);
     bool is_int = as_jinja_int_of(value, &whole), ok = is_int;
     if (!as_jinja_args_int(run, args, 1, 10, &base)) return NULL;
     if (!ok && value->kind == AS_JSON_STRING && base != 10) {
@@ -84,6 +85,7 @@ static as_json *float_filter(as_jinja_run *run, as_json *value, as_json **args) 
     double number = 0;
     int64_t ignored;
     bool is_int, ok = as_jinja_is_number(value, &number);
+    if (as_jinja_is_undefined(value)) return as_jinja_fail_undefined(run, value);
     if (!ok && value->kind == AS_JSON_STRING)
         ok = parse_number(run, value->text, &number, &ignored, &is_int);
     if (ok) return as_jinja_float(run, number);
@@ -190,6 +192,20 @@ static as_json *tojson(as_jinja_run *run, as_json *value, as_json **args) {
     return NULL;
 }
 
+// A text of JSON as its value, as some chat templates read the arguments of a tool's call.
+static as_json *from_json(as_jinja_run *run, as_json *value, as_json **args) {
+    (void)args;
+    const as_json *parsed;
+    as_err err = {0};
+    if (value->kind != AS_JSON_STRING)
+        return as_jinja_fail(run, "from_json needs a string, not %s", as_jinja_kind(value));
+    // As many steps as there may be values in it.
+    if (!as_jinja_charge(run, value->text.len / 2)) return NULL;
+    if (as_json_parse(run->arena, value->text, &parsed, &err))
+        return as_jinja_fail(run, "from_json: %s", err.text);
+    return (as_json *)(uintptr_t)parsed;
+}
+
 static as_json *attr(as_jinja_run *run, as_json *value, as_json **args) {
     as_str name;
     if (!args[0] || !as_jinja_args_text(run, args, 0, AS_STR(""), &name))
@@ -206,6 +222,7 @@ const as_jinja_filter as_jinja_value_filters[] = {
     {"round", "precision method", round_filter, NULL, false},
     {"sum", "attribute start", sum, NULL, false},
     {"tojson", "ensure_ascii indent separators sort_keys", tojson, NULL, false},
+    {"from_json", "", from_json, NULL, false},
     {"attr", "name", attr, NULL, false},
     {NULL, NULL, NULL, NULL, false},
 };

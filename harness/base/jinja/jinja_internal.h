@@ -12,6 +12,7 @@
 //
 // Values are as_json nodes. Three marks that JSON itself has no use for ride on `boolean`:
 // a NULL is Undefined (then `text` is its name), an ARRAY is a tuple, an OBJECT is a namespace.
+// A key that is an integer is its digits behind a byte that no text has (as_jinja_key).
 // A number is an integer when its text has no point and no exponent. Trees are never changed once
 // made, namespaces apart, so subtrees are shared; only nodes are copied, because siblings are
 // linked through them.
@@ -82,7 +83,8 @@ typedef enum as_jinja_op {
     AS_JINJA_WITH,   // c: PAIRs (a: TARGET); list: body
     AS_JINJA_APPLY,  // {% filter %}: a: FILTER over a PIPED; list: body
     AS_JINJA_PIPED,  // the text that {% filter %} is applied to
-    AS_JINJA_BLOCK,  // list: body, as it stands ({% generation %})
+    AS_JINJA_CALL_BLOCK, // a: CALL of a macro; b: MACRO `caller`, of the body
+    AS_JINJA_BLOCK,      // list: body, as it stands ({% generation %})
     AS_JINJA_BREAK,
     AS_JINJA_CONTINUE,
 } as_jinja_op;
@@ -154,14 +156,15 @@ bool as_jinja_expr_expect(as_jinja_parser *p, const char *operator_);
 as_jinja_node *as_jinja_parse_body(as_jinja_parser *p); // a BLOCK of the whole template
 
 typedef struct as_jinja_binding as_jinja_binding;
+typedef struct as_jinja_scope as_jinja_scope;
 struct as_jinja_binding {
     as_str name;
     as_json *value;             // NULL for a macro
     const as_jinja_node *macro; // NULL for a value
+    as_jinja_scope *closure;    // that `caller` sees around it; NULL: the global one
     as_jinja_binding *next;
 };
 
-typedef struct as_jinja_scope as_jinja_scope;
 struct as_jinja_scope {
     as_jinja_binding *first;
     as_jinja_scope *parent;
@@ -178,10 +181,12 @@ typedef struct as_jinja_run {
     size_t steps, depth, macro_depth;
     as_jinja_scope *scope, *global;
     as_str piped;
+    bool lenient; // Undefined is an empty text, and a list without elements
 } as_jinja_run;
 
 // Running. Functions that give a value return NULL after an error.
 void *as_jinja_fail(as_jinja_run *run, const char *format, ...) AS_PRINTF(2, 3);
+void *as_jinja_fail_undefined(as_jinja_run *run, const as_json *value);
 bool as_jinja_charge(as_jinja_run *run, size_t work); // false, and an error, past the limit
 bool as_jinja_emit(as_jinja_run *run, as_str text);
 
@@ -220,7 +225,8 @@ bool as_jinja_args_text(as_jinja_run *run, as_json **args, size_t index, as_str 
 bool as_jinja_args_int(as_jinja_run *run, as_json **args, size_t index, int64_t otherwise,
                        int64_t *out);
 bool as_jinja_args_truth(as_json **args, size_t index, bool otherwise);
-as_json *as_jinja_call(as_jinja_run *run, const as_jinja_node *node);
+// `caller` is a MACRO that the one called finds under this name, or NULL.
+as_json *as_jinja_call(as_jinja_run *run, const as_jinja_node *node, const as_jinja_node *caller);
 as_json *as_jinja_method(as_jinja_run *run, as_json *object, as_str name,
                          const as_jinja_args *args);
 
@@ -229,7 +235,7 @@ struct as_jinja_filter {
     const char *params; // NULL: `apply_args` takes them as they come
     as_json *(*apply)(as_jinja_run *run, as_json *value, as_json **args);
     as_json *(*apply_args)(as_jinja_run *run, as_json *value, const as_jinja_args *args);
-    bool takes_undefined;
+    bool takes_undefined; // also where that is an error
 };
 extern const as_jinja_filter as_jinja_text_filters[]; // each table ends with a NULL name
 extern const as_jinja_filter as_jinja_list_filters[];
@@ -274,6 +280,9 @@ typedef struct as_jinja_builder {
 as_jinja_builder as_jinja_build(as_jinja_run *run, as_json_kind kind);
 bool as_jinja_push(as_jinja_run *run, as_jinja_builder *to, const as_json *value); // a copy
 bool as_jinja_put(as_jinja_run *run, as_jinja_builder *to, as_str key, const as_json *value);
+// What a string or an integer is as the key of an OBJECT (false: it is neither), and back.
+bool as_jinja_key(as_jinja_run *run, const as_json *value, as_str *out);
+as_json as_jinja_key_value(as_str key);
 // What `for` goes over: elements of lists, keys, characters. NULL and an error for the rest.
 as_json *as_jinja_elements(as_jinja_run *run, const as_json *value);
 

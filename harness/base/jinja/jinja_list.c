@@ -13,6 +13,7 @@ static as_json *length(as_jinja_run *run, as_json *value, as_json **args) {
         return as_jinja_int(run, (int64_t)as_utf8_count(value->text));
     if (value->kind == AS_JSON_ARRAY || value->kind == AS_JSON_OBJECT)
         return as_jinja_int(run, (int64_t)value->count);
+    if (as_jinja_is_undefined(value)) return as_jinja_int(run, 0);
     return as_jinja_fail(run, "%s has no length", as_jinja_kind(value));
 }
 

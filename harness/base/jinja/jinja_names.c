@@ -159,6 +159,10 @@ static void walk(walker *w, const as_jinja_node *node) {
         if (node->other) walk(w, node->other);
         walk_targets(w, node->c);
         return;
+    case AS_JINJA_CALL_BLOCK:
+        walk(w, node->a);
+        walk_macro(w, node->b);
+        return;
     case AS_JINJA_MACRO:
         walk_macro(w, node);
         return;

@@ -124,37 +124,58 @@ static as_jinja_node *parse_set(as_jinja_parser *p) {
     return parse_block_body(p, node, "endset");
 }
 
-static as_jinja_node *parse_macro(as_jinja_parser *p) {
-    as_jinja_node *node = make(p, AS_JINJA_MACRO), **link = &node->c;
-    p->token++;
-    if (p->token->kind != AS_JINJA_NAME) return as_jinja_expr_fail(p, "a macro needs a name");
-    node->text = p->token->text;
-    p->token++;
-    if (!as_jinja_expr_expect(p, "(")) return NULL;
+// "(" parameters ")" of a macro.
+static bool parse_parameters(as_jinja_parser *p, as_jinja_node *macro) {
+    as_jinja_node **link = &macro->c;
+    if (!as_jinja_expr_expect(p, "(")) return false;
     bool defaults = false;
     while (!as_jinja_expr_is(p, ")")) {
         if (p->token->kind != AS_JINJA_NAME)
-            return as_jinja_expr_fail(p, "a parameter's name is expected");
+            return as_jinja_expr_fail(p, "a parameter's name is expected") != NULL;
         as_jinja_node *parameter = make(p, AS_JINJA_ARG);
         parameter->text = p->token->text;
         p->token++;
         if (as_jinja_expr_skip(p, "=")) {
             defaults = true;
-            if (!(parameter->a = as_jinja_expr(p))) return NULL;
+            if (!(parameter->a = as_jinja_expr(p))) return false;
         } else if (defaults) {
-            return as_jinja_expr_fail(p, "a parameter without default after one with");
+            return as_jinja_expr_fail(p, "a parameter without default after one with") != NULL;
         }
         *link = parameter;
         link = &parameter->next;
         if (!as_jinja_expr_skip(p, ",")) break;
     }
-    if (!as_jinja_expr_expect(p, ")")) return NULL;
-    // `break` does not reach out of a macro, and `loop` inside is not the caller's.
+    return as_jinja_expr_expect(p, ")");
+}
+
+// `break` does not reach out of a macro, and `loop` inside is not the caller's.
+static as_jinja_node *parse_macro_body(as_jinja_parser *p, as_jinja_node *macro, const char *end) {
     size_t loops = p->loops;
     p->loops = 0;
-    node = parse_block_body(p, node, "endmacro");
+    macro = parse_block_body(p, macro, end);
     p->loops = loops;
-    return node;
+    return macro;
+}
+
+static as_jinja_node *parse_macro(as_jinja_parser *p) {
+    as_jinja_node *node = make(p, AS_JINJA_MACRO);
+    p->token++;
+    if (p->token->kind != AS_JINJA_NAME) return as_jinja_expr_fail(p, "a macro needs a name");
+    node->text = p->token->text;
+    p->token++;
+    return parse_parameters(p, node) ? parse_macro_body(p, node, "endmacro") : NULL;
+}
+
+// {% call(a, b) macro(..) %}: the body is a macro `caller` with such parameters.
+static as_jinja_node *parse_call_block(as_jinja_parser *p) {
+    as_jinja_node *node = make(p, AS_JINJA_CALL_BLOCK);
+    node->b = make(p, AS_JINJA_MACRO);
+    node->b->text = AS_STR("caller");
+    p->token++;
+    if (as_jinja_expr_is(p, "(") && !parse_parameters(p, node->b)) return NULL;
+    if (!(node->a = as_jinja_expr(p))) return NULL;
+    if (node->a->op != AS_JINJA_CALL) return as_jinja_expr_fail(p, "a call is expected");
+    return parse_macro_body(p, node->b, "endcall") ? node : NULL;
 }
 
 static as_jinja_node *parse_with(as_jinja_parser *p) {
@@ -197,9 +218,10 @@ static const struct {
     const char *word;
     as_jinja_node *(*parse)(as_jinja_parser *p);
 } statements[] = {
-    {"if", parse_if},       {"for", parse_for},       {"set", parse_set},
-    {"macro", parse_macro}, {"with", parse_with},     {"filter", parse_apply},
-    {"break", parse_jump},  {"continue", parse_jump}, {"generation", parse_generation}};
+    {"if", parse_if},          {"for", parse_for},       {"set", parse_set},
+    {"macro", parse_macro},    {"with", parse_with},     {"filter", parse_apply},
+    {"break", parse_jump},     {"continue", parse_jump}, {"generation", parse_generation},
+    {"call", parse_call_block}};
 
 static as_jinja_node *parse_statement(as_jinja_parser *p) {
     enum { COUNT = sizeof statements / sizeof statements[0] };

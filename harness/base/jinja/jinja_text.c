@@ -331,6 +331,7 @@ static as_json *join_method(as_jinja_run *run, as_json *value, as_json **args) {
 static as_json *indent(as_jinja_run *run, as_json *value, as_json **args) {
     as_str s, by = AS_STR("    ");
     int64_t width = 4;
+    if (as_jinja_is_undefined(value)) return as_jinja_fail_undefined(run, value);
     if (!text_of(run, value, &s)) return NULL;
     if (args[0] && args[0]->kind == AS_JSON_STRING) {
         by = args[0]->text;

@@ -136,12 +136,29 @@ bool as_jinja_put(as_jinja_run *run, as_jinja_builder *to, as_str key, const as_
     return true;
 }
 
+bool as_jinja_key(as_jinja_run *run, const as_json *value, as_str *out) {
+    int64_t whole;
+    *out = value->text;
+    if (value->kind == AS_JSON_STRING) return true;
+    if (!as_jinja_is_int(value) || !as_jinja_int_of(value, &whole)) return false;
+    *out = as_strf(run->arena, "\xff%lld", (long long)whole);
+    return true;
+}
+
+as_json as_jinja_key_value(as_str key) {
+    double number = 0;
+    if (!key.len || key.ptr[0] != '\xff') return (as_json){.kind = AS_JSON_STRING, .text = key};
+    as_str digits = as_str_sub(key, 1, key.len);
+    as_str_to_f64(digits, &number);
+    return (as_json){.kind = AS_JSON_NUMBER, .text = digits, .number = number};
+}
+
 as_json *as_jinja_elements(as_jinja_run *run, const as_json *value) {
     if (value->kind == AS_JSON_ARRAY) return (as_json *)(uintptr_t)value;
     as_jinja_builder list = as_jinja_build(run, AS_JSON_ARRAY);
     if (value->kind == AS_JSON_OBJECT) {
         for (const as_json *m = value->child; m; m = m->next) {
-            as_json key = {.kind = AS_JSON_STRING, .text = m->key};
+            as_json key = as_jinja_key_value(m->key);
             if (!as_jinja_push(run, &list, &key)) return NULL;
         }
         return list.list;
@@ -155,8 +172,8 @@ as_json *as_jinja_elements(as_jinja_run *run, const as_json *value) {
         }
         return list.list;
     }
-    if (as_jinja_is_undefined(value))
-        return as_jinja_fail(run, "'%.*s' is undefined", AS_STR_ARG(value->text));
+    if (as_jinja_is_undefined(value) && run->lenient) return list.list;
+    if (as_jinja_is_undefined(value)) return as_jinja_fail_undefined(run, value);
     return as_jinja_fail(run, "%s has no elements", as_jinja_kind(value));
 }
 
@@ -242,8 +259,10 @@ int as_jinja_contains(as_jinja_run *run, const as_json *inside, const as_json *w
     }
     if (inside->kind == AS_JSON_OBJECT) {
         if (!as_jinja_charge(run, inside->count / 16)) return -1;
-        for (const as_json *m = inside->child; m && what->kind == AS_JSON_STRING; m = m->next)
-            if (as_str_eq(m->key, what->text)) return 1;
+        as_str key;
+        if (!as_jinja_key(run, what, &key)) return 0;
+        for (const as_json *m = inside->child; m; m = m->next)
+            if (as_str_eq(m->key, key)) return 1;
         return 0;
     }
     if (inside->kind == AS_JSON_ARRAY) {
