@@ -110,8 +110,13 @@ static void read_positions(reader *r, as_hparams *h) {
     for (size_t i = 0; i < h->layers; i++)
         h->still[i] = (period && i % period == period - 1) ||
                       (r->arch->still_globals && h->window && !h->local[i]);
-    if (r->arch->log_temperature)
-        read_float(r, "attention.temperature_scale", 0.0, 1e3, &h->temperature);
+    if (r->rc || !r->arch->log_temperature) return;
+    read_float(r, "attention.temperature_scale", 0.0, 1e3, &h->temperature);
+    if (r->rc || h->context_length / h->rope.original_context <= AS_TEMPERATURES_MAX) return;
+    as_arch_key(r->arch, "context_length", r->key);
+    r->rc = as_gguf_fail_at(r->file, r->err, r->key,
+                            "'%s' is %zu, more than %d times the original context of %zu", r->key,
+                            h->context_length, AS_TEMPERATURES_MAX, h->rope.original_context);
 }
 
 static void read_experts(reader *r, as_hparams *h) {

@@ -14,6 +14,7 @@ enum {
     AS_FFN_MAX = 1024 * 1024,
     AS_EXPERTS_MAX = 1024,
     AS_CONTEXT_MAX = 16 * 1024 * 1024,
+    AS_TEMPERATURES_MAX = 65536, // lengths of the original context
 };
 
 // What becomes of the rows of a text in its embedding; numbered as in the file.

@@ -331,6 +331,24 @@ static void wrong_hyperparameters(void **state) {
     check_model(cases, NULL, &foreign, "it would take what its tensor 'blk.0.ssm_a' is for; supp");
 }
 
+// A table of so many temperatures would be larger than the file.
+static void contexts_too_long_for_their_original_are_refused(void **state) {
+    (void)state;
+    static const char key[] = "mistral3.context_length";
+    uint32_t length = 16 * 1024 * 1024;
+    as_arena arena = {0};
+    as_str bytes = read_model(&arena, "peer_mistral3");
+    as_model *model;
+    as_err err;
+    char *at = memmem(bytes.ptr, bytes.len, key, strlen(key));
+    assert_non_null(at);
+    memcpy(at + strlen(key) + sizeof(uint32_t), &length, sizeof length); // behind its type
+    assert_int_equal(open_bytes(bytes.ptr, bytes.len, &model, &err), AS_INVALID);
+    if (!strstr(err.text, "is 16777216, more than 65536 times the original context of 8"))
+        fail_msg("%s", err.text);
+    as_arena_free(&arena);
+}
+
 static void wrong_weights(void **state) {
     (void)state;
     static const struct {
@@ -379,6 +397,7 @@ int main(void) {
         cmocka_unit_test(every_cut_is_noticed),
         cmocka_unit_test(random_changes_do_no_harm),
         cmocka_unit_test(wrong_hyperparameters),
+        cmocka_unit_test(contexts_too_long_for_their_original_are_refused),
         cmocka_unit_test(wrong_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
