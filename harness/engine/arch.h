@@ -37,6 +37,7 @@ typedef struct as_arch {
                          // no tokens; windows reach to both sides
     bool places;         // a learned vector a position, no rotation; GELU, and no gate before it
     bool local_rope;     // local layers rotate unscaled, by a base of their own
+    bool sections;       // heads turn by time, height and width: alike where there are texts alone
     bool still_globals;  // layers that see everything do not rotate, if others see a window
     bool log_temperature; // scores may grow by the log of the position, and yarn's magnitude
                           // may be cut back

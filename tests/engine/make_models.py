@@ -167,6 +167,9 @@ ARCHS = {
     "qwen2": {"halves": True, "biased": ["attn_q", "attn_k", "attn_v"]},
     "qwen2moe": {"halves": True, "biased": ["attn_q", "attn_k", "attn_v"]},
     "qwen3": {"halves": True, "head_norms": True},
+    "qwen2vl": {"halves": True, "biased": ["attn_q", "attn_k", "attn_v"]},
+    "qwen3vl": {"halves": True, "head_norms": True},
+    "qwen3vlmoe": {"halves": True, "head_norms": True},
     "qwen3moe": {"halves": True, "head_norms": True},
     "gemma": {"halves": True, "gelu": True},
     "gemma2": {"halves": True, "gelu": True, "post_norms": True},
@@ -306,7 +309,7 @@ class Model:
                  rope_freqs=False, base=10000.0, scale=0.0, epsilon=1e-5, context=256,
                  arch="llama", experts=0, used=0, expert_ffn=0, shared_ffn=0, window=0,
                  period=0, local_base=None, attention_cap=0.0, logit_cap=0.0, yarn=0.0,
-                 original=0, longrope=False, attn_factor=0.0, multipliers=None, rank=0, alpha=0.0):
+                 original=0, longrope=False, sections=(), attn_factor=0.0, multipliers=None, rank=0, alpha=0.0):
         self.__dict__.update(locals())
         self.random = random.Random(seed)
         self.head_width = head_width or width // heads
@@ -473,6 +476,8 @@ class Model:
                 *[(f"{self.arch}.{key}", U32, n) for key, n in numbers],
                 *[(f"{self.arch}.{key}", F32, x) for key, x in floats],
                 *[(f"{self.arch}.{key}", STRING, text) for key, text in texts],
+                *[(f"{self.arch}.rope.dimension_sections", I32, list(self.sections))
+                  for _ in self.sections[:1]],
                 *vocabulary_values]
 
     # --- the forward pass, from the formulas ---

@@ -179,6 +179,11 @@ def write_settings(folder, bpe, spm, small):
     write_float(folder, "gpt_oss", gguf.small_bpe("gpt-4o"), seed=77, arch="gpt-oss",
                 **dict(small, layers=3), base=15e4, head_width=12, experts=6, used=2,
                 expert_ffn=32, window=5, yarn=32.0, original=8)
+    for number, arch in enumerate(["qwen2vl", "qwen3vl", "qwen3vlmoe"]):
+        mixture = {"experts": 6, "used": 2, "expert_ffn": 24} if arch.endswith("moe") else {}
+        write_float(folder, arch, bpe, seed=80 + number, arch=arch, **small,
+                    sections=(2, 1, 1, 0), base=1e6, **mixture,
+                    epsilon=1e-12)  # the peer forgets that of qwen2vl
     write_float(folder, "olmoe", gguf.small_bpe("olmo"), seed=76, arch="olmoe",
                 **dict(small, kv_heads=4, ffn=24), experts=6, used=3, expert_ffn=24)
 
