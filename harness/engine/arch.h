@@ -27,8 +27,11 @@ typedef struct as_arch {
     bool post_norms;     // what a block adds is normed first
     bool bare_blocks;    // what a block takes is not normed
     bool late_ffn_norm;  // what the feed-forward takes is, by post_attention_norm.weight
-    bool squared_relu;   // the gate goes through the square of ReLU, and there is no up: ffn_up
-                         // holds the gate
+    bool ungated;        // there is no up: ffn_up holds the gate
+    bool squared_relu;   // the gate goes through the square of ReLU; there is no up then
+    bool layer_norms;    // norms are LayerNorm, of epsilon layer_norm_epsilon
+    bool parallel;       // the feed-forward takes what attention takes, unless it has a norm
+    bool logit_factor;   // logits are multiplied by logit_scale
     bool caps;           // has soft caps of scores and logits
     bool multipliers;    // has factors for embeddings, residuals and logits
     bool up_holds_gate;  // ffn_up.weight is the gate's rows, then up's

@@ -184,6 +184,19 @@ ARCHS = {
     "hunyuan-dense": {"halves": True, "head_norms": True},
     "olmo2": {"halves": True, "bare": True, "post_norms": True, "whole_norms": True},
     "olmoe": {"halves": True, "whole_norms": True},
+    "phi2": {"layer_norms": True, "norm_biases": True, "parallel": True, "ungated": True,
+             "biased": ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down",
+                        "output"]},
+    "starcoder2": {"layer_norms": True, "norm_biases": True, "ungated": True,
+                   "biased": ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down"]},
+    "stablelm": {"layer_norms": True, "norm_biases": True,
+                 "biased": ["attn_q", "attn_k", "attn_v"]},
+    "nemotron": {"layer_norms": True, "norm_biases": True, "ungated": True},
+    "jais2": {"layer_norms": True, "norm_biases": True, "ungated": True,
+              "biased": ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down"]},
+    "orion": {"layer_norms": True, "norm_biases": True},
+    "command-r": {"layer_norms": True, "parallel": True},
+    "cohere2": {"layer_norms": True, "parallel": True},
     "gpt-oss": {"halves": True, "late_ffn_norm": True, "clamped": True,
                 "biased": ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate_inp",
                            "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"]},
@@ -325,6 +338,8 @@ class Model:
         self.norm("output_norm.weight", width)
         if not tied:
             self.matrix("output.weight", vocabulary, width, 2.0 / math.sqrt(width))
+        if "output" in self.traits.get("biased", []):
+            self.vector("output.bias", [self.random.gauss(0, 0.3) for _ in range(vocabulary)])
         n = self.rope_width // 2
         if rope_freqs:
             self.vector("rope_freqs.weight", [1.0 + 7.0 * i / n for i in range(n)])
@@ -352,7 +367,8 @@ class Model:
         if not self.traits.get("bare"):
             self.norm(at + "attn_norm.weight", self.width)
             late = self.traits.get("late_ffn_norm")
-            self.norm(at + ("post_attention_norm" if late else "ffn_norm") + ".weight", self.width)
+            if not self.traits.get("parallel"):
+                self.norm(at + ("post_attention_norm" if late else "ffn_norm") + ".weight", self.width)
         if self.traits.get("whole_norms"):
             self.norm(at + "attn_q_norm.weight", q)
             self.norm(at + "attn_k_norm.weight", kv)
@@ -432,6 +448,9 @@ class Model:
 
     def norm(self, name, n):
         self.vector(name, [1.0 + self.random.gauss(0, 0.2) for _ in range(n)])
+        if self.traits.get("norm_biases"):
+            self.vector(name.replace(".weight", ".bias"),
+                        [self.random.gauss(0, 0.2) for _ in range(n)])
 
     def kind(self, name):
         return self.types.get(name.split(".")[-2], self.default)
@@ -450,7 +469,9 @@ class Model:
                    ("feed_forward_length", self.ffn), ("context_length", self.context),
                    ("attention.head_count", self.heads),
                    ("attention.head_count_kv", self.kv_heads)]
-        floats = [("attention.layer_norm_rms_epsilon", self.epsilon), ("rope.freq_base", self.base),
+        rms = "" if self.traits.get("layer_norms") else "rms_"
+        floats = [(f"attention.layer_norm_{rms}epsilon", self.epsilon),
+                  ("rope.freq_base", self.base),
                   *self.multipliers.items()]
         if self.head_width * self.heads != self.width:
             numbers += [("attention.key_length", self.head_width),

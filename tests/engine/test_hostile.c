@@ -278,7 +278,7 @@ static void wrong_hyperparameters(void **state) {
         {"general.architecture", 1, 0, "deepseek2", 0,
          "'general.architecture' is 'deepseek2', which is not supported: it would take latent "
          "attention (MLA) and grouped expert routing; supported: llama"},
-        {"general.architecture", 1, 0, "nemotron", 0, "would take LayerNorm"},
+        {"general.architecture", 1, 0, "falcon", 0, "would take the GELU of erf"},
         {"general.architecture", 1, 0, "qwen2", 0, "'qwen2.block_count' is missing"},
         {"llama.rope.dimension_sections", 4, 0, NULL, 0, NULL},
         {"llama.rope.dimension_sections", 4, 2, NULL, 0,
