@@ -45,6 +45,7 @@ typedef struct as_arch {
     bool log_temperature; // scores may grow by the log of the position, and yarn's magnitude
                           // may be cut back
     bool experts_normed;  // the weights of the chosen experts are made to add up to 1
+    bool experts_share;   // feed_forward_length is that of all chosen ones, unless one's is given
     bool clamped_experts; // their products have biases, the router's too, and they go through a
                           // clamped SwiGLU
     bool sinks;           // each head has a score that takes its part of the weights

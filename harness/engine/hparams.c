@@ -138,7 +138,7 @@ static void read_experts(reader *r, as_hparams *h) {
                              r->key, gating, as_gguf_find(r->file, r->key)->offset);
     if (r->rc) return;
     h->expert_width = h->ffn_width;
-    if (has == AS_EXPERTS_ALWAYS && h->ffn_width) h->expert_width /= h->experts_used;
+    if (r->arch->experts_share) h->expert_width /= h->experts_used;
     read_size(r, "expert_feed_forward_length", AS_FFN_MAX, &h->expert_width);
     read_float(r, "expert_weights_scale", 0.0, 1e6, &h->expert_scale);
     if (!(h->expert_scale > 0.0f)) h->expert_scale = 1.0f; // 0 is written for "not said"

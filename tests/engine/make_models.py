@@ -480,7 +480,7 @@ class Model:
             numbers.append(("rope.dimension_count", self.rope_width))
         numbers += [(key, n) for key, n in [
             ("expert_count", self.experts), ("expert_used_count", self.used),
-            ("expert_feed_forward_length", self.expert_ffn),
+            ("expert_feed_forward_length", self.expert_ffn != self.ffn and self.expert_ffn),
             ("expert_shared_feed_forward_length", self.shared_ffn),
             ("attention.sliding_window", self.window),
             ("rope.scaling.original_context_length", self.original)] if n]
