@@ -27,8 +27,11 @@ typedef struct as_arch {
     bool post_norms;     // what a block adds is normed first
     bool bare_blocks;    // what a block takes is not normed
     bool late_ffn_norm;  // what the feed-forward takes is, by post_attention_norm.weight
-    bool squared_relu;   // the gate goes through the square of ReLU, and there is no up: ffn_up
-                         // holds the gate
+    bool ungated;        // there is no up: ffn_up holds the gate
+    bool squared_relu;   // the gate goes through the square of ReLU; there is no up then
+    bool layer_norms;    // norms are LayerNorm, of epsilon layer_norm_epsilon
+    bool parallel;       // the feed-forward takes what attention takes, unless it has a norm
+    bool logit_factor;   // logits are multiplied by logit_scale
     bool caps;           // has soft caps of scores and logits
     bool multipliers;    // has factors for embeddings, residuals and logits
     bool up_holds_gate;  // ffn_up.weight is the gate's rows, then up's
@@ -37,10 +40,12 @@ typedef struct as_arch {
                          // no tokens; windows reach to both sides
     bool places;         // a learned vector a position, no rotation; GELU, and no gate before it
     bool local_rope;     // local layers rotate unscaled, by a base of their own
+    bool sections;       // heads turn by time, height and width: alike where there are texts alone
     bool still_globals;  // layers that see everything do not rotate, if others see a window
     bool log_temperature; // scores may grow by the log of the position, and yarn's magnitude
                           // may be cut back
     bool experts_normed;  // the weights of the chosen experts are made to add up to 1
+    bool experts_share;   // feed_forward_length is that of all chosen ones, unless one's is given
     bool clamped_experts; // their products have biases, the router's too, and they go through a
                           // clamped SwiGLU
     bool sinks;           // each head has a score that takes its part of the weights

@@ -336,14 +336,23 @@ static void begin_row(as_forward *f, size_t m) {
                     1.0);
 }
 
-static void norm_row(as_forward *f, const float *norm, size_t m, bool quantized) {
+static void norm_to(const as_forward *f, float *h, const float *x, const float *norm,
+                    const float *bias) {
     const as_hparams *p = &f->model->hparams;
-    float *h = f->h + m * p->width;
-    if (norm)
-        f->model->kernels->rms_norm(h, f->x + m * p->width, norm, p->width, p->norm_epsilon);
+    const as_kernels *kernels = f->model->kernels;
+    if (!norm)
+        memcpy(h, x, p->width * sizeof *h);
+    else if (p->arch->layer_norms)
+        kernels->layer_norm(h, x, norm, bias, p->width, p->norm_epsilon);
     else
-        memcpy(h, f->x + m * p->width, p->width * sizeof *h);
-    if (quantized) as_forward_quantize(f, f->h, m, p->width);
+        kernels->rms_norm(h, x, norm, p->width, p->norm_epsilon);
+}
+
+static void norm_row(as_forward *f, const float *norm, const float *bias, size_t m,
+                     bool quantized) {
+    size_t width = f->model->hparams.width;
+    norm_to(f, f->h + m * width, f->x + m * width, norm, bias);
+    if (quantized) as_forward_quantize(f, f->h, m, width);
 }
 
 // Puts the key and the value of row m into its slot.
@@ -415,6 +424,8 @@ static void keep_wanted(as_forward *f) {
         f->rows[i] = f->rows[m];
         memmove(f->q + i * q, f->q + m * q, q * sizeof *f->q);
         memmove(f->x + i * p->width, f->x + m * p->width, p->width * sizeof *f->x);
+        if (p->arch->parallel)
+            memmove(f->h + i * p->width, f->h + m * p->width, p->width * sizeof *f->h);
     }
 }
 
@@ -426,7 +437,8 @@ static void run_attention(as_forward *f, size_t number, size_t index, size_t mem
     bool quantized = as_forward_quantizes(&layer->query) || as_forward_quantizes(&layer->key) ||
                      as_forward_quantizes(&layer->value);
     ask(f, &layer->query, index, members);
-    for (size_t m = begin; m < end; m++) norm_row(f, layer->attention_norm, m, quantized);
+    for (size_t m = begin; m < end; m++)
+        norm_row(f, layer->attention_norm, layer->attention_norm_bias, m, quantized);
     as_forward_wait(f, members);
     ask(f, &layer->key, index, members);
     multiply(f, &layer->query, &layer->query_delta, f->h, f->count, f->q, index, members);
@@ -467,6 +479,7 @@ static void run_dense(as_forward *f, const as_layer *layer, size_t index, size_t
     for (size_t m = begin; m < end; m++) {
         add_bias(f, f->gate + m * n, layer->gate_bias, n);
         add_bias(f, f->up + m * n, layer->up_bias, n);
+        for (size_t i = 0; !layer->up.rows && i < n; i++) f->up[m * n + i] = 1.0f;
         as_forward_activate(f, f->gate + m * n, f->up + m * n, n);
         if (as_forward_quantizes(&layer->down)) as_forward_quantize(f, f->gate, m, n);
     }
@@ -483,7 +496,13 @@ static void run_ffn(as_forward *f, size_t number, size_t index, size_t members) 
     bool quantized =
         !mixture && (as_forward_quantizes(&layer->gate) || as_forward_quantizes(&layer->up));
     if (!mixture) ask(f, &layer->gate, index, members);
-    for (size_t m = begin; m < end; m++) norm_row(f, layer->ffn_norm, m, quantized);
+    bool parallel = f->model->hparams.arch->parallel && !layer->ffn_norm; // f->h stays as it is
+    for (size_t m = begin; m < end; m++) {
+        if (!parallel)
+            norm_row(f, layer->ffn_norm, layer->ffn_norm_bias, m, quantized);
+        else if (quantized)
+            as_forward_quantize(f, f->h, m, f->model->hparams.width);
+    }
     as_forward_wait(f, members);
     if (mixture)
         as_experts_run(f, &layer->mixture, index, members);
@@ -548,8 +567,8 @@ static void run_wants(void *forward, size_t index, size_t members) {
     for (size_t i = 0; i < f->want_count; i++) needed = needed || needs_logits(&wants[i]);
     for (size_t i = begin; i < end; i++) {
         float *h = f->h + i * width;
-        model->kernels->rms_norm(h, f->x + (f->want_from + i) * width, model->weights.output_norm,
-                                 width, p->norm_epsilon);
+        norm_to(f, h, f->x + (f->want_from + i) * width, model->weights.output_norm,
+                model->weights.output_norm_bias);
         if (wants[i].state) memcpy(wants[i].state, h, width * sizeof *h);
         if (as_forward_quantizes(output)) as_forward_quantize(f, f->h, i, width);
     }
@@ -560,6 +579,7 @@ static void run_wants(void *forward, size_t index, size_t members) {
     as_forward_wait(f, members);
     for (size_t i = begin; i < end; i++) {
         float *logits = f->logits + i * output->rows;
+        add_bias(f, logits, model->weights.output_bias, output->rows);
         if (p->logit_scale != 1.0f) scale_row(logits, p->logit_scale, output->rows);
         if (p->logit_cap > 0.0f) model->kernels->softcap(logits, p->logit_cap, output->rows);
         answer(f, &f->tiles[index], &wants[i], logits);

@@ -138,7 +138,7 @@ static void read_experts(reader *r, as_hparams *h) {
                              r->key, gating, as_gguf_find(r->file, r->key)->offset);
     if (r->rc) return;
     h->expert_width = h->ffn_width;
-    if (has == AS_EXPERTS_ALWAYS && h->ffn_width) h->expert_width /= h->experts_used;
+    if (r->arch->experts_share) h->expert_width /= h->experts_used;
     read_size(r, "expert_feed_forward_length", AS_FFN_MAX, &h->expert_width);
     read_float(r, "expert_weights_scale", 0.0, 1e6, &h->expert_scale);
     if (!(h->expert_scale > 0.0f)) h->expert_scale = 1.0f; // 0 is written for "not said"
@@ -161,6 +161,8 @@ static void read_scales(reader *r, as_hparams *h) {
         read_float(r, "logit_scale", 1e-6, 1e6, &divisor);
         h->logit_scale = 1.0f / divisor;
     }
+    if (r->arch->logit_factor) read_float(r, "logit_scale", 0.0, 1e6, &h->logit_scale);
+    if (!(h->logit_scale > 0.0f)) h->logit_scale = 1.0f; // 0 is written for "not said"
     if (!r->arch->caps) return;
     h->attention_cap = r->arch->attention_cap;
     h->logit_cap = r->arch->logit_cap;
@@ -215,8 +217,9 @@ as_rc as_hparams_read(as_hparams *out, const as_gguf *file, as_err *err) {
     read_experts(&r, &h);
     read_scales(&r, &h);
     read_direction(&r, &h);
-    const char *epsilon =
-        r.arch->encoder ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
+    const char *epsilon = r.arch->encoder || r.arch->layer_norms
+                              ? "attention.layer_norm_epsilon"
+                              : "attention.layer_norm_rms_epsilon";
     if (!r.rc && !find(&r, epsilon)) r.rc = as_gguf_missing(file, r.key, err);
     read_float(&r, epsilon, 1e-20, 1.0, &h.norm_epsilon);
     if (r.rc) return r.rc;

@@ -34,18 +34,18 @@ typedef struct as_mixture {
 } as_mixture;
 
 // q = heads * head_width, kv = kv_heads * head_width. A bias is NULL when the file has none, a norm
-// when the architecture has none; gate, up and down are not there in a mixture, up not where the
-// gate goes through the square of ReLU.
+// when the architecture has none; gate, up and down are not there in a mixture, up not where
+// nothing is gated. LayerNorms always have a bias.
 typedef struct as_layer {
-    const float *attention_norm; // [width]
-    as_matrix query;             // [q][width]
-    as_matrix key, value;        // [kv][width]
-    as_matrix output;            // [width][q]
+    const float *attention_norm, *attention_norm_bias; // [width]
+    as_matrix query;                                   // [q][width]
+    as_matrix key, value;                              // [kv][width]
+    as_matrix output;                                  // [width][q]
     const float *query_bias, *key_bias, *value_bias, *output_bias;
     const float *query_norm, *key_norm;               // [head_width], or whole: [q], [kv]
     const float *sinks;                               // [heads] scores of nothing, or NULL
     const float *attention_post_norm;                 // [width]
-    const float *ffn_norm;                            // [width]
+    const float *ffn_norm, *ffn_norm_bias;            // [width]
     const float *ffn_post_norm;                       // [width]
     const float *attention_post_bias, *ffn_post_bias; // [width] of an encoder's norms
     as_matrix gate, up;                               // [ffn_width][width]
@@ -72,14 +72,15 @@ typedef struct as_weights {
     as_keeper *keeper;          // NULL when there is nothing to keep
     as_matrix embedding;        // [vocabulary][width]
     as_low_rank output_delta;
-    size_t rank_max;          // of all deltas
-    size_t scratch_size;      // the most that a product needs: as_matrix_scratch_size
-    bool coded;               // some matrices are as the file has them: as_matrix.coded
-    as_matrix output;         // [vocabulary][width]; the same values as `embedding` when tied
-    const float *output_norm; // [width]
-    as_matrix positions;      // [context_length][width] of an encoder that has `places`
-    as_matrix dense[2];       // [n][width], [width][n] that embeddings go through, or no rows
-    as_matrix types;          // [kinds][width] of an encoder: rows[0] is added to each token's
+    size_t rank_max;     // of all deltas
+    size_t scratch_size; // the most that a product needs: as_matrix_scratch_size
+    bool coded;          // some matrices are as the file has them: as_matrix.coded
+    as_matrix output;    // [vocabulary][width]; the same values as `embedding` when tied
+    const float *output_norm, *output_norm_bias; // [width]
+    const float *output_bias;                    // [vocabulary] or NULL
+    as_matrix positions; // [context_length][width] of an encoder that has `places`
+    as_matrix dense[2];  // [n][width], [width][n] that embeddings go through, or no rows
+    as_matrix types;     // [kinds][width] of an encoder: rows[0] is added to each token's
     const float *embedding_norm, *embedding_bias; // [width] of an encoder
     double *rates[AS_RATES_COUNT];
     float *temperatures; // what scores at position p are multiplied by: [p / original_context]; or

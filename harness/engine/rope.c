@@ -83,19 +83,19 @@ static as_rc read_scaling(as_rope *rope, const as_arch *arch, const as_gguf *fil
     return rc || !yarn ? rc : read_yarn(rope, arch, file, err);
 }
 
-// Parts of a head that turn by time, height and width: texts alone turn all by the same, but in
-// another order of pairs.
+// Parts of a head that turn by time, height and width: texts turn all by their position, but unless
+// the architecture is known for it, in another order of pairs; a fourth part, not at all.
 static as_rc refuse_sections(const as_arch *arch, const as_gguf *file, as_err *err) {
     char key[AS_ARCH_KEY_MAX];
     const as_gguf_value *sections =
         as_gguf_find(file, as_arch_key(arch, "rope.dimension_sections", key));
     bool numbers = sections && sections->type == AS_GGUF_ARRAY && sections->item < AS_GGUF_BOOL;
-    for (size_t i = 0; numbers && i < sections->count; i++)
+    for (size_t i = arch->sections ? 3 : 0; numbers && i < sections->count; i++)
         if (as_gguf_number(sections, i) != 0.0)
             return as_gguf_fail(file, err,
-                                "'%s' asks for multimodal rope, which is not supported (offset "
-                                "%zu)",
-                                key, sections->offset);
+                                "'%s' asks for multimodal rope, which is not supported for '%s' "
+                                "(offset %zu)",
+                                key, arch->name, sections->offset);
     return AS_OK;
 }
 

@@ -117,6 +117,20 @@ static void load_vector(loader *l, const float **out, const char *name, size_t n
     load_values(l, out, name, n, 0, n, required);
 }
 
+// A norm of what is as wide as the model. LayerNorms without a bias get one of zeros.
+static void load_norm(loader *l, const float **out, const float **bias, const char *name,
+                      const as_hparams *h, bool required) {
+    char full[64];
+    snprintf(full, sizeof full, "%s.weight", name);
+    const size_t used = l->used;
+    load_vector(l, out, full, h->width, required);
+    if (!h->arch->layer_norms || l->used == used) return;
+    snprintf(full, sizeof full, "%s.bias", name);
+    const size_t before = l->used;
+    load_vector(l, bias, full, h->width, false);
+    if (l->used == before) *bias = reserve(l, h->width * sizeof **bias);
+}
+
 // `rows` rows from `first` on of a tensor, whatever its shape: rows lie one after the other.
 static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t first, size_t rows,
                  size_t cols) {
@@ -237,7 +251,7 @@ static void load_projections(loader *l, as_layer *layer, const as_hparams *h) {
 static void load_attention(loader *l, as_layer *layer, const as_hparams *h) {
     bool whole = h->arch->head_norms == AS_HEAD_NORMS_WHOLE;
     if (!h->arch->bare_blocks)
-        load_vector(l, &layer->attention_norm, "attn_norm.weight", h->width, true);
+        load_norm(l, &layer->attention_norm, &layer->attention_norm_bias, "attn_norm", h, true);
     load_projections(l, layer, h);
     if (h->arch->sinks) load_vector(l, &layer->sinks, "attn_sinks.weight", h->heads, true);
     if (h->arch->head_norms) {
@@ -279,13 +293,14 @@ static void load_mixture(loader *l, as_mixture *mixture, const as_hparams *h) {
 
 static void load_ffn(loader *l, as_layer *layer, const as_hparams *h) {
     size_t n = h->ffn_width;
-    const char *norm = h->arch->late_ffn_norm ? "post_attention_norm.weight" : "ffn_norm.weight";
-    if (!h->arch->bare_blocks) load_vector(l, &layer->ffn_norm, norm, h->width, true);
+    const char *norm = h->arch->late_ffn_norm ? "post_attention_norm" : "ffn_norm";
+    if (!h->arch->bare_blocks)
+        load_norm(l, &layer->ffn_norm, &layer->ffn_norm_bias, norm, h, !h->arch->parallel);
     if (h->experts) {
         load_mixture(l, &layer->mixture, h);
         return;
     }
-    bool both = h->arch->up_holds_gate, alone = h->arch->squared_relu;
+    bool both = h->arch->up_holds_gate, alone = h->arch->ungated;
     if (both)
         load_rows(l, &layer->gate, &layer->gate_delta, "ffn_up.weight", 2 * n, 0, n, h->width,
                   true);
@@ -405,7 +420,8 @@ static void visit(loader *l, const as_hparams *h, size_t vocabulary) {
     }
     load_rates(l, h);
     load_temperatures(l, h);
-    load_vector(l, &w->output_norm, "output_norm.weight", h->width, true);
+    load_norm(l, &w->output_norm, &w->output_norm_bias, "output_norm", h, true);
+    load_vector(l, &w->output_bias, "output.bias", vocabulary, false);
     load_matrix(l, &w->embedding, NULL, "token_embd.weight", vocabulary, h->width, true);
     if (!load_matrix(l, &w->output, &w->output_delta, "output.weight", vocabulary, h->width,
                      false)) {

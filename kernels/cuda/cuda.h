@@ -96,10 +96,11 @@ typedef struct as_cuda_finish { // grid: rows
     const float *bias;          // [n] or NULL
     const float *post_norm;     // [n] or NULL
     float scale;
-    float *x;             // [..][n]
-    const uint32_t *list; // row m of h comes of row list[m] of x; NULL: m
-    const float *norm;    // [n]; NULL: nothing to begin
-    float *h;             // [count][n]
+    float *x;               // [..][n]
+    const uint32_t *list;   // row m of h comes of row list[m] of x; NULL: m
+    const float *norm;      // [n]; NULL: nothing to begin
+    const float *norm_bias; // [n] of a LayerNorm; NULL: norm is of the root mean square
+    float *h;               // [count][n]
     float eps;
     uint32_t n, quantize;
     as_cuda_qrows quantized;
@@ -167,7 +168,8 @@ typedef struct as_cuda_attention {
 } as_cuda_attention;
 
 // Of a clamped SwiGLU, gate and up go through AS_CLAMP and AS_CLAMP_SLOPE of kernels.h first.
-// gate = act(gate + bias) * (up + bias); without an up the GELU of erf or the square of ReLU alone.
+// gate = act(gate + bias) * (up + bias); without an up, what is asked for alone, else the GELU of
+// erf.
 typedef struct as_cuda_activate {     // grid: rows
     float *gate;                      // [count][n]
     const float *up;                  // [count][n] or NULL
@@ -209,9 +211,11 @@ typedef struct as_cuda_axpy { // y += a x; grid: n / 256
     uint64_t n;
 } as_cuda_axpy;
 
-typedef struct as_cuda_cap { // x = cap tanh(scale x / cap); grid: n / 256
+typedef struct as_cuda_cap { // x = cap tanh(scale (x + bias) / cap); grid: n / 256
     float *x;
-    float scale, cap; // 1 and 0: none
+    const float *bias; // [row], or NULL
+    uint32_t row;      // x is of rows of so many
+    float scale, cap;  // 1 and 0: none
     uint64_t n;
 } as_cuda_cap;
 

@@ -10,6 +10,7 @@ AS_KERNEL(cap, as_cuda_cap, 256) {
     uint64_t i = (uint64_t)block_x() * 256 + thread_index();
     if (i >= a.n) return;
     float x = a.x[i];
+    if (a.bias) x += a.bias[i % a.row];
     if (a.scale != 1.0f) x *= a.scale;
     a.x[i] = a.cap > 0.0f ? a.cap * tanh_f32(x / a.cap) : x;
 }

@@ -102,7 +102,21 @@ AS_KERNEL(finish, as_cuda_finish, 256) {
         sync_block();
     }
     if (!a.norm) return;
-    float *h = a.h + (uint64_t)m * n, scale = norm_scale(block_lanes(shared, x, n, 256, true), n, a.eps);
+    float *h = a.h + (uint64_t)m * n;
+    if (a.norm_bias) {
+        const float mean = block_lanes(shared, x, n, 256, false) / (float)n;
+        sync_block(); // shared->result was read
+        for (uint32_t i = thread_index(); i < n; i += 256) h[i] = x[i] - mean;
+        sync_block();
+        const float scale = norm_scale(block_lanes(shared, h, n, 256, true), n, a.eps);
+        for (uint32_t i = thread_index(); i < n; i += 256) {
+            float value = fma_f32(h[i] * scale, a.norm[i], a.norm_bias[i]);
+            h[i] = value;
+            if (a.quantize) quantize_warp(&a.quantized, m, n, i / 32, value);
+        }
+        return;
+    }
+    const float scale = norm_scale(block_lanes(shared, x, n, 256, true), n, a.eps);
     for (uint32_t i = thread_index(); i < n; i += 256) {
         float value = x[i] * scale * a.norm[i];
         h[i] = value;
@@ -273,6 +287,8 @@ AS_KERNEL(activate, as_cuda_activate, 256) {
             x = x / (1.0f + e) * u;
         } else if (a.squared) {
             x = x > 0.0f ? x * x : 0.0f;
+        } else if (a.gelu) {
+            x = x / (1.0f + exp_f32(fma_f32(AS_GELU_C3, x * x, AS_GELU_C1) * x));
         } else {
             x = gelu_erf_f32(x);
         }

@@ -167,6 +167,9 @@ ARCHS = {
     "qwen2": {"halves": True, "biased": ["attn_q", "attn_k", "attn_v"]},
     "qwen2moe": {"halves": True, "biased": ["attn_q", "attn_k", "attn_v"]},
     "qwen3": {"halves": True, "head_norms": True},
+    "qwen2vl": {"halves": True, "biased": ["attn_q", "attn_k", "attn_v"]},
+    "qwen3vl": {"halves": True, "head_norms": True},
+    "qwen3vlmoe": {"halves": True, "head_norms": True},
     "qwen3moe": {"halves": True, "head_norms": True},
     "gemma": {"halves": True, "gelu": True},
     "gemma2": {"halves": True, "gelu": True, "post_norms": True},
@@ -181,6 +184,19 @@ ARCHS = {
     "hunyuan-dense": {"halves": True, "head_norms": True},
     "olmo2": {"halves": True, "bare": True, "post_norms": True, "whole_norms": True},
     "olmoe": {"halves": True, "whole_norms": True},
+    "phi2": {"layer_norms": True, "norm_biases": True, "parallel": True, "ungated": True,
+             "biased": ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down",
+                        "output"]},
+    "starcoder2": {"layer_norms": True, "norm_biases": True, "ungated": True,
+                   "biased": ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down"]},
+    "stablelm": {"layer_norms": True, "norm_biases": True,
+                 "biased": ["attn_q", "attn_k", "attn_v"]},
+    "nemotron": {"layer_norms": True, "norm_biases": True, "ungated": True},
+    "jais2": {"layer_norms": True, "norm_biases": True, "ungated": True,
+              "biased": ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down"]},
+    "orion": {"layer_norms": True, "norm_biases": True},
+    "command-r": {"layer_norms": True, "parallel": True},
+    "cohere2": {"layer_norms": True, "parallel": True},
     "gpt-oss": {"halves": True, "late_ffn_norm": True, "clamped": True,
                 "biased": ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate_inp",
                            "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"]},
@@ -306,7 +322,7 @@ class Model:
                  rope_freqs=False, base=10000.0, scale=0.0, epsilon=1e-5, context=256,
                  arch="llama", experts=0, used=0, expert_ffn=0, shared_ffn=0, window=0,
                  period=0, local_base=None, attention_cap=0.0, logit_cap=0.0, yarn=0.0,
-                 original=0, longrope=False, attn_factor=0.0, multipliers=None, rank=0, alpha=0.0):
+                 original=0, longrope=False, sections=(), attn_factor=0.0, multipliers=None, rank=0, alpha=0.0):
         self.__dict__.update(locals())
         self.random = random.Random(seed)
         self.head_width = head_width or width // heads
@@ -322,6 +338,8 @@ class Model:
         self.norm("output_norm.weight", width)
         if not tied:
             self.matrix("output.weight", vocabulary, width, 2.0 / math.sqrt(width))
+        if "output" in self.traits.get("biased", []):
+            self.vector("output.bias", [self.random.gauss(0, 0.3) for _ in range(vocabulary)])
         n = self.rope_width // 2
         if rope_freqs:
             self.vector("rope_freqs.weight", [1.0 + 7.0 * i / n for i in range(n)])
@@ -349,7 +367,8 @@ class Model:
         if not self.traits.get("bare"):
             self.norm(at + "attn_norm.weight", self.width)
             late = self.traits.get("late_ffn_norm")
-            self.norm(at + ("post_attention_norm" if late else "ffn_norm") + ".weight", self.width)
+            if not self.traits.get("parallel"):
+                self.norm(at + ("post_attention_norm" if late else "ffn_norm") + ".weight", self.width)
         if self.traits.get("whole_norms"):
             self.norm(at + "attn_q_norm.weight", q)
             self.norm(at + "attn_k_norm.weight", kv)
@@ -429,6 +448,9 @@ class Model:
 
     def norm(self, name, n):
         self.vector(name, [1.0 + self.random.gauss(0, 0.2) for _ in range(n)])
+        if self.traits.get("norm_biases"):
+            self.vector(name.replace(".weight", ".bias"),
+                        [self.random.gauss(0, 0.2) for _ in range(n)])
 
     def kind(self, name):
         return self.types.get(name.split(".")[-2], self.default)
@@ -447,7 +469,9 @@ class Model:
                    ("feed_forward_length", self.ffn), ("context_length", self.context),
                    ("attention.head_count", self.heads),
                    ("attention.head_count_kv", self.kv_heads)]
-        floats = [("attention.layer_norm_rms_epsilon", self.epsilon), ("rope.freq_base", self.base),
+        rms = "" if self.traits.get("layer_norms") else "rms_"
+        floats = [(f"attention.layer_norm_{rms}epsilon", self.epsilon),
+                  ("rope.freq_base", self.base),
                   *self.multipliers.items()]
         if self.head_width * self.heads != self.width:
             numbers += [("attention.key_length", self.head_width),
@@ -456,7 +480,7 @@ class Model:
             numbers.append(("rope.dimension_count", self.rope_width))
         numbers += [(key, n) for key, n in [
             ("expert_count", self.experts), ("expert_used_count", self.used),
-            ("expert_feed_forward_length", self.expert_ffn),
+            ("expert_feed_forward_length", self.expert_ffn != self.ffn and self.expert_ffn),
             ("expert_shared_feed_forward_length", self.shared_ffn),
             ("attention.sliding_window", self.window),
             ("rope.scaling.original_context_length", self.original)] if n]
@@ -473,6 +497,8 @@ class Model:
                 *[(f"{self.arch}.{key}", U32, n) for key, n in numbers],
                 *[(f"{self.arch}.{key}", F32, x) for key, x in floats],
                 *[(f"{self.arch}.{key}", STRING, text) for key, text in texts],
+                *[(f"{self.arch}.rope.dimension_sections", I32, list(self.sections))
+                  for _ in self.sections[:1]],
                 *vocabulary_values]
 
     # --- the forward pass, from the formulas ---

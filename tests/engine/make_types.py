@@ -179,6 +179,24 @@ def write_settings(folder, bpe, spm, small):
     write_float(folder, "gpt_oss", gguf.small_bpe("gpt-4o"), seed=77, arch="gpt-oss",
                 **dict(small, layers=3), base=15e4, head_width=12, experts=6, used=2,
                 expert_ffn=32, window=5, yarn=32.0, original=8)
+    write_float(folder, "phi2", bpe, seed=90, arch="phi2", **small, rope_width=4)
+    write_float(folder, "starcoder2", gguf.small_bpe("starcoder"), seed=91, arch="starcoder2",
+                **small, tied=True, base=1e5)
+    write_float(folder, "stablelm", bpe, seed=92, arch="stablelm", **small, rope_width=2)
+    write_float(folder, "nemotron", bpe, seed=93, arch="nemotron", **small, rope_width=4)
+    write_float(folder, "jais2", gguf.small_bpe("jais-2"), seed=98, arch="jais2", **small)
+    write_float(folder, "orion", spm, seed=94, arch="orion", **small)
+    write_float(folder, "command_r", gguf.small_bpe("command-r"), seed=95, arch="command-r",
+                **small, tied=True, multipliers={"logit_scale": 0.0625})
+    write_float(folder, "cohere2", gguf.small_bpe("command-r"), seed=96, arch="cohere2",
+                **dict(small, layers=5), tied=True, window=6, multipliers={"logit_scale": 0.25})
+    write_float(folder, "cohere2_q8", bpe, seed=97, arch="cohere2", **dict(small, ffn=64),
+                tied=True, window=6, default="Q8_0", multipliers={"logit_scale": 0.25})
+    for number, arch in enumerate(["qwen2vl", "qwen3vl", "qwen3vlmoe"]):
+        mixture = {"experts": 6, "used": 2, "expert_ffn": 24} if arch.endswith("moe") else {}
+        write_float(folder, arch, bpe, seed=80 + number, arch=arch, **small,
+                    sections=(2, 1, 1, 0), base=1e6, **mixture,
+                    epsilon=1e-12)  # the peer forgets that of qwen2vl
     write_float(folder, "olmoe", gguf.small_bpe("olmo"), seed=76, arch="olmoe",
                 **dict(small, kv_heads=4, ffn=24), experts=6, used=3, expert_ffn=24)
 

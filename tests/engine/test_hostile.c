@@ -168,7 +168,7 @@ static void random_changes_do_no_harm(void **state) {
 
 typedef struct change {
     const char *key; // replaced or added
-    int kind;        // 0 u32, 1 text, 2 f32, 3 the key is left out
+    int kind;        // 0 u32, 1 text, 2 f32, 3 the key is left out, 4 an array of four numbers
     uint32_t number;
     const char *text;
     float real;
@@ -188,6 +188,8 @@ static void put_changed(as_buf *b, const change *c) {
     if (c->kind == 0) as_put_u32(b, c->key, c->number);
     if (c->kind == 1) as_put_text(b, c->key, c->text);
     if (c->kind == 2) as_put_f32(b, c->key, c->real);
+    if (c->kind == 4) as_put_array(b, c->key, AS_GGUF_I32, 4);
+    for (size_t i = 0; c->kind == 4 && i < 4; i++) as_put_int(b, i == 1 ? c->number : 0, 4);
 }
 
 static void put_vocabulary(as_buf *b) {
@@ -276,8 +278,12 @@ static void wrong_hyperparameters(void **state) {
         {"general.architecture", 1, 0, "deepseek2", 0,
          "'general.architecture' is 'deepseek2', which is not supported: it would take latent "
          "attention (MLA) and grouped expert routing; supported: llama"},
-        {"general.architecture", 1, 0, "nemotron", 0, "would take LayerNorm"},
+        {"general.architecture", 1, 0, "falcon", 0, "would take the GELU of erf"},
         {"general.architecture", 1, 0, "qwen2", 0, "'qwen2.block_count' is missing"},
+        {"llama.rope.dimension_sections", 4, 0, NULL, 0, NULL},
+        {"llama.rope.dimension_sections", 4, 2, NULL, 0,
+         "'llama.rope.dimension_sections' asks for multimodal rope, which is not supported for "
+         "'llama' (offset "},
         {"general.architecture", 0, 3, NULL, 0, "'general.architecture' is u32, not a string"},
         {"general.architecture", 3, 0, NULL, 0, "'general.architecture' is missing"},
         {"llama.expert_count", 0, 8, NULL, 0, "'llama.expert_used_count' is missing"},

@@ -7,16 +7,21 @@
 
 // --- attention ------------------------------------------------------------------------------
 
-// Ends what is in y, if `ended`, and begins the next with `norm`, if any.
-static void finish(as_gpu_pass *f, bool ended, const float *bias, const float *post_norm,
-                   const float *norm, bool quantized) {
+typedef struct norm {
+    const float *weights, *bias; // of the model
+} norm;
+
+// Ends what is in y, if `ended`, and begins the next with norm `next`, if any.
+static void finish(as_gpu_pass *f, bool ended, const float *bias, const float *post_norm, norm next,
+                   bool quantized) {
     const as_hparams *p = f->p;
     as_cuda_finish args = {.y = ended ? f->s->y : NULL,
                            .bias = as_gpu_of(f->gpu, bias),
                            .post_norm = as_gpu_of(f->gpu, post_norm),
                            .scale = p->residual_scale,
                            .x = f->s->x,
-                           .norm = as_gpu_of(f->gpu, norm),
+                           .norm = as_gpu_of(f->gpu, next.weights),
+                           .norm_bias = as_gpu_of(f->gpu, next.bias),
                            .h = f->s->h,
                            .eps = p->norm_epsilon,
                            .n = (uint32_t)p->width,
@@ -32,9 +37,9 @@ static void *cache_of(const as_gpu_pass *f, as_gpu_memory cache, size_t layer) {
 }
 
 // x = norm(x) of rows of n values.
-static void norm_whole(as_gpu_pass *f, float *x, const float *norm, size_t n) {
+static void norm_whole(as_gpu_pass *f, float *x, const float *weights, size_t n) {
     as_cuda_finish args = {.x = x,
-                           .norm = as_gpu_of(f->gpu, norm),
+                           .norm = as_gpu_of(f->gpu, weights),
                            .h = x,
                            .eps = f->p->norm_epsilon,
                            .n = (uint32_t)n};
@@ -84,19 +89,20 @@ static const float *block_input(const as_gpu_pass *f) {
     return f->p->arch->bare_blocks ? f->s->x : f->s->h;
 }
 
-// Ends what is in y, if `ended`, and begins a block.
+// Ends what is in y, if `ended`, and begins a block; without a norm it takes what the one before it
+// took, or the rows as they are.
 static void turn_to(as_gpu_pass *f, bool ended, const float *bias, const float *post_norm,
-                    const float *norm, bool quantized) {
-    bool bare = f->p->arch->bare_blocks;
-    if (ended || !bare) finish(f, ended, bias, post_norm, norm, quantized && !bare);
-    if (quantized && bare) as_gpu_quantize(f, f->s->x, f->p->width, f->plan->rows);
+                    norm next, bool quantized) {
+    bool normed = next.weights != NULL;
+    if (ended || normed) finish(f, ended, bias, post_norm, next, quantized && normed);
+    if (quantized && !normed) as_gpu_quantize(f, block_input(f), f->p->width, f->plan->rows);
 }
 
 // Of the products of a layer, or, with a `mixture`, of its experts' items.
 static void activate(as_gpu_pass *f, const as_layer *layer, const as_mixture *mixture, size_t n,
                      size_t rows, bool quantized) {
     as_cuda_activate args = {.gate = f->s->gate,
-                             .up = f->p->arch->squared_relu ? NULL : f->s->up,
+                             .up = f->p->arch->ungated ? NULL : f->s->up,
                              .gate_bias = layer ? as_gpu_of(f->gpu, layer->gate_bias) : NULL,
                              .up_bias = layer ? as_gpu_of(f->gpu, layer->up_bias) : NULL,
                              .n = (uint32_t)n,
@@ -277,13 +283,15 @@ static void run_layer(as_gpu_pass *f, size_t number) {
                                 .sinks = layer->sinks};
     as_gpu_attend(f, &sight, &layer->output);
     as_gpu_multiply(f, &output, 1, f->s->mixed, rows);
-    turn_to(f, true, layer->output_bias, layer->attention_post_norm, layer->ffn_norm,
-            ffn_quantizes(f, layer));
+    turn_to(f, true, layer->output_bias, layer->attention_post_norm,
+            (norm){layer->ffn_norm, layer->ffn_norm_bias}, ffn_quantizes(f, layer));
     if (f->p->experts)
         run_mixture(f, &layer->mixture);
     else
         run_dense(f, layer);
-    turn_to(f, true, layer->down_bias, layer->ffn_post_norm, next ? next->attention_norm : NULL,
+    norm after = {NULL, NULL};
+    if (next) after = (norm){next->attention_norm, next->attention_norm_bias};
+    turn_to(f, true, layer->down_bias, layer->ffn_post_norm, after,
             next && attention_quantizes(next));
 }
 
@@ -298,15 +306,16 @@ static void run_wants(as_gpu_pass *f) {
     const as_driver *d = &f->gpu->driver;
     size_t wants = f->plan->wants, vocabulary = output->rows;
     if (!wants) return;
-    as_cuda_finish norm = {.x = f->s->x,
+    as_cuda_finish last = {.x = f->s->x,
                            .list = f->s->list,
                            .norm = as_gpu_of(f->gpu, model->weights.output_norm),
+                           .norm_bias = as_gpu_of(f->gpu, model->weights.output_norm_bias),
                            .h = f->s->h,
                            .eps = f->p->norm_epsilon,
                            .n = (uint32_t)f->p->width,
                            .quantize = as_gpu_quantizes(output),
                            .quantized = f->s->quantized};
-    as_gpu_kernel(f, AS_CUDA_K_finish, wants, 1, 1, &norm);
+    as_gpu_kernel(f, AS_CUDA_K_finish, wants, 1, 1, &last);
     if (f->plan->states)
         copy(f, d->copy_out(f->lane->states_out, (as_gpu_memory)(uintptr_t)f->s->h,
                             wants * f->p->width * sizeof(float), f->lane->stream));
@@ -314,10 +323,12 @@ static void run_wants(as_gpu_pass *f) {
     const as_gpu_factor product = {output, &model->weights.output_delta, f->s->logits};
     as_gpu_multiply(f, &product, 1, f->s->h, wants);
     as_cuda_cap cap = {.x = f->s->logits,
+                       .bias = as_gpu_of(f->gpu, model->weights.output_bias),
+                       .row = (uint32_t)vocabulary,
                        .scale = f->p->logit_scale,
                        .cap = f->p->logit_cap,
                        .n = (uint64_t)wants * vocabulary};
-    if (cap.scale != 1.0f || cap.cap > 0.0f)
+    if (cap.bias || cap.scale != 1.0f || cap.cap > 0.0f)
         as_gpu_kernel(f, AS_CUDA_K_cap, (cap.n + 255) / 256, 1, 1, &cap);
     as_cuda_facts facts = {.logits = f->s->logits, .facts = f->s->facts, .n = (uint32_t)vocabulary};
     as_gpu_kernel(f, AS_CUDA_K_facts, wants, 1, 1, &facts);
@@ -357,7 +368,8 @@ as_rc as_gpu_enqueue(as_gpu_lane *lane, const as_gpu_plan *plan, as_err *err) {
     copy(&f, d->copy_in(lane->slots, lane->slots_in,
                         (size_t)plan->views * plan->stride * sizeof(uint32_t), lane->stream));
     begin_rows(&f);
-    turn_to(&f, false, NULL, NULL, first->attention_norm, attention_quantizes(first));
+    turn_to(&f, false, NULL, NULL, (norm){first->attention_norm, first->attention_norm_bias},
+            attention_quantizes(first));
     for (size_t i = 0; i < f.p->layers; i++) run_layer(&f, i);
     run_wants(&f);
     return f.rc;
