@@ -793,6 +793,14 @@ def write_fixture(folder, source):
     with open(source, encoding="utf-8") as file:
         fixture = json.load(file)
     path = os.path.join(folder, os.path.splitext(os.path.basename(source))[0])
+    for pre, ids in fixture.get("ids", {}).items():  # one vocabulary, many pre-tokenizers
+        cases = [{"text": text, "ids": i} for text, i in zip(fixture["texts"], ids)]
+        write_vocabulary(f"{path}_{pre}", fixture | {"pre": pre, "cases": cases})
+    if "cases" in fixture:
+        write_vocabulary(path, fixture)
+
+
+def write_vocabulary(path, fixture):
     values = [("general.architecture", STRING, "llama"),
               ("tokenizer.ggml.model", STRING, fixture["model"]),
               ("tokenizer.ggml.tokens", STRING, fixture["tokens"]),

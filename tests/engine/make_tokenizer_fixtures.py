@@ -175,6 +175,66 @@ def bpe_fixture(pre, seed):
     return fixture
 
 
+# Patterns of the tokenizer.json files, or where there is none that is public, of llama.cpp.
+GROUP = r"\d{1,3}(?=(?:\d{3})*\b)"
+NO_HAN = "&&[^\\p{Han}]]"
+SCRIPTS = ("4e00-9fff 3400-4dbf 8c48-faff 3040-309f 30a0-30ff ff65-ff9f 2f00-2fdf e40-e7f e80-eff "
+           "1780-17ff 1000-109f aa60-aa7f a9e0-a9ff ac00-d7af 1100-11ff")
+SCRIPTS = "".join("-".join(rf"\x{{{point}}}" for point in part.split("-"))
+                  for part in SCRIPTS.split())
+MORE = {
+    "granite-embed-multi-97m": SPLITS["gpt-4o"],
+    "youtu": ["[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+",
+              CASED % (SUFFIX, SUFFIX, r"\p{N}")],
+    "tiny_aya": [GROUP, CASED % (SUFFIX, SUFFIX, r"\p{N}{1,3}")],
+    "superbpe": [r"\p{N}+", r"(?=(\d{3})+(?!\d))"],
+    "kimi-k2": [r"[\p{Han}]+|" + (CASED % (SUFFIX, SUFFIX, r"\p{N}{1,3}"))
+                .replace(UPPER, UPPER[:-1] + NO_HAN).replace(LOWER, LOWER[:-1] + NO_HAN)
+                .replace(r"[\r\n/]*", r"[\r\n]*")],
+    "exaone-moe": [(LLAMA3 % r"\p{N}").replace(r"\p{L}+|", r"(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|")
+                   .replace(r"[\r\n]*|\s*[\r\n]+", r"[\r\n/]?|\s*[\r\n]")],
+    "ufakzeka": [(LLAMA3 % r"\p{N}").split("|", 7)[-1]],
+    "laguna": [r"[^\n]+|[\n]+", LLAMA3 % r"\p{N}"],
+    "afmoe": [r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))", f"[{SCRIPTS}]+", SPLITS["deepseek-v3"][2]],
+    "spark2_5": [*SPLITS["deepseek-v3"][:2], SPLITS["deepseek-v3"][2]
+                 .replace(r"[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+", r"[\p{P}\p{S}]+|[\r\n]"), r"\p{N}"],
+    "chameleon": ["<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )",
+                  r"\p{N}", r"[\p{P}!-/:-@\[-`{-~]",
+                  r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"],
+}
+DIGITS = ["1", "12", "1234", "1234567", "x1234567y", "1234567 12345,123456.1", "12½345", "1234½ ½345",
+          "１２３４５６７", "123\u0301 1234_ 1234é 1234‿", "1234567\n1234\n", "<sentinel:12> <sentinel:>",
+          "IMGIMGABCZ IMGIMGAZIMGIMGABCDEZ", "a  b    c      d\t\te", "the cat sat on\u0301 the mat / on it",
+          "々中A々b 〇中", "中'S a中'll Ａ中b", "x!/\n/ ?/\n\n", "!\n\n?\r\n", "ㄅㄆㄇ，。「」한국어ㅎㅎ中文カナ", "ไทยໄທខ្មែរမြန်"]
+
+
+def more_fixture(seed):
+    """One vocabulary, whose merges cross whatever a pre-tokenizer cuts, for many of them."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+    plain = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(r"[^\n]{1,24}|\n+"), "isolated"), plain])
+    trainer = trainers.BpeTrainer(vocab_size=800, show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trained.train_from_iterator([TRAINING, "\n".join(DIGITS * 3)], trainer)
+    parts = json.loads(trained.to_str())
+    parts["model"]["vocab"]["Ġunreachable"] = len(parts["model"]["vocab"])
+    size = len(parts["model"]["vocab"])
+    tokens = sorted(parts["model"]["vocab"], key=parts["model"]["vocab"].get)
+    fixture = {"model": "gpt2", "tokens": tokens, "types": [make_models.NORMAL] * size,
+               "merges": [m if isinstance(m, str) else " ".join(m)
+                          for m in parts["model"]["merges"]],
+               "texts": list(map(clean, texts(seed) + DIGITS)), "ids": {}}
+    for pre, patterns in MORE.items():
+        parts["model"]["ignore_merges"] = pre in ["youtu", "granite-embed-multi-97m"]
+        tokenizer = Tokenizer.from_str(json.dumps(parts))
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [*(pre_tokenizers.Split(Regex(p), "isolated") for p in patterns), plain])
+        fixture["ids"][pre] = [tokenizer.encode(text).ids for text in fixture["texts"]]
+    return fixture
+
+
 def by_llama(fixture, cases):
     """The same cases as llama.cpp cuts them."""
     import llama_cpp
@@ -285,6 +345,15 @@ def wordpiece_fixture(seed, **options):
 
 
 def main():
+    fixture = more_fixture(90)
+    save("more", fixture)
+    for pre, ids in fixture["ids"].items():
+        cases = [{"text": t, "special": 0, "ids": i} for t, i in zip(fixture["texts"], ids)]
+        theirs = by_llama(dict(fixture, pre=pre), cases)
+        off = [a["text"] for a, b in zip(cases, theirs) if a["ids"] != b["ids"]]
+        print(pre, len(cases), "cases; llama.cpp differs in", len(off), off[:12])
+    if "--more" in sys.argv:
+        return
     for seed, pre in enumerate(["deepseek-llm", "qwen35", "seed-coder", "jais-2", "minicpm5",
                                 "falcon"]):
         save("bpe_" + pre.replace("-", ""), bpe_fixture(pre, 70 + seed))

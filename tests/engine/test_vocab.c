@@ -116,6 +116,22 @@ static void byte_level_bpe_equals_its_references(void **state) {
     check_fixture("bpe_jais2");
     check_fixture("bpe_minicpm5");
     check_fixture("bpe_falcon");
+    static const char *const more[] = {"granite-embed-multi-97m",
+                                       "youtu",
+                                       "tiny_aya",
+                                       "superbpe",
+                                       "kimi-k2",
+                                       "exaone-moe",
+                                       "ufakzeka",
+                                       "laguna",
+                                       "afmoe",
+                                       "spark2_5",
+                                       "chameleon"};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "more_%s", more[i]);
+        check_fixture(name);
+    }
 }
 
 static void sentencepiece_equals_its_references(void **state) {
@@ -233,12 +249,13 @@ static void long_texts_take_linear_time(void **state) {
     (void)state;
     static const char *const patterns[] = {"a", " ",   "\n", "ab ", "the cat ", "!",
                                            "1", " \n", "t",  "A",   "aA"};
-    static const char *const models[] = {"f32",        "f16",
-                                         "q8",         "odd",
-                                         "mixed",      "bpe_tekken",
-                                         "bpe_gpt4o",  "bpe_deepseekv3",
-                                         "bpe_viking", "bpe_deepseekllm",
-                                         "bpe_jais2"};
+    static const char *const models[] = {"f32",          "f16",
+                                         "q8",           "odd",
+                                         "mixed",        "bpe_tekken",
+                                         "bpe_gpt4o",    "bpe_deepseekv3",
+                                         "bpe_viking",   "bpe_deepseekllm",
+                                         "bpe_jais2",    "more_kimi-k2",
+                                         "more_tiny_aya"};
     enum { SIZE = 1024 * 1024 };
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
         as_vocab vocab = load_file(models[m]);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "harness/base/regex.h"
+#include "harness/base/utf8.h"
 
 enum { PATTERNS_MAX = 6 };
 
@@ -74,61 +75,106 @@ enum { PATTERNS_MAX = 6 };
 #define DEEPSEEK3                                                                                  \
     ASCII_PUNCTUATION "[A-Za-z]++|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]++| ?[\\p{P}\\p{S}]++" \
                       "[\\r\\n]*+|" BREAKS "|" SPACES
+// The same, one line break behind a word of punctuation, and with these in words as well: marks,
+// and a space between two letters.
+#define EXAONE_MOE                                                                                 \
+    "(?i:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?\\p{L}\\p{M}*+(?: ?+\\p{L}\\p{M}*+)*+|\\p{N}|" OTHERS   \
+    "[\\r\\n/]?+|" BREAKS "|" SPACES
+#define UFAKZEKA "[^\\r\\n\\p{L}\\p{N}]?\\p{L}++|\\p{N}|" OTHERS "[\\r\\n]*+|" BREAKS "|" SPACES
+// As CASED, but for Han characters, which are words of their own.
+#define NO_HAN(class) "(?!\\p{sc:Han})" class
+#define BOTH_NO_HAN NO_HAN("[\\p{Lm}\\p{Lo}\\p{M}]")
+#define UPPER_NO_HAN "(?:[\\p{Lu}\\p{Lt}]|" BOTH_NO_HAN ")"
+#define LOWER_NO_HAN "(?:\\p{Ll}|" BOTH_NO_HAN ")"
+#define SUFFIXED "(?i:" SUFFIX ")?+"
+#define KIMI_K2                                                                                    \
+    "\\p{sc:Han}++|[^\\r\\n\\p{L}\\p{N}]?(?:" UPPER_NO_HAN "*+\\p{Ll}" LOWER_NO_HAN                \
+    "*+|(?:[\\p{Lu}\\p{Lt}]*+(?:" BOTH_NO_HAN ")++)++)" SUFFIXED                                   \
+    "|[^\\r\\n\\p{L}\\p{N}]?" UPPER_NO_HAN "++" LOWER_NO_HAN "*+" SUFFIXED "|\\p{N}{1,3}|" OTHERS  \
+    "[\\r\\n]*+|" BREAKS "|" SPACES
+#define KANA "\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}"
+// Korean, punctuation, Bopomofo, Chinese and Japanese: runs of each.
+#define YOUTU                                                                                      \
+    "[\\x{ac00}-\\x{d7a3}\\x{3131}-\\x{318e}]++|[\\x{ff01}\\x{2026}\\x{201c}\\x{201d}\\x{2018}"    \
+    "\\x{2019}\\x{2014}\\x{ff1a}\\x{ff1b}\\x{ff0c}\\x{3001}-\\x{303f}\\x{fe30}-\\x{fe4f}]++|"      \
+    "[\\x{3105}-\\x{312f}]++|" HAN KANA "]++"
+#define SPARK                                                                                      \
+    ASCII_PUNCTUATION                                                                              \
+    "[A-Za-z]++|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]++| ?[\\p{P}\\p{S}]++|"                  \
+    "[\\r\\n]|" SPACES
+// Scripts without spaces between words.
+#define AFMOE_SCRIPTS                                                                              \
+    "[\\x{4e00}-\\x{9fff}\\x{3400}-\\x{4dbf}\\x{8c48}-\\x{faff}" KANA                              \
+    "\\x{ff65}-\\x{ff9f}\\x{2f00}-\\x{2fdf}\\x{e40}-\\x{e7f}\\x{e80}-\\x{eff}\\x{1780}-\\x{17ff}"  \
+    "\\x{1000}-\\x{109f}\\x{aa60}-\\x{aa7f}\\x{a9e0}-\\x{a9ff}\\x{ac00}-\\x{d7af}\\x{1100}-\\x{"   \
+    "11ff}]++"
+// Digits at the end of a word, of which other patterns would look ahead again and again.
+#define LAST_DIGITS "(?<!\\p{Nd})\\p{Nd}++(?![\\p{L}\\p{M}\\p{N}\\p{Pc}])"
 #define BLOOM " ?[^(" WS "|.,!?\\x{2026}\\x{3002}\\x{ff0c}\\x{3001}\\x{964}\\x{6d4}\\x{60c})]++"
+
+enum {
+    TAKES_WORDS = 1, // a word that is a token is not merged
+    ADDS_BOS = 2,
+    GROUPS = 4,     // what the first pattern matches is cut into groups of three from its end on
+    GROUP_ENDS = 8, // the second's, but what fills no group stays with what is beside the match
+};
 
 typedef struct scheme {
     const char *names;                  // separated by spaces
     const char *patterns[PATTERNS_MAX]; // each cuts what the one before it left, matched or not
-    bool takes_words, adds_bos;
+    unsigned flags;
 } scheme;
 
 static const scheme schemes[] = {
     {"gpt-2 mpt olmo phi-2 modern-bert jais trillion granite-docling exaone4 gigachat roberta-bpe "
      "jina-v1-en jina-v2-code jina-v2-es jina-v2-de jina-es jina-de a.x-4.0 mellum",
      {GPT2},
-     false,
-     false},
+     0},
     {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
      {LLAMA3("\\p{N}{1,3}")},
-     true,
-     true},
-    {"smaug-bpe dbrx chatglm-bpe glm4 glm5", {LLAMA3("\\p{N}{1,3}")}, false, false},
+     TAKES_WORDS | ADDS_BOS},
+    {"smaug-bpe dbrx chatglm-bpe", {LLAMA3("\\p{N}{1,3}")}, 0},
+    {"glm4 glm5", {LLAMA3("\\p{N}{1,3}")}, TAKES_WORDS},
     {"qwen2 deepseek-r1-qwen stablelm2 megrez hunyuan kormo f2llmv2 solar-open grok-2 "
      "bailingmoe bailingmoe2 llada-moe",
      {LLAMA3("\\p{N}")},
-     false,
-     false},
-    {"smollm starcoder refact command-r exaone codeshell minerva-7b mellum2",
-     {"\\p{N}", GPT2},
-     false,
-     false},
-    {"tekken", {CASED("", "\\p{N}")}, true, true},
-    {"gpt-4o llama4 kanana2 talkie minimax-m2",
-     {CASED("(?i:" SUFFIX ")?+", "\\p{N}{1,3}")},
-     false,
-     false},
-    {"jais-2", {JAIS2}, false, false},
-    {"qwen35", {QWEN35}, false, false},
-    {"seed-coder", {SEED_CODER}, false, false},
-    {"minicpm5", {"\\p{N}{1,3}", LLAMA3("\\p{N}++")}, true, false},
-    {"falcon", {"[\\p{P}$+<=>^~|`]++", GPT2, "[0-9][0-9][0-9]"}, false, false},
+     0},
+    {"smollm starcoder refact command-r exaone codeshell minerva-7b mellum2", {"\\p{N}", GPT2}, 0},
+    {"tekken", {CASED("", "\\p{N}")}, TAKES_WORDS | ADDS_BOS},
+    {"gpt-4o llama4 kanana2 talkie minimax-m2", {CASED(SUFFIXED, "\\p{N}{1,3}")}, 0},
+    {"granite-embed-multi-97m", {CASED(SUFFIXED, "\\p{N}{1,3}")}, TAKES_WORDS},
+    {"youtu", {YOUTU, CASED(SUFFIXED, "\\p{N}")}, TAKES_WORDS},
+    {"tiny_aya cohere2moe", {LAST_DIGITS, CASED(SUFFIXED, "\\p{N}{1,3}")}, GROUPS},
+    {"superbpe", {"\\p{N}++", "\\p{Nd}++"}, GROUP_ENDS},
+    {"kimi-k2", {KIMI_K2}, 0},
+    {"exaone-moe", {EXAONE_MOE}, 0},
+    {"ufakzeka", {UFAKZEKA}, 0},
+    {"laguna", {"[^\\n]++|\\n++", LLAMA3("\\p{N}")}, 0},
+    {"afmoe", {"\\p{N}++", AFMOE_SCRIPTS, DEEPSEEK3}, GROUPS},
+    {"spark2_5", {"\\p{N}{1,3}", HAN KANA "]++", SPARK, "\\p{N}"}, 0},
+    {"chameleon",
+     {"<sentinel:[0-9]++>", "IMGIMG[A-I]{1,4}Z", "[\\t\\n]|    |  ", "\\p{N}",
+      "[\\p{P}!-/:-@\\[-`{-~]", GPT2},
+     ADDS_BOS},
+    {"jais-2", {JAIS2}, 0},
+    {"qwen35", {QWEN35}, 0},
+    {"seed-coder", {SEED_CODER}, 0},
+    {"minicpm5", {"\\p{N}{1,3}", LLAMA3("\\p{N}++")}, TAKES_WORDS},
+    {"falcon", {"[\\p{P}$+<=>^~|`]++", GPT2, "[0-9][0-9][0-9]"}, 0},
     {"deepseek-llm",
      {"[\\r\\n]", "[" WS "]?[" DEEPSEEK_LETTERS "]++", "[" WS "]?[" DEEPSEEK_PUNCTUATION "]++",
       "(?<![" WS "])[" WS "]++\\z", HAN "\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]++", "\\p{N}++"},
-     false,
-     false},
+     0},
     {"deepseek-coder",
      {"[\\r\\n]", "[" WS "]?\\p{L}++", "[" WS "]?\\p{P}++",
       HAN "\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]++", "\\p{N}"},
-     false,
-     false},
+     0},
     {"deepseek-v3 hunyuan-dense joyai-llm hy_v4",
      {"\\p{N}{1,3}", HAN "\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]++", DEEPSEEK3},
-     false,
-     false},
-    {"bloom poro-chat gpt3-finnish", {BLOOM}, false, false},
-    {"viking", {BLOOM, "\\p{N}"}, false, false},
-    {"default", {"[\\p{P}$+<=>^~|]++", GPT2, "\\p{N}++", "[0-9][0-9][0-9]"}, false, false},
+     0},
+    {"bloom poro-chat gpt3-finnish", {BLOOM}, 0},
+    {"viking", {BLOOM, "\\p{N}"}, 0},
+    {"default", {"[\\p{P}$+<=>^~|]++", GPT2, "\\p{N}++", "[0-9][0-9][0-9]"}, 0},
 };
 
 struct as_pretok {
@@ -176,11 +222,11 @@ void as_pretok_free(as_pretok *pretok) {
 }
 
 bool as_pretok_takes_words(const as_pretok *pretok) {
-    return pretok->scheme->takes_words;
+    return pretok->scheme->flags & TAKES_WORDS;
 }
 
 bool as_pretok_adds_bos(const as_pretok *pretok) {
-    return pretok->scheme->adds_bos;
+    return pretok->scheme->flags & ADDS_BOS;
 }
 
 typedef struct splitting {
@@ -203,12 +249,44 @@ static bool find(const as_regex *regex, as_str text, size_t from, as_str *match)
     return count >= 0;
 }
 
+static bool split(const splitting *s, size_t level, as_str text);
+
+// The piece from *done to `end`, which is where the next one begins.
+static bool cut_at(const splitting *s, size_t level, as_str text, size_t *done, size_t end) {
+    bool ok = end == *done || split(s, level + 1, as_str_sub(text, *done, end));
+    *done = end;
+    return ok;
+}
+
+// Cuts what the regex of `level` matches into groups of three characters from its end on.
+static bool split_groups(const splitting *s, size_t level, as_str text) {
+    bool apart = s->pretok->scheme->flags & GROUPS;
+    size_t done = 0;
+    for (size_t at = 0; at < text.len;) {
+        as_str match;
+        if (!find(s->pretok->regexes[level], text, at, &match)) return false;
+        if (!match.ptr) break;
+        size_t cut = (size_t)(match.ptr - text.ptr);
+        at = cut + match.len;
+        if (apart && !cut_at(s, level, text, &done, cut)) return false;
+        for (size_t i = as_utf8_count(match) % 3; i; i--) as_utf8_next(text, &cut);
+        while (cut < at) {
+            if (!cut_at(s, level, text, &done, cut)) return false;
+            for (size_t i = 0; i < 3; i++) as_utf8_next(text, &cut);
+        }
+        if (apart && !cut_at(s, level, text, &done, at)) return false;
+    }
+    return cut_at(s, level, text, &done, text.len);
+}
+
 // Cuts `text` by the regexes from `level` on. What a regex does not match is a piece as well.
 static bool split(const splitting *s, size_t level, as_str text) {
     if (level == s->pretok->count) {
         s->word(s->context, text);
         return true;
     }
+    unsigned cut = s->pretok->scheme->flags & (GROUPS | GROUP_ENDS);
+    if (cut && level == (cut == GROUPS ? 0 : 1)) return split_groups(s, level, text);
     size_t done = 0;
     while (done < text.len) {
         as_str match;
