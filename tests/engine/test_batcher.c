@@ -18,8 +18,16 @@
 #include "harness/engine/batch/choose.h"
 #include "harness/engine/batch/session.h"
 #include "harness/engine/sampler.h"
+#include "tests/base/draws.h"
 
-enum { REQUESTS = 24, TEXTS = 40, CONTEXT = 96, PROMPT_MAX = 90, TEXT_MAX = 12, GENERATED = 14 };
+enum {
+    REQUESTS = AS_SLOWED ? 12 : 24,
+    TEXTS = 40,
+    CONTEXT = 96,
+    PROMPT_MAX = 90,
+    TEXT_MAX = 12,
+    GENERATED = 14
+};
 // Bytes of keys and values: the usual 512 MiB take sanitizers a tenth of a second each time.
 enum { ENOUGH = 16 << 20 };
 
@@ -415,7 +423,7 @@ static void answers_do_not_depend_on_how(void **state) {
         as_model_close(plain);
         for (size_t t = 0; t < table_count; t++) {
             as_model *model = open_model(models[m], tables[t]->name);
-            for (int i = 0; i < 6; i++) try_a_way(model, kv, all, wanted, &rng);
+            for (int i = 0; i < AS_DRAWS(6); i++) try_a_way(model, kv, all, wanted, &rng);
             as_model_close(model);
         }
         for (size_t i = 0; i < REQUESTS; i++) {

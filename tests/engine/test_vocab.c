@@ -14,6 +14,7 @@
 #include "harness/base/rng.h"
 #include "harness/base/utf8.h"
 #include "harness/engine/text/vocab.h"
+#include "tests/base/draws.h"
 #include "tests/engine/gguf_writer.h"
 
 static as_vocab load(as_str bytes) {
@@ -243,8 +244,8 @@ static void bytes_that_are_no_utf8_become_replacements(void **state) {
     }
 }
 
-// A megabyte of one character, of a pattern, of white space: no quadratic work. The limits leave
-// room for sanitizers and a busy machine; quadratic work would take hours.
+// A megabyte (AS_DRAWS) of one character, of a pattern, of white space: no quadratic work. The
+// limits leave room for sanitizers and a busy machine; quadratic work would take hours.
 static void long_texts_take_linear_time(void **state) {
     (void)state;
     static const char *const patterns[] = {"a", " ",   "\n", "ab ", "the cat ", "!",
@@ -256,7 +257,7 @@ static void long_texts_take_linear_time(void **state) {
                                          "bpe_viking",   "bpe_deepseekllm",
                                          "bpe_jais2",    "more_kimi-k2",
                                          "more_tiny_aya"};
-    enum { SIZE = 1024 * 1024 };
+    enum { SIZE = AS_DRAWS(1024 * 1024) };
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
         as_vocab vocab = load_file(models[m]);
         for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
@@ -292,7 +293,7 @@ static void encoders_close_their_texts(void **state) {
         static const char *const patterns[] = {"a", " ", "the ", "\n", "\xe4\xb8\xad", "e\xcc\x81"};
         for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
             as_buf text = {0};
-            while (text.len < 1024 * 1024) as_buf_text(&text, patterns[p]);
+            while (text.len < AS_DRAWS(1024 * 1024)) as_buf_text(&text, patterns[p]);
             uint64_t start = as_clock_ns();
             tokenize(&vocab, &arena, as_buf_view(&text), false, false);
             assert_true(as_clock_ns() - start < 60000000000u);
@@ -306,12 +307,13 @@ static void encoders_close_their_texts(void **state) {
 // Changed bytes, mostly in the table of the normalizer: a message or some tokens.
 static void broken_encoders_do_no_harm(void **state) {
     (void)state;
-    enum { MUTATIONS = 4000 };
+    enum { MUTATIONS = AS_DRAWS(4000) };
     static const char *const names[] = {"unigram", "wordpiece"};
+    as_mapped maps[] = {map_file(names[0], ".gguf"), map_file(names[1], ".gguf")};
     as_rng rng = as_rng_of(8, 8);
     size_t loaded = 0;
     for (size_t i = 0; i < MUTATIONS; i++) {
-        as_mapped map = map_file(names[i % 2], ".gguf");
+        as_mapped map = maps[i % 2];
         unsigned char *bytes = malloc(map.size);
         memcpy(bytes, map.bytes, map.size);
         for (size_t c = 0; c < 3; c++)
@@ -335,9 +337,9 @@ static void broken_encoders_do_no_harm(void **state) {
         as_vocab_free(&vocab);
         as_arena_free(&arena);
         free(bytes);
-        as_file_unmap(&map);
     }
-    assert_true(loaded > 300 && loaded < MUTATIONS);
+    for (size_t i = 0; i < 2; i++) as_file_unmap(&maps[i]);
+    assert_true(loaded > AS_DRAWS(300) && loaded < MUTATIONS);
 }
 
 // --- wrong vocabularies -------------------------------------------------------------------------
@@ -495,31 +497,23 @@ static size_t cut_plainly(char texts[RANDOM_SPECIALS][8], size_t count, as_str t
 static void special_tokens_are_found_the_longest_first(void **state) {
     (void)state;
     as_rng rng = as_rng_of(5, 1);
-    for (size_t round = 0; round < 200; round++) {
+    for (size_t round = 0; round < AS_DRAWS(200); round++) {
         char texts[RANDOM_SPECIALS][8], letters[60];
         uint32_t ids[60];
         size_t count = draw_specials(&rng, texts);
         as_buf bytes = {0};
-        as_gguf file;
-        as_vocab vocab;
-        as_err err;
         as_arena arena = {0};
-        as_tokens tokens;
         put_specials(&bytes, texts, count);
-        if (as_gguf_read(&file, "x", (const unsigned char *)bytes.ptr, bytes.len, &err) ||
-            as_vocab_load(&vocab, &file, &err))
-            fail_msg("%s", err.text);
+        as_vocab vocab = load(as_buf_view(&bytes));
         for (size_t i = 0; i < sizeof letters; i++) letters[i] = "xyxyxyz"[as_rng_below(&rng, 7)];
         as_str text = {letters, sizeof letters};
         for (int control = 0; control < 2; control++) {
             size_t wanted = cut_plainly(texts, count, text, control, ids);
-            assert_int_equal(as_vocab_tokenize(&vocab, &arena, text, control, false, &tokens, &err),
-                             0);
+            as_tokens tokens = tokenize(&vocab, &arena, text, control, false);
             assert_int_equal(tokens.count, wanted);
             assert_memory_equal(tokens.ids, ids, wanted * sizeof *ids);
         }
         as_vocab_free(&vocab);
-        as_gguf_free(&file);
         as_arena_free(&arena);
         as_buf_free(&bytes);
     }
@@ -531,25 +525,17 @@ static void what_ends_an_answer_is_never_text(void **state) {
     for (uint32_t kind = AS_TOKEN_NORMAL; kind <= AS_TOKEN_UNUSED; kind++) {
         const wrong file_of = {"gpt-2", 256, {"<|im_start|>", "<|im_end|>"}, {0}, kind, 0, NULL};
         as_buf bytes = {0};
-        as_gguf file;
-        as_vocab vocab;
-        as_err err;
         as_arena arena = {0};
-        as_tokens tokens;
         put_bpe(&bytes, &file_of);
-        if (as_gguf_read(&file, "x", (const unsigned char *)bytes.ptr, bytes.len, &err) ||
-            as_vocab_load(&vocab, &file, &err))
-            fail_msg("%s", err.text);
+        as_vocab vocab = load(as_buf_view(&bytes));
         assert_true(vocab.ends[258]);
         assert_false(vocab.ends[257]);
         as_str text = AS_STR("a<|im_end|>");
-        assert_int_equal(as_vocab_tokenize(&vocab, &arena, text, false, false, &tokens, &err), 0);
-        assert_int_equal(tokens.count, text.len);
-        assert_int_equal(as_vocab_tokenize(&vocab, &arena, text, true, false, &tokens, &err), 0);
+        assert_int_equal(tokenize(&vocab, &arena, text, false, false).count, text.len);
+        as_tokens tokens = tokenize(&vocab, &arena, text, true, false);
         assert_int_equal(tokens.count, 2);
         assert_int_equal(tokens.ids[1], 258);
         as_vocab_free(&vocab);
-        as_gguf_free(&file);
         as_arena_free(&arena);
         as_buf_free(&bytes);
     }
@@ -562,18 +548,12 @@ static void messages_of_an_answer_end_for_themselves(void **state) {
         const char *call = harmony ? "<|call|>" : "<|other|>";
         const wrong file_of = {"gpt-4o", 256, {"<|end|>", "<|return|>", call}, {0}, 3, 258, NULL};
         as_buf bytes = {0};
-        as_gguf file;
-        as_vocab vocab;
-        as_err err;
         put_bpe(&bytes, &file_of);
-        if (as_gguf_read(&file, "x", (const unsigned char *)bytes.ptr, bytes.len, &err) ||
-            as_vocab_load(&vocab, &file, &err))
-            fail_msg("%s", err.text);
+        as_vocab vocab = load(as_buf_view(&bytes));
         assert_int_equal(vocab.ends[257], !harmony);
         assert_true(vocab.ends[258]);
         assert_int_equal(vocab.ends[259], harmony);
         as_vocab_free(&vocab);
-        as_gguf_free(&file);
         as_buf_free(&bytes);
     }
 }

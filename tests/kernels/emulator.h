@@ -15,15 +15,7 @@
 #include <stdint.h>
 
 #include "kernels/cuda/cuda.h"
-
-// AS_UNDER_ASAN: whether the address sanitizer watches, which makes the emulator ten times slower.
-#if defined(__SANITIZE_ADDRESS__)
-#define AS_UNDER_ASAN 1
-#elif defined(__has_feature)
-#define AS_UNDER_ASAN __has_feature(address_sanitizer)
-#else
-#define AS_UNDER_ASAN 0
-#endif
+#include "tests/base/draws.h"
 
 typedef struct as_emulated {
     const char *name;

@@ -48,7 +48,7 @@ static void quantize(const as_cuda_qrows *q, const float *x, size_t count, size_
 
 static void quantized_rows_are_those_of_the_table(void **state) {
     (void)state;
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < AS_DRAWS(60); i++) {
         size_t count = 1 + random_below(11), cols = 32 * (1 + random_below(20));
         float *x = floats(count * cols, i % MODES);
         if (i % 5 == 0) x[random_below(cols)] = i % 2 ? NAN : HUGE_VALF;
@@ -169,12 +169,13 @@ static size_t some_cols(as_wtype type) {
 static void products_are_those_of_the_table(void **state) {
     (void)state;
     for (as_wtype type = 0; type <= AS_W_Q8_16; type++) {
-        for (int i = 0; i < 16; i++) {
+        for (int i = AS_SLOWED ? 12 : 0; i < 16; i++) { // the last two are large
             problem p = {.type = type, .parts = 1 + random_below(3), .experts = 1};
             for (size_t j = 0; j < p.parts; j++) p.rows[j] = 1 + random_below(70);
             p.cols = some_cols(type);
             p.counts[0] = 1 + (uint32_t)random_below(i % 2 ? 32 : 12);
-            if (i == 14) p.counts[0] = 33 + (uint32_t)random_below(150), p.cols = 512;
+            if (i == 14)
+                p.counts[0] = 33 + (uint32_t)random_below(AS_SLOWED ? 50 : 150), p.cols = 512;
             if (i == 15) p.counts[0] = 33 + (uint32_t)random_below(40), p.rows[0] = 300;
             p.places = (p.counts[0] + 7) / 8 * 8;
             check_product(&p, p.counts[0], i % MODES);

@@ -413,7 +413,7 @@ static uint32_t drawn_token(const as_cuda_drawing *p, const float *odds, size_t 
 
 static void tokens_are_drawn_as_on_the_cpu(void **state) {
     (void)state;
-    enum { ROWS = 3, TRIES = 90 };
+    enum { ROWS = 3, TRIES = AS_DRAWS(90) };
     static const uint32_t top_ks[] = {0, 1, 5, 40, 900, 3000};
     static const double top_ps[] = {1.0, 0.9, 0.3};
     size_t decided = 0;

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "kernels/blocks.h"
+#include "tests/base/draws.h"
 #include "tests/kernels/kernel_weights.h"
 
 #ifdef __x86_64__
@@ -161,7 +162,7 @@ static void vectors_are_the_same_in_all_tables(void **state) {
     (void)state;
     for (int mode = 0; mode < MODES; mode++) {
         for (size_t n = 0; n <= 70; n++) {
-            for (int i = 0; i < 4; i++) check_vectors(n, mode);
+            for (int i = 0; i < AS_DRAWS(4); i++) check_vectors(n, mode);
         }
         for (size_t n = 127; n <= 129; n++) check_vectors(n, mode);
         check_vectors(1000 + random_below(100), mode);
@@ -171,7 +172,7 @@ static void vectors_are_the_same_in_all_tables(void **state) {
 static void vectors_take_infinities_and_nans(void **state) {
     (void)state;
     const float odd[] = {HUGE_VALF, -HUGE_VALF, NAN, 3e38f, -3e38f, 0.0f, -0.0f, 1e-42f};
-    for (int i = 0; i < 4000; i++) {
+    for (int i = 0; i < AS_DRAWS(4000); i++) {
         float x[40], y[40];
         size_t n = 1 + random_below(40);
         fill(x, 40, 0);
@@ -227,7 +228,7 @@ static void dot_sums_in_16_lanes(void **state) {
 // sit where the rounding is close to a tie.
 static void fma_rounds_once(void **state) {
     (void)state;
-    for (int i = 0; i < 400000; i++) {
+    for (int i = 0; i < AS_DRAWS(400000); i++) {
         float a = random_of_mode(i % MODES), x = random_of_mode(i / 7 % MODES), y;
         switch (random_below(4)) {
         case 0:
@@ -270,7 +271,7 @@ static void sums_keep_the_sign_of_zero(void **state) {
 static void fma_rounds_once_below_normal(void **state) {
     (void)state;
     int cases = 0;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < AS_DRAWS(20000); i++) {
         uint64_t a = (random_bits() & 0x7fffff) | 0x800001, b = ((uint64_t)1 << 47) / a;
         b += (uint64_t)i & 1; // below and above 2^47
         uint64_t product = a * b, power = (uint64_t)1 << 47;
@@ -360,7 +361,7 @@ static void check_block(const float *x, const as_qrows *out, size_t b) {
 static void quantize_follows_its_text(void **state) {
     (void)state;
     enum { COLS = 160, ROWS = 3 };
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < AS_DRAWS(3000); i++) {
         float x[COLS + 1], *row = x + i % 2;
         fill(x, COLS + 1, i % MODES);
         if (i % 10 == 0) row[random_below(COLS)] = i % 20 ? HUGE_VALF : NAN;
@@ -515,10 +516,10 @@ static void products_are_the_same_in_all_tables(void **state) {
     (void)state;
     for (int type = 0; type < AS_WTYPES_ALL; type++) {
         size_t unit = as_wtype_block((as_wtype)type);
-        for (size_t count = 1; count <= 40; count++) {
+        for (size_t count = 1; count <= 40; count += AS_UNDER_ASAN ? 3 : 1) {
             check_product((as_wtype)type, 81, unit * 3, count, (int)count % MODES);
         }
-        for (int i = 0; i < 160; i++) {
+        for (int i = 0; i < AS_DRAWS(160); i++) {
             size_t cols = unit * (1 + random_below(unit == 256 ? 3 : unit == 32 ? 6 : 130));
             check_product((as_wtype)type, 1 + random_below(140), cols, 1 + random_below(18),
                           i % MODES);
@@ -580,7 +581,7 @@ static void products_are_chains(void **state) {
 
 static void pack_keeps_every_value(void **state) {
     (void)state;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < AS_DRAWS(200); i++) {
         as_wtype type = (as_wtype)(i % AS_WTYPES_ALL);
         size_t rows = 1 + random_below(50), unit = as_wtype_block(type);
         size_t cols = unit == 1 ? 1 + random_below(128) : unit * (1 + random_below(3));
@@ -604,7 +605,7 @@ static void pack_keeps_every_value(void **state) {
 static void tables_use_the_same_exp(void **state) {
     (void)state;
     const float limits[] = {-87.3f, -0x1.5d3332p+6f, -0x1.5d3334p+6f, -HUGE_VALF, -0.0f, 88.7f};
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < AS_DRAWS(100000); i++) {
         float low = i % 2 ? -fabsf(90.0f * random_unit()) : -fabsf(random_float(90, 132));
         if (i < 5) low = limits[i];
         float x[2] = {0.0f, low}, want = 1.0f + as_exp_f32(low), share = as_exp_f32(low) / want;
@@ -628,7 +629,7 @@ static void terms_far_from_the_largest(void **state) {
     (void)state;
     enum { TERMS = 70 };
     const float limits[] = {-87.3f, -87.2999f, -0x1.5d3334p+6f, -200.0f, -HUGE_VALF, NAN};
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < AS_DRAWS(20000); i++) {
         float x[TERMS], want[TERMS], got[TERMS], sums[2], maxs[2];
         size_t n = 1 + random_below(TERMS);
         for (size_t j = 0; j < n; j++) {
@@ -654,7 +655,7 @@ static void terms_far_from_the_largest(void **state) {
 static void gelu_and_softcap_are_near_their_formulas(void **state) {
     (void)state;
     double worst_gelu = 0.0, worst_cap = 0.0;
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < AS_DRAWS(200000); i++) {
         float x = i % 3 ? 9.0f * random_unit() : random_float(90, 130), one = 1.0f;
         float gelu = x, capped = x, cap = 0.5f + fabsf(40.0f * random_unit());
         tables[0]->gelu_mul(&gelu, &one, 1);

@@ -148,8 +148,10 @@ static as_rc load_kinds(as_vocab *vocab, const as_gguf *file, as_err *err) {
         vocab->kinds[i] = (unsigned char)kind;
     }
     // Some converters call these words: no data may end an answer, and none goes on behind them.
-    for (size_t i = 0; i < vocab->count; i++)
-        if (names_an_end(vocab->texts[i])) vocab->kinds[i] = AS_TOKEN_CONTROL;
+    for (size_t i = 0; i < vocab->count; i++) {
+        vocab->ends[i] = names_an_end(vocab->texts[i]);
+        if (vocab->ends[i]) vocab->kinds[i] = AS_TOKEN_CONTROL;
+    }
     return AS_OK;
 }
 
@@ -198,15 +200,13 @@ static as_rc load_ends(as_vocab *vocab, const as_gguf *file, as_err *err) {
     if (!rc) rc = as_vocab_id(vocab, file, "tokenizer.ggml.eot_token_id", &eot, err);
     if (!rc) rc = as_vocab_id(vocab, file, "tokenizer.ggml.eom_token_id", &eom, err);
     if (rc) return rc;
-    if (vocab->eos != AS_TOKEN_NONE) vocab->ends[vocab->eos] = true;
-    if (eot != AS_TOKEN_NONE) vocab->ends[eot] = true;
-    if (eom != AS_TOKEN_NONE) vocab->ends[eom] = true;
     // In harmony (gpt-oss), it ends a message, of which an answer may have several.
     const char *inner = holds(vocab, "<|return|>") && holds(vocab, "<|call|>") ? "<|end|>" : "";
     for (size_t i = 0; i < vocab->count; i++)
-        if (vocab->kinds[i] == AS_TOKEN_CONTROL && names_an_end(vocab->texts[i]) &&
-            !as_str_is(vocab->texts[i], inner))
-            vocab->ends[i] = true;
+        if (vocab->ends[i] && as_str_is(vocab->texts[i], inner)) vocab->ends[i] = false;
+    if (vocab->eos != AS_TOKEN_NONE) vocab->ends[vocab->eos] = true;
+    if (eot != AS_TOKEN_NONE) vocab->ends[eot] = true;
+    if (eom != AS_TOKEN_NONE) vocab->ends[eom] = true;
     return AS_OK;
 }
 
