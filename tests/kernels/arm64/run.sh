@@ -14,10 +14,7 @@ objects=()
 for source in kernels/*.c kernels/arm/*.c; do
     object=$out/$(basename "$source" .c).o
     extra=()
-    case "$source" in
-    kernels/arm/*) extra=(-O1) ;;& # half the time of compiling them, and the same instructions
-    kernels/arm/dotprod.c) extra+=(-march=armv8.2-a+dotprod) ;;
-    esac
+    [ "$source" = kernels/arm/dotprod.c ] && extra=(-march=armv8.2-a+dotprod)
     $cc "${flags[@]}" "${extra[@]}" -c "$source" -o "$object"
     objects+=("$object")
 done
