@@ -33,12 +33,11 @@ static size_t sight(const as_forward *f, size_t layer, size_t m, size_t *first) 
     return end;
 }
 
-// What the dot products of row m with keys are multiplied by.
-static float scale_of(const as_forward *f, size_t m) {
-    const as_hparams *p = &f->model->hparams;
+// What the queries of row m are multiplied by before they are scaled.
+static float temperature_of(const as_forward *f, size_t m) {
     const float *temperatures = f->model->weights.temperatures;
-    if (!temperatures) return p->attention_scale;
-    return p->attention_scale * temperatures[f->rows[m].position / p->rope.original_context];
+    size_t step = f->model->hparams.rope.original_context;
+    return temperatures ? temperatures[f->rows[m].position / step] : 1.0f;
 }
 
 static const as_view *view_of(const as_forward *f, size_t m) {
@@ -130,11 +129,12 @@ static void ask_next(const as_forward *f, const tile *t, const as_piece *pieces,
 enum { LANES = 16 };
 
 // Loops of a constant length, which compilers turn into vectors even where the rest may grow.
-static void scale_to(float *restrict to, const float *restrict from, float scale, size_t n) {
+static void scale_to(float *restrict to, const float *restrict from, float first, float second,
+                     size_t n) {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++) to[i + j] = from[i + j] * scale;
-    for (; i < n; i++) to[i] = from[i] * scale;
+        for (size_t j = 0; j < LANES; j++) to[i + j] = from[i + j] * first * second;
+    for (; i < n; i++) to[i] = from[i] * first * second;
 }
 
 // A masked value adds +0, which turns a sum of -0 into +0; so every sum is taken there.
@@ -160,7 +160,8 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
     if (reach > length) reach = length;
     for (size_t i = 0; i < t->rows * t->heads; i++) {
         size_t at = (t->first + i / t->heads) * q + (t->head + i % t->heads) * width;
-        scale_to(s->queries + i * width, f->q + at, scale_of(f, t->first + i / t->heads), width);
+        scale_to(s->queries + i * width, f->q + at, temperature_of(f, t->first + i / t->heads),
+                 p->attention_scale, width);
     }
     size_t common = make_pieces(f, t, view_of(f, t->first), 0, shared, 0, begin, reach, s->pieces);
     if (common) begin = s->pieces[0].at;

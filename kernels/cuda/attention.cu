@@ -90,11 +90,6 @@ AS_DEVICE float cached(const as_cuda_attention *a, const void *cache, const work
     return widen_half(((const uint16_t *)(const void *)scales)[block]) * (float)codes[at];
 }
 
-AS_DEVICE float scale_of(const as_cuda_attention *a, const work *w, uint32_t i) {
-    if (!a->temperatures) return a->scale;
-    return a->scale * a->temperatures[a->rows[row_of(w, i)].position / a->temperature_step];
-}
-
 // acc[j] += chain of depth products of this lane's key with query warp + 4 j, j < per.
 AS_DEVICE void add_scores(const scores_shared *shared, uint32_t depth, const uint32_t per,
                           float acc[PER_WARP]) {
@@ -136,8 +131,7 @@ AS_KERNEL(scores, as_cuda_attention, 128) {
         for (uint32_t i = thread_index(); i < w.queries * STEP; i += 128)
             if (i % STEP < depth)
                 shared->queries[i / STEP][i % STEP] =
-                    a.q[item_of(&a, &w, i / STEP) * a.width + k + i % STEP] *
-                    scale_of(&a, &w, i / STEP);
+                    a.q[item_of(&a, &w, i / STEP) * a.width + k + i % STEP] * a.scale;
         sync_block();
         if (w.queries <= ATTEND_WARPS)
             add_scores(shared, depth, 1, acc);
@@ -149,8 +143,8 @@ AS_KERNEL(scores, as_cuda_attention, 128) {
     for (uint32_t j = 0; j < PER_WARP; j++) {
         uint32_t query = warp + ATTEND_WARPS * j, position = from + lane;
         if (query >= w.queries) continue;
-        const seen own = seen_by(&a, &a.rows[row_of(&w, query)]);
-        if (position < own.end && position >= own.first)
+        // Also those that others of the span see alone: nobody looks at them.
+        if (position < w.end && position >= w.first)
             a.scores[item_of(&a, &w, query) * a.stride + position] = acc[j];
     }
 }

@@ -139,9 +139,11 @@ typedef struct as_cuda_place { // grid: rows
     void *keys, *values;
     uint64_t slot_count; // even
     uint32_t heads, kv_heads, width, pairs, halves;
-    uint32_t kv;    // as_kv of the cache
-    uint32_t plain; // values that are infinite or no number stay so
-    uint32_t late;  // norms come after rotation
+    uint32_t kv;               // as_kv of the cache
+    uint32_t plain;            // values that are infinite or no number stay so
+    uint32_t late;             // norms come after rotation
+    const float *temperatures; // queries at position p are multiplied by [p / temperature_step]
+    uint32_t temperature_step; // at last; or NULL
     float eps;
 } as_cuda_place;
 
@@ -159,11 +161,9 @@ typedef struct as_cuda_attention {
     uint32_t window; // 0: none
     uint32_t around; // it reaches window / 2 to both sides
     float scale, cap;
-    const float *temperatures; // queries at position p are multiplied by [p / temperature_step]
-    uint32_t temperature_step; //   too; or NULL
-    const float *sinks;        // [heads] scores behind those of what a row sees; or NULL. The
-                               // stride has room for them
-    uint32_t quantize;         // the mix too, as rows of heads * width; width is a multiple of 32
+    const float *sinks; // [heads] scores behind those of what a row sees; or NULL. The
+                        // stride has room for them
+    uint32_t quantize;  // the mix too, as rows of heads * width; width is a multiple of 32
     as_cuda_qrows quantized;
 } as_cuda_attention;
 

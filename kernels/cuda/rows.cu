@@ -257,7 +257,10 @@ AS_KERNEL(place, as_cuda_place, 128) {
             if (norm && a.late) norm_head(&a, head, norm, lane);
         }
         if (query) {
-            for (uint32_t j = lane; j < width; j += 32) from[j] = head[j];
+            float t = 1.0f;
+            if (a.temperatures)
+                t = a.temperatures[a.rows[block_x()].position / a.temperature_step];
+            for (uint32_t j = lane; j < width; j += 32) from[j] = head[j] * t;
         } else {
             store_head(&a, key ? a.keys : a.values, which, head, !key && !a.plain, lane);
         }

@@ -21,37 +21,12 @@
 
 enum { CONTEXT = 120, PROMPT_MAX = AS_SLOWED ? 20 : 50, CHOICES = 5 };
 
-static const char *const models[] = {"f32",
-                                     "f16",
-                                     "q8",
-                                     "q8_tied",
-                                     "odd",
-                                     "mixed",
-                                     "qwen2",
-                                     "qwen3",
-                                     "gemma",
-                                     "gemma2",
-                                     "gemma3",
-                                     "phi3",
-                                     "phi3_short",
-                                     "mixtral",
-                                     "qwen2moe",
-                                     "qwen3moe",
-                                     "granite",
-                                     "lora_llama",
-                                     "lora_phi3",
-                                     "blocks",
-                                     "kquants",
-                                     "peer_arcee",
-                                     "peer_smollm3",
-                                     "peer_hunyuan",
-                                     "peer_mistral3",
-                                     "q8_olmo2",
-                                     "peer_olmoe",
-                                     "gpt_oss",
-                                     "peer_gpt_oss",
-                                     "peer_phi2",
-                                     "peer_cohere2_q8"};
+static const char *const models[] = {
+    "f32",           "f16",     "q8",         "q8_tied",    "odd",          "mixed",
+    "qwen2",         "qwen3",   "gemma",      "gemma2",     "gemma3",       "phi3",
+    "phi3_short",    "mixtral", "qwen2moe",   "qwen3moe",   "granite",      "lora_llama",
+    "lora_phi3",     "blocks",  "kquants",    "peer_arcee", "peer_smollm3", "peer_hunyuan",
+    "peer_mistral3", "gpt_oss", "peer_olmoe", "peer_phi2",  "q8_olmo2",     "peer_cohere2_q8"};
 enum { MODELS = sizeof models / sizeof *models };
 
 enum { STEP = AS_SLOWED ? 5 : 1 };

@@ -61,6 +61,8 @@ static void place(as_gpu_pass *f, const as_layer *layer, size_t number) {
                           .k_bias = as_gpu_of(f->gpu, layer->key_bias),
                           .v_bias = as_gpu_of(f->gpu, layer->value_bias),
                           .late = norms == AS_HEAD_NORMS_LATE,
+                          .temperatures = as_gpu_of(f->gpu, f->gpu->model->weights.temperatures),
+                          .temperature_step = (uint32_t)p->rope.original_context,
                           .cosines = f->s->cosines[which],
                           .sines = f->s->sines[which],
                           .rows = f->s->rows,

@@ -112,9 +112,6 @@ static void attend_some(as_gpu_pass *f, const as_gpu_sight *sight, const as_cuda
                               .around = p->arch->both_ways,
                               .scale = p->attention_scale,
                               .cap = p->attention_cap,
-                              .temperatures =
-                                  as_gpu_of(f->gpu, f->gpu->model->weights.temperatures),
-                              .temperature_step = (uint32_t)p->rope.original_context,
                               .sinks = as_gpu_of(f->gpu, sight->sinks),
                               .quantize = quantized,
                               .quantized = f->s->quantized};
