@@ -148,13 +148,62 @@ static int open_alone(const char *path) {
     }
 }
 
+// Writes a file without a name, which nothing is left of whatever ends the process. -1 with errno
+// where there are none; *failed when there are, and it could not be written.
+static int write_nameless(const char *path, as_str content, bool *failed) {
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) + 1 : 1;
+    char *dir = as_mem_new(len + 1);
+    memcpy(dir, slash ? path : ".", len);
+    int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    free(dir);
+    if (fd < 0 || (write_all(fd, content) && fsync(fd) == 0)) return fd;
+    *failed = true;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+// Gives it the name `temporary`, which it alone has until it is closed, as with open_alone.
+static bool name_alone(int fd, const char *temporary) {
+    char self[64];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    while (flock(fd, LOCK_EX) != 0) {
+        if (errno != EINTR) return false;
+    }
+    while (linkat(AT_FDCWD, self, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) != 0) {
+        int other = errno == EEXIST ? open_alone(temporary) : -1;
+        if (other < 0) return false;
+        unlink(temporary); // of a process that was killed
+        close(other);
+    }
+    return true;
+}
+
+// As write_nameless, but the file has its name from the beginning.
+static int write_named(const char *temporary, as_str content) {
+    int fd = open_alone(temporary);
+    if (fd < 0 || (write_all(fd, content) && fsync(fd) == 0)) return fd;
+    int why = errno;
+    unlink(temporary);
+    close(fd);
+    errno = why;
+    return -1;
+}
+
 as_rc as_file_replace(const char *path, as_str content, as_err *err) {
     size_t len = strlen(path);
     char *temporary = as_mem_new(len + 5);
     snprintf(temporary, len + 5, "%s.tmp", path);
-    int fd = open_alone(temporary);
-    bool ok = fd >= 0 && write_all(fd, content) && fsync(fd) == 0;
-    ok = ok && rename(temporary, path) == 0;
+    bool failed = false;
+    int fd = write_nameless(path, content, &failed);
+    if (fd >= 0 && !name_alone(fd, temporary)) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0 && !failed) fd = write_named(temporary, content);
+    bool ok = fd >= 0 && rename(temporary, path) == 0;
     int why = errno;
     if (!ok && fd >= 0) unlink(temporary);
     if (fd >= 0) close(fd); // synced: nothing is left to fail

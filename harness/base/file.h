@@ -33,8 +33,9 @@ void as_file_pages_free(void *pages, size_t size); // NULL, too
 as_rc as_file_read(as_arena *arena, const char *path, size_t size_max, as_str *out,
                    as_err *err) AS_MUST_USE;
 
-// Writes path.tmp, syncs it and renames it over path: readers see the old or the new file whole.
-// Several may do it at once: one after the other.
+// Writes a file without a name (where the system has none, path.tmp), syncs it, calls it path.tmp
+// and renames it over path: readers see the old or the new file whole. Several may do it at once:
+// one after the other. What a killed process may leave, path.tmp, the next one takes away.
 as_rc as_file_replace(const char *path, as_str content, as_err *err) AS_MUST_USE;
 
 // Makes a directory and its parents.

@@ -228,6 +228,14 @@ void as_buf_add(as_buf *buf, const void *bytes, size_t len) {
     buf->ptr[buf->len] = '\0';
 }
 
+char *as_buf_room(as_buf *buf, size_t len) {
+    buf_reserve(buf, len);
+    char *at = buf->ptr + buf->len;
+    buf->len += len;
+    buf->ptr[buf->len] = '\0';
+    return at;
+}
+
 void as_buf_str(as_buf *buf, as_str s) {
     as_buf_add(buf, s.ptr, s.len);
 }

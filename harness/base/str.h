@@ -62,6 +62,7 @@ void as_buf_add(as_buf *buf, const void *bytes, size_t len);
 void as_buf_str(as_buf *buf, as_str s);
 void as_buf_text(as_buf *buf, const char *text);
 void as_buf_char(as_buf *buf, char c);
+char *as_buf_room(as_buf *buf, size_t len); // `len` bytes more, which the caller is to write
 void as_bufv(as_buf *buf, const char *format, va_list args);
 void as_buff(as_buf *buf, const char *format, ...) AS_PRINTF(2, 3);
 void as_buf_i64(as_buf *buf, int64_t value);

@@ -9,7 +9,12 @@
 
 enum {
     ALIGNMENT = 64,
-    LOGIT_ROWS = 24, // rows whose logits are made at once
+    // Rows whose logits are made at once: LOGIT_STEP or a multiple of it, in a LOGIT_SHARE-th of
+    // what the weights take or LOGIT_SIZE. The fewer, the more often the output matrix is read.
+    LOGIT_ROWS = 24,
+    LOGIT_STEP = 8,
+    LOGIT_SHARE = 24,
+    LOGIT_SIZE = 1 << 20, // bytes
 };
 
 static size_t round_up(size_t n, size_t to) {
@@ -48,11 +53,27 @@ static void lay_out_routing(as_routing *r, layout *l, const as_hparams *p, size_
     r->parts = floats(l, items, p->width);
 }
 
+static size_t logit_rows(const as_forward *f) {
+    size_t row_size = f->model->info.vocabulary * sizeof *f->logits;
+    size_t size = larger(f->model->weights.size / LOGIT_SHARE, LOGIT_SIZE);
+    size_t rows = size / row_size / LOGIT_STEP * LOGIT_STEP;
+    rows = rows < LOGIT_STEP ? LOGIT_STEP : rows < LOGIT_ROWS ? rows : LOGIT_ROWS;
+    return rows < f->chunk ? rows : f->chunk;
+}
+
 // What attention, the rest of a layer, and logits have to themselves while they are worked on lies
-// in the same place.
+// in the same place; logits also over the rows of f->h that they are not made from.
 static void lay_out_stages(as_forward *f, layout *l, const as_hparams *p, size_t ffn) {
     size_t q = p->heads * p->head_width, kv = p->kv_heads * p->head_width;
-    size_t items = f->chunk * larger(1, p->experts_used), begin = l->used;
+    size_t items = f->chunk * larger(1, p->experts_used), first = l->used;
+    f->h = floats(l, f->chunk, p->width);
+    // What a block adds is made when h has been used, but for a mixture's and parallel ones.
+    bool stays = p->experts || p->arch->parallel;
+    f->y = stays ? floats(l, f->chunk, p->width) : f->h;
+    // And once it is quantized, nobody looks at h.
+    bool plain = f->model->weights.plain || f->model->weights.rank_max || stays;
+    size_t begin = plain ? l->used : first;
+    l->used = begin;
     f->q = floats(l, f->chunk, q);
     f->k = floats(l, f->chunk, kv);
     f->v = floats(l, f->chunk, kv);
@@ -62,8 +83,10 @@ static void lay_out_stages(as_forward *f, layout *l, const as_hparams *p, size_t
     f->gate = floats(l, items, ffn);
     f->up = floats(l, items, ffn);
     end = larger(end, l->used);
-    l->used = begin;
-    f->logits = floats(l, f->chunk < LOGIT_ROWS ? f->chunk : LOGIT_ROWS, f->model->info.vocabulary);
+    f->logit_rows = logit_rows(f);
+    l->used = first;
+    floats(l, f->logit_rows, p->width);
+    f->logits = floats(l, f->logit_rows, f->model->info.vocabulary);
     l->used = larger(end, l->used);
 }
 
@@ -79,8 +102,6 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
         f->sines[i] = floats(l, rows, p->rope.width / 2);
     }
     f->x = floats(l, f->chunk, p->width);
-    f->h = floats(l, f->chunk, p->width);
-    f->y = floats(l, f->chunk, p->width);
     size_t items = f->chunk * larger(1, p->experts_used);
     size_t ffn = larger(larger(p->ffn_width, p->shared_width), p->expert_width);
     lay_out_stages(f, l, p, ffn);
@@ -607,7 +628,7 @@ static as_rc cpu_run(as_lane *lane, const as_batch *batch, as_err *err) {
     for (size_t from = 0; from < batch->want_count; from += lane->want_count) {
         size_t left = batch->want_count - from;
         lane->want_from = from;
-        lane->want_count = left < LOGIT_ROWS ? left : LOGIT_ROWS;
+        lane->want_count = left < lane->logit_rows ? left : lane->logit_rows;
         as_team_run(lane->team, run_wants, lane);
     }
     return AS_OK;

@@ -81,7 +81,7 @@ struct as_lane {
     float *cosines[2], *sines[2]; // [chunk][rope.width/2] as device->rates
     float *x;                     // [chunk][width] the residual stream
     float *h;                     // [chunk][width] normed
-    float *y;                     // [chunk][width] what a block adds to x
+    float *y;                     // [chunk][width] what a block adds to x; may be h: lay_out_stages
     float *q, *k, *v;             // [chunk][q], [chunk][kv], [chunk][kv]
     float *mixed;                 // [chunk][q] attention's answer
     float *gate, *up;             // [item][ffn_width], also of experts; where q, k, v, mixed are
@@ -90,7 +90,8 @@ struct as_lane {
     as_tile *tiles;               // [team]
 
     size_t want_from, want_count; // the wants whose logits are being made
-    float *logits;                // [LOGIT_ROWS][vocabulary]; where q and so on are
+    size_t logit_rows;            // of them at most
+    float *logits;                // [logit_rows][vocabulary]; where q and so on are
 };
 
 // Member `index`'s share of n things: [*begin, *end).

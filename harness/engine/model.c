@@ -163,7 +163,7 @@ as_str as_model_token_text(const as_model *model, uint32_t token, bool special) 
     if (token >= vocab->count) return AS_STR("");
     bool hidden =
         vocab->kinds[token] == AS_TOKEN_CONTROL || vocab->kinds[token] == AS_TOKEN_UNKNOWN;
-    return hidden && !special ? AS_STR("") : vocab->texts[token];
+    return hidden && !special ? AS_STR("") : as_lexicon_text(&vocab->texts, token);
 }
 
 bool as_model_is_end(const as_model *model, uint32_t token) {

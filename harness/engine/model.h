@@ -75,6 +75,7 @@ typedef struct as_weights {
     size_t rank_max;     // of all deltas
     size_t scratch_size; // the most that a product needs: as_matrix_scratch_size
     bool coded;          // some matrices are as the file has them: as_matrix.coded
+    bool plain;          // some matrices are not quantized
     as_matrix output;    // [vocabulary][width]; the same values as `embedding` when tied
     const float *output_norm, *output_norm_bias; // [width]
     const float *output_bias;                    // [vocabulary] or NULL

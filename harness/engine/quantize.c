@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/engine/quantize.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "harness/base/thread.h"
 #include "harness/engine/tensor_type.h"
 
-enum { QUANTIZATION_VERSION = 2 };
+enum {
+    QUANTIZATION_VERSION = 2,
+    ROWS_SIZE = 256 << 10, // bytes of floats that are converted before somebody else may go on
+    PER_THREAD = 1 << 20,  // bytes of a file: a thread for less is not worth its while
+};
 
 // --- writing -------------------------------------------------------------------------------
 
@@ -80,32 +86,61 @@ static as_rc size_of(const as_gguf *file, const as_gguf_tensor *tensor, uint32_t
     return AS_OK;
 }
 
+// A tensor's rows on the way into the new file.
+typedef struct conversion {
+    const as_gguf_tensor *tensor;
+    as_wtype to;
+    size_t cols, rows, row_size, new_size; // bytes of a row, before and after
+    unsigned char *out;                    // [rows][new_size]
+    atomic_size_t next;                    // row that nobody has taken
+    atomic_size_t bad;                     // the first row that the type cannot hold, or rows
+} conversion;
+
+static void convert_rows(conversion *c, size_t begin, size_t end, float *row) {
+    for (size_t r = begin; r < end; r++) {
+        as_tensor_decode(c->tensor->type, c->tensor->bytes + r * c->row_size, c->cols, row);
+        if (as_wtype_encode(c->to, row, c->cols, c->out + r * c->new_size)) continue;
+        size_t bad = atomic_load(&c->bad);
+        while (r < bad && !atomic_compare_exchange_weak(&c->bad, &bad, r)) continue;
+        return;
+    }
+}
+
+// Every row is made from itself alone: who makes it does not show.
+static void convert(void *conversion_in, size_t index, size_t members) {
+    conversion *c = conversion_in;
+    size_t step = ROWS_SIZE / (c->cols * sizeof(float)) + 1, row;
+    (void)index;
+    (void)members;
+    float *floats = as_mem_new(as_size_mul(c->cols, sizeof *floats));
+    while ((row = atomic_fetch_add(&c->next, step)) < c->rows)
+        convert_rows(c, row, row + step < c->rows ? row + step : c->rows, floats);
+    free(floats);
+}
+
 static as_rc put_tensor(const as_gguf *file, const as_gguf_tensor *tensor, uint32_t type,
-                        as_buf *out, as_err *err) {
+                        as_team *team, as_buf *out, as_err *err) {
     if (type == tensor->type) {
         as_buf_add(out, tensor->bytes, tensor->size);
         return AS_OK;
     }
-    as_wtype to;
-    if (!as_tensor_wtype(type, &to)) abort(); // size_of
-    size_t cols = (size_t)tensor->dimensions[0], rows = (size_t)tensor->elements / cols;
-    size_t row_size = tensor->size / rows, new_size = as_wtype_size(to, cols);
-    float *row = as_mem_new(as_size_mul(cols, sizeof *row));
-    unsigned char *coded = as_mem_new(new_size);
-    as_rc rc = AS_OK;
-    for (size_t r = 0; !rc && r < rows; r++) {
-        as_tensor_decode(tensor->type, tensor->bytes + r * row_size, cols, row);
-        if (!as_wtype_encode(to, row, cols, coded))
-            rc = as_gguf_fail(file, err, "tensor '%.*s' has values in row %zu that %s cannot hold",
-                              AS_STR_ARG(tensor->name), r, as_gguf_tensor_type_name(type));
-        as_buf_add(out, coded, new_size);
-    }
-    free(row);
-    free(coded);
-    return rc;
+    conversion c = {.tensor = tensor, .cols = (size_t)tensor->dimensions[0]};
+    if (!as_tensor_wtype(type, &c.to)) abort(); // size_of
+    c.rows = (size_t)tensor->elements / c.cols;
+    c.row_size = tensor->size / c.rows;
+    c.new_size = as_wtype_size(c.to, c.cols);
+    c.out = (unsigned char *)as_buf_room(out, as_size_mul(c.rows, c.new_size));
+    atomic_init(&c.bad, c.rows);
+    as_team_run(team, convert, &c);
+    size_t bad = atomic_load(&c.bad);
+    if (bad == c.rows) return AS_OK;
+    return as_gguf_fail(file, err, "tensor '%.*s' has values in row %zu that %s cannot hold",
+                        AS_STR_ARG(tensor->name), bad, as_gguf_tensor_type_name(type));
 }
 
-as_rc as_quantize_file(const as_gguf *file, const as_recipe *recipe, as_buf *out, as_err *err) {
+as_rc as_quantize_file(const as_gguf *file, const as_recipe *recipe, size_t threads, as_buf *out,
+                       as_err *err) {
+    as_team *team = NULL;
     uint64_t alignment = AS_GGUF_ALIGNMENT, offset = 0;
     as_rc rc = AS_OK;
     if (!file->tensor_count) rc = as_gguf_fail(file, err, "it has no tensors");
@@ -132,10 +167,13 @@ as_rc as_quantize_file(const as_gguf *file, const as_recipe *recipe, as_buf *out
         offset += (size + alignment - 1) / alignment * alignment;
     }
     put_padding(out, start, alignment);
+    size_t most = file->file_size / PER_THREAD + 1;
+    if (!rc) rc = as_team_new(threads < most ? threads : most, &team, err);
     for (size_t i = 0; !rc && i < file->tensor_count; i++) {
         const as_gguf_tensor *tensor = &file->tensors[i];
-        rc = put_tensor(file, tensor, as_recipe_type(recipe, &shape, tensor), out, err);
+        rc = put_tensor(file, tensor, as_recipe_type(recipe, &shape, tensor), team, out, err);
         put_padding(out, start, alignment);
     }
+    as_team_free(team);
     return rc;
 }

@@ -8,9 +8,10 @@
 
 #include "harness/engine/recipe.h"
 
-// Appends the new file's bytes to `out`. AS_INVALID for a tensor of a type that cannot be read, and
-// values that the new type cannot hold. `file` may be that of an as_shards.
-as_rc as_quantize_file(const as_gguf *file, const as_recipe *recipe, as_buf *out,
+// Appends the new file's bytes to `out`, the same with any number of threads. AS_INVALID for a
+// tensor of a type that cannot be read, and values that the new type cannot hold. `file` may be
+// that of an as_shards.
+as_rc as_quantize_file(const as_gguf *file, const as_recipe *recipe, size_t threads, as_buf *out,
                        as_err *err) AS_MUST_USE;
 
 #endif

@@ -143,6 +143,7 @@ static bool pack(loader *l, as_matrix *out, const as_gguf_tensor *tensor, size_t
     if (!l->decoded) out->coded = as_tensor_coded(tensor->type);
     size_t scratch_size = as_matrix_scratch_size(out), scales_size = 0;
     if (out->coded) l->weights->coded = true;
+    if (!as_wtype_quantized(type)) l->weights->plain = true;
     if (scratch_size > l->weights->scratch_size) l->weights->scratch_size = scratch_size;
     if (!out->coded) scales_size = as_matrix_scales_size(type, rows, cols);
     out->values = reserve_packed(l, as_matrix_size(out) - scales_size);

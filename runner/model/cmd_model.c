@@ -278,7 +278,7 @@ static as_rc quantize(order *o, as_err *err) {
     if (!rc) rc = find_file(o, o->words[0], &path, NULL, err);
     if (!rc) rc = as_shards_open(&parts, path, err);
     if (!rc) warn_of_loss(&parts.file);
-    if (!rc) rc = as_quantize_file(&parts.file, recipe, &bytes, err);
+    if (!rc) rc = as_quantize_file(&parts.file, recipe, as_thread_cpus(), &bytes, err);
     if (!rc) rc = as_file_replace(to, as_buf_view(&bytes), err);
     if (!rc) {
         as_json *out = as_json_new(o->arena, AS_JSON_OBJECT);

@@ -17,7 +17,7 @@ static void quantize(const as_gguf *file, size_t which) {
     const as_recipe *recipe = NULL;
     as_rc found = as_recipe_find(as_str_of(names[which % 6]), &recipe, &err);
     assert(!found);
-    if (!as_quantize_file(file, recipe, &quantized, &err)) {
+    if (!as_quantize_file(file, recipe, 1, &quantized, &err)) {
         as_gguf again = {0};
         const unsigned char *out = (const unsigned char *)quantized.ptr;
         as_rc rc = as_gguf_read(&again, "quantized", out, quantized.len, &err);

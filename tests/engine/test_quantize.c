@@ -49,7 +49,7 @@ static as_buf quantized(const char *name, const char *recipe_name) {
     as_buf out = {0};
     if (as_file_map(path_of(name), &map, &err)) fail_msg("%s", err.text);
     as_gguf file = read_file(&map);
-    if (as_quantize_file(&file, recipe(recipe_name), &out, &err)) fail_msg("%s", err.text);
+    if (as_quantize_file(&file, recipe(recipe_name), 1, &out, &err)) fail_msg("%s", err.text);
     as_gguf_free(&file);
     as_file_unmap(&map);
     return out;
@@ -139,7 +139,7 @@ static void quantizing_twice_is_once(void **state) {
     as_mapped map = view_of(&once);
     as_gguf file = read_file(&map);
     as_err err;
-    if (as_quantize_file(&file, recipe("q4_0"), &twice, &err)) fail_msg("%s", err.text);
+    if (as_quantize_file(&file, recipe("q4_0"), 1, &twice, &err)) fail_msg("%s", err.text);
     assert_int_equal(once.len, twice.len);
     assert_memory_equal(once.ptr, twice.ptr, once.len);
     as_gguf_free(&file);
@@ -207,7 +207,7 @@ static void parts_become_one(void **state) {
     as_err err;
     as_model *model;
     if (as_shards_open(&parts, path_of("parts-00001-of-00003"), &err)) fail_msg("%s", err.text);
-    if (as_quantize_file(&parts.file, recipe("f16"), &whole, &err)) fail_msg("%s", err.text);
+    if (as_quantize_file(&parts.file, recipe("f16"), 1, &whole, &err)) fail_msg("%s", err.text);
     as_mapped map = view_of(&whole);
     as_gguf file = read_file(&map);
     assert_int_equal(file.tensor_count, parts.file.tensor_count);
@@ -226,7 +226,7 @@ static void check_refused(as_buf *b, const char *message) {
     as_gguf file = read_file(&map);
     as_buf out = {0};
     as_err err;
-    assert_int_equal(as_quantize_file(&file, recipe("q8_0"), &out, &err), AS_INVALID);
+    assert_int_equal(as_quantize_file(&file, recipe("q8_0"), 1, &out, &err), AS_INVALID);
     if (!strstr(err.text, message)) fail_msg("'%s', expected '%s'", err.text, message);
     as_gguf_free(&file);
     as_buf_free(&out);
@@ -239,6 +239,43 @@ static void put_small(as_buf *b, const char *key, uint32_t value, uint32_t type,
     as_put_tensor(b, "a.weight", (const uint64_t[]){256, 2, 0}, type, 0);
     as_put_padding(b, 32);
     as_put_zeros(b, size);
+}
+
+// Four MiB of weights, so that a thread finds work beside others.
+static void threads_do_not_show(void **state) {
+    (void)state;
+    enum { ROWS = 4096, COLS = 256, BAD = 777 };
+    static const size_t threads[] = {2, 3, 7, 64};
+    for (int bad = 0; bad <= 1; bad++) {
+        as_buf b = {0}, one = {0};
+        as_err err = {0}, other = {0};
+        as_put_header(&b, 3, 1, 1);
+        as_put_u32(&b, "x", 1);
+        as_put_tensor(&b, "a.weight", (const uint64_t[]){COLS, ROWS, 0}, F32, 0);
+        as_put_padding(&b, 32);
+        for (uint32_t i = 0; i < ROWS * COLS; i++) {
+            float x = (float)((i * 2654435761u) >> 8) * 0x1p-23f - 1.0f;
+            if (bad && i / COLS >= BAD && i % 1000 == 0) x = INFINITY;
+            as_buf_add(&b, &x, sizeof x);
+        }
+        as_mapped map = view_of(&b);
+        as_gguf file = read_file(&map);
+        as_rc rc = as_quantize_file(&file, recipe("q4_0"), 1, &one, &err);
+        assert_int_equal(rc, bad ? AS_INVALID : AS_OK);
+        if (bad) assert_non_null(strstr(err.text, "has values in row 777 "));
+        for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+            as_buf many = {0};
+            assert_int_equal(as_quantize_file(&file, recipe("q4_0"), threads[i], &many, &other),
+                             rc);
+            assert_string_equal(other.text, err.text);
+            assert_int_equal(many.len, one.len);
+            if (!bad) assert_memory_equal(many.ptr, one.ptr, one.len);
+            as_buf_free(&many);
+        }
+        as_gguf_free(&file);
+        as_buf_free(&one);
+        as_buf_free(&b);
+    }
 }
 
 static void what_cannot_be_is_refused(void **state) {
@@ -281,7 +318,7 @@ static void damage_does_no_harm(void **state) {
         as_gguf file, again;
         as_buf out = {0};
         if (as_gguf_read(&file, "x", bytes, map.size, &err)) continue;
-        if (!as_quantize_file(&file, recipe(i % 2 ? "q5_k_s" : "q2_k"), &out, &err)) {
+        if (!as_quantize_file(&file, recipe(i % 2 ? "q5_k_s" : "q2_k"), 1, &out, &err)) {
             written++;
             if (as_gguf_read(&again, "x", (unsigned char *)out.ptr, out.len, &err))
                 fail_msg("%s", err.text);
@@ -303,6 +340,7 @@ int main(void) {
         cmocka_unit_test(tied_embeddings_count_as_output),
         cmocka_unit_test(at_load_is_the_same),
         cmocka_unit_test(parts_become_one),
+        cmocka_unit_test(threads_do_not_show),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(damage_does_no_harm),
     };

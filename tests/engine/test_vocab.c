@@ -69,7 +69,8 @@ static void check_case(const as_vocab *vocab, as_str text, bool special, const u
     }
     // The bytes of the tokens are the text; SentencePiece puts spaces in front of its parts.
     as_buf back = {0};
-    for (size_t i = 0; i < got.count; i++) as_buf_str(&back, vocab->texts[got.ids[i]]);
+    for (size_t i = 0; i < got.count; i++)
+        as_buf_str(&back, as_lexicon_text(&vocab->texts, got.ids[i]));
     if (vocab->bpe && back.len + text.len) {
         assert_int_equal(back.len, text.len);
         assert_memory_equal(back.ptr, text.ptr, text.len);

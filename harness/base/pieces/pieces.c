@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/map.h"
 #include "harness/base/pieces/merge.h"
 #include "harness/base/utf8.h"
 
@@ -47,12 +48,12 @@ static uint32_t *orders_of(const float *scores, size_t count) {
 }
 
 static as_str key_of(const as_pieces *p, size_t at) {
-    return p->ids.slots[p->sorted[at]].key;
+    return as_lexicon_text(&p->texts, p->sorted[at]);
 }
 
 typedef struct placed {
     as_str key;
-    uint32_t slot;
+    uint32_t id;
 } placed;
 
 static int by_bytes(const void *a_in, const void *b_in) {
@@ -62,18 +63,23 @@ static int by_bytes(const void *a_in, const void *b_in) {
 
 // Of those that merge, only user-defined ones are looked for in a text as they are.
 static void sort_pieces(as_pieces *p, bool user_only) {
-    placed *all = as_mem_new(as_size_mul(p->ids.count + 1, sizeof *all));
-    size_t count = 0;
-    for (size_t i = 0; i < p->ids.capacity; i++) {
-        const as_map_slot *slot = &p->ids.slots[i];
-        if (!slot->key.ptr || !slot->key.len) continue;
-        if (user_only && p->kinds[slot->value] != AS_PIECE_USER) continue;
-        all[count++] = (placed){slot->key, (uint32_t)i};
+    placed *all = NULL;
+    size_t count = 0, room = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        if (user_only && p->kinds[i] != AS_PIECE_USER) continue;
+        as_str key = as_lexicon_text(&p->texts, i);
+        uint32_t id;
+        if (!as_lexicon_find(&p->texts, key, &id) || id != i) continue;
+        if (count == room) {
+            room = room ? 2 * room : 64;
+            all = as_mem_grow(all, as_size_mul(room, sizeof *all));
+        }
+        all[count++] = (placed){key, id};
     }
-    qsort(all, count, sizeof *all, by_bytes);
+    if (count) qsort(all, count, sizeof *all, by_bytes);
     p->sorted = as_mem_new(as_size_mul(count + 1, sizeof *p->sorted));
     for (size_t i = 0; i < count; i++) {
-        p->sorted[i] = all[i].slot;
+        p->sorted[i] = all[i].id;
         p->begins_with[(unsigned char)all[i].key.ptr[0] + 1] = i + 1;
     }
     for (size_t b = 1; b <= 256; b++)
@@ -90,17 +96,15 @@ void as_pieces_finish(as_pieces *p, bool merges) {
         p->most = fmax(p->most, (double)p->scores[i]);
     }
     if (!isfinite(p->least)) p->least = 0;
-    for (size_t i = 0; i < p->ids.capacity; i++) {
-        const as_map_slot *slot = &p->ids.slots[i];
-        if (!slot->key.ptr || !slot->key.len) continue;
-        if (slot->key.len > p->longest) p->longest = slot->key.len;
-    }
     sort_pieces(p, merges);
-    if (merges) p->orders = orders_of(p->scores, p->count);
+    if (!merges) return;
+    p->orders = orders_of(p->scores, p->count);
+    free(p->scores);
+    p->scores = NULL;
 }
 
 void as_pieces_free(as_pieces *pieces) {
-    as_map_free(&pieces->ids);
+    as_lexicon_free(&pieces->texts);
     as_charsmap_free(pieces->table);
     free(pieces->scores);
     free(pieces->orders);
@@ -146,9 +150,8 @@ static bool narrow(const as_pieces *p, spread *s, unsigned char byte) {
 
 // The piece that is all of the text up to `to`, which ends a character.
 static bool is_piece(const as_pieces *p, const spread *s, as_str text, size_t to, uint32_t *id) {
-    const as_map_slot *slot = &p->ids.slots[p->sorted[s->low]];
-    *id = (uint32_t)slot->value;
-    return slot->key.len == s->depth &&
+    *id = p->sorted[s->low];
+    return key_of(p, s->low).len == s->depth &&
            (to == text.len || ((unsigned char)text.ptr[to] & 0xc0) != 0x80);
 }
 
@@ -302,20 +305,18 @@ static bool pair(const void *context, as_str text, const as_symbol *left, const 
     const merging *m = context;
     const as_pieces *p = m->pieces;
     as_str both = {text.ptr + left->start, left->len + right->len};
-    uint64_t found;
-    if (both.len > p->longest || is_user(p, left) || is_user(p, right) ||
-        !as_map_get(&p->ids, both, &found))
+    if (is_user(p, left) || is_user(p, right) || !as_lexicon_find(&p->texts, both, id))
         return false;
-    *id = (uint32_t)found;
-    *order = p->orders[found];
-    if (p->undoes && p->kinds[found] == AS_PIECE_UNUSED) remember(m->undoing, both, left->len);
+    *order = p->orders[*id];
+    if (p->undoes && p->kinds[*id] == AS_PIECE_UNUSED) remember(m->undoing, both, left->len);
     return true;
 }
 
 static void give(const merging *m, as_str text, as_pieces_take *take, void *context) {
     const as_pieces *p = m->pieces;
-    uint64_t id, at;
-    bool known = as_map_get(&p->ids, text, &id);
+    uint64_t at;
+    uint32_t id;
+    bool known = as_lexicon_find(&p->texts, text, &id);
     if (known && p->undoes && p->kinds[id] == AS_PIECE_UNUSED &&
         as_map_get(&m->undoing->places, text, &at)) {
         size_t left = m->undoing->lefts[at];
@@ -323,7 +324,7 @@ static void give(const merging *m, as_str text, as_pieces_take *take, void *cont
         give(m, as_str_sub(text, left, text.len), take, context);
         return;
     }
-    take(context, text, known ? (uint32_t)id : AS_PIECE_NONE);
+    take(context, text, known ? id : AS_PIECE_NONE);
 }
 
 void as_pieces_merge(const as_pieces *p, as_str text, as_pieces_take *take, void *context) {

@@ -9,8 +9,8 @@
 #ifndef AS_PIECES_H
 #define AS_PIECES_H
 
-#include "harness/base/map.h"
 #include "harness/base/pieces/charsmap.h"
+#include "harness/base/pieces/lexicon.h"
 
 enum { AS_PIECE_LEN_MAX = 4096 }; // bytes of a piece
 
@@ -27,14 +27,13 @@ typedef enum as_piece_kind {
 } as_piece_kind;
 
 typedef struct as_pieces {
-    as_map ids;                 // text as written (U+2581 for a space) -> piece: what text may be
+    as_lexicon texts; // as written (U+2581 for a space), found: what text may be; as_pieces_free
     const unsigned char *kinds; // [count] as_piece_kind; the reader's
     float *scores;              // [count] finite; as_pieces_free frees it
     size_t count;
     // By as_pieces_finish:
     uint32_t *orders; // [count] of merging, 0 for the best score, equal ones equal; not for Unigram
-    size_t longest;   // bytes of a text in `ids`
-    uint32_t *sorted; // places in `ids` of what is looked for in a text, in the order of the bytes
+    uint32_t *sorted; // what is looked for in a text, in the order of the bytes
     size_t begins_with[257]; // in `sorted`: those of first byte b are [.. [b], .. [b + 1])
     double least, most;      // score of a normal piece
     // What the model is:
@@ -46,7 +45,8 @@ typedef struct as_pieces {
     bool undoes;        // BPE: unused pieces are taken apart again; else they are as good as others
 } as_pieces;
 
-// To be called once ids, kinds, scores and count are there; `merges` for BPE.
+// To be called once texts, kinds, scores and count are there; `merges` for BPE, which the scores
+// are not needed for any more.
 void as_pieces_finish(as_pieces *pieces, bool merges);
 void as_pieces_free(as_pieces *pieces); // what it owns; also for a zeroed one
 

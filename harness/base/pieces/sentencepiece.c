@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/map.h"
 #include "harness/base/utf8.h"
 
 enum { UNIGRAM = 1, BPE = 2, WORD = 3, CHAR = 4 }; // trainer_spec.model_type
@@ -235,7 +236,9 @@ static as_rc index_piece(const reader *r, size_t at, as_map *reserved, size_t *u
     as_sentencepiece *m = r->model;
     unsigned char kind = m->kinds[at];
     bool text = kind == AS_PIECE_NORMAL || kind == AS_PIECE_USER || kind == AS_PIECE_UNUSED;
-    if (!as_map_add(text ? &m->pieces.ids : reserved, m->texts[at], at, NULL))
+    as_lexicon_put(&m->pieces.texts, m->texts[at]);
+    if (text ? !as_lexicon_index(&m->pieces.texts, at, NULL)
+             : !as_map_add(reserved, m->texts[at], at, NULL))
         return refuse_piece(r, at, "is there twice");
     if (kind == AS_PIECE_UNKNOWN && *unknown != SIZE_MAX)
         return refuse_piece(r, at, "is a second one for the unknown");
@@ -251,8 +254,10 @@ static as_rc index_piece(const reader *r, size_t at, as_map *reserved, size_t *u
 static as_rc index_pieces(const reader *r) {
     as_sentencepiece *m = r->model;
     as_map reserved = {0};
-    size_t unknown = SIZE_MAX;
+    size_t unknown = SIZE_MAX, size = 0;
     as_rc rc = AS_OK;
+    for (size_t i = 0; i < m->pieces.count; i++) size += m->texts[i].len;
+    as_lexicon_reserve(&m->pieces.texts, m->pieces.count, size);
     for (size_t i = 0; !rc && i < m->pieces.count; i++) rc = index_piece(r, i, &reserved, &unknown);
     as_map_free(&reserved);
     if (!rc && unknown == SIZE_MAX)

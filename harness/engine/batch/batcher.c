@@ -41,13 +41,13 @@ typedef struct lane {
     as_batcher *batcher;
     as_lane *lane;
     as_thread *thread;
-    as_sampler sampler;
-    as_row *rows;   // [chunk]
-    as_view *views; // [chunk]
-    as_want *wants; // [chunk]
-    part *parts;    // [chunk]
-    as_work **over; // [chunk] requests that a batch has ended
-    float *logits;  // [LOGITS_MAX][vocabulary]
+    as_sampler sampler; // made when the first token is drawn
+    as_row *rows;       // [chunk]
+    as_view *views;     // [chunk]
+    as_want *wants;     // [chunk]
+    part *parts;        // [chunk]
+    as_work **over;     // [chunk] requests that a batch has ended
+    float *logits;      // [LOGITS_MAX][vocabulary]
     size_t row_count, view_count, want_count, part_count, logits_count;
 } lane;
 
@@ -155,7 +155,6 @@ static as_rc open_lane(as_batcher *b, lane *l, size_t team, as_err *err) {
     l->batcher = b;
     as_rc rc = b->backend->lane_new(b->device, b->chunk, team, &l->lane, err);
     if (rc) return rc;
-    l->sampler = as_sampler_new(vocabulary);
     l->rows = as_mem_new(as_size_mul(b->chunk, sizeof *l->rows));
     l->views = as_mem_new(as_size_mul(b->chunk, sizeof *l->views));
     l->wants = as_mem_new(as_size_mul(b->chunk, sizeof *l->wants));
@@ -426,6 +425,7 @@ static void take_token(lane *l, as_case *c, float *logits) {
     const as_batcher *b = l->batcher;
     as_work *work = c->work;
     uint32_t token = *c->best;
+    if (logits && !l->sampler.count) l->sampler = as_sampler_new(b->model->vocab.count);
     work->stuck = logits && !as_choose_token(&l->sampler, b->model->kernels, work, &c->constrained,
                                              logits, &token);
     work->ended = !work->stuck && as_model_is_end(b->model, token);

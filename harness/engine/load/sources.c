@@ -98,7 +98,7 @@ static as_rc quantize(as_sources *s, const char *type_name, as_str *name, as_err
         s->file.mapped = !rc;
         return rc;
     }
-    if (!rc) rc = as_quantize_file(file, recipe, &s->bytes, err);
+    if (!rc) rc = as_quantize_file(file, recipe, as_thread_cpus(), &s->bytes, err);
     if (rc) return rc;
     s->quantized = (as_mapped){.bytes = (unsigned char *)s->bytes.ptr, .size = s->bytes.len};
     if (name->len) as_cache_keep(name->ptr, s->bytes.ptr, s->bytes.len);

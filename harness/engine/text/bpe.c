@@ -21,7 +21,7 @@ typedef struct merge_slot {
 struct as_bpe {
     as_pretok *pretok;
     merge_slot *merges;
-    size_t capacity; // a power of two
+    size_t capacity; // three in five are taken
 };
 
 // Byte-level BPE writes bytes as printable characters: those that are printable in Latin-1 as
@@ -49,18 +49,18 @@ static bool read_piece(const int byte_of_rune[RUNES], as_str piece, char *out, s
 static as_rc load_pieces(as_vocab *vocab, const as_gguf *file, const int byte_of_rune[RUNES],
                          as_err *err) {
     for (size_t i = 0; i < vocab->count; i++) {
-        as_str piece = vocab->texts[i];
+        as_str piece = as_lexicon_text(&vocab->pieces, i);
         unsigned char kind = vocab->kinds[i];
         char bytes[AS_VOCAB_PIECE_MAX];
         size_t len;
         bool merges = (kind == AS_TOKEN_NORMAL || kind == AS_TOKEN_UNUSED) &&
                       read_piece(byte_of_rune, piece, bytes, &len);
-        as_str text = as_str_copy(&vocab->arena, merges ? (as_str){bytes, len} : piece);
-        vocab->texts[i] = text;
+        as_lexicon_put(&vocab->texts, merges ? (as_str){bytes, len} : piece);
         if (!merges || !len) continue;
-        as_map_add(&vocab->pieces, text, i, NULL);
-        if (len == 1) vocab->byte_ids[(unsigned char)text.ptr[0]] = (uint32_t)i;
+        as_lexicon_index(&vocab->texts, i, NULL);
+        if (len == 1) vocab->byte_ids[(unsigned char)bytes[0]] = (uint32_t)i;
     }
+    as_lexicon_free(&vocab->pieces);
     for (unsigned byte = 0; byte < 256; byte++) {
         // Falcon's file lacks control characters, StarCoder's what begins the planes from 4 on;
         // such bytes are left out of a text then, as by the tokenizers that the models come with.
@@ -73,23 +73,23 @@ static as_rc load_pieces(as_vocab *vocab, const as_gguf *file, const int byte_of
 }
 
 static merge_slot *find_merge(const as_bpe *bpe, uint64_t key) {
-    size_t at = (size_t)((key * 0x9e3779b97f4a7c15u) >> 20) & (bpe->capacity - 1);
+    size_t at = (size_t)(((key * 0x9e3779b97f4a7c15u) >> 32) * bpe->capacity >> 32);
     while (bpe->merges[at].key != EMPTY && bpe->merges[at].key != key)
-        at = (at + 1) & (bpe->capacity - 1);
+        at = at + 1 < bpe->capacity ? at + 1 : 0;
     return &bpe->merges[at];
 }
 
 // The two tokens of a merge and their union; false if any of them is not there.
 static bool read_merge(const as_vocab *vocab, const int byte_of_rune[RUNES], as_str left,
-                       as_str right, uint64_t ids[3]) {
+                       as_str right, uint32_t ids[3]) {
     char bytes[2 * AS_VOCAB_PIECE_MAX];
     size_t left_len, right_len;
     if (left.len > AS_VOCAB_PIECE_MAX || right.len > AS_VOCAB_PIECE_MAX) return false;
     if (!left.len || !read_piece(byte_of_rune, left, bytes, &left_len)) return false;
     if (!right.len || !read_piece(byte_of_rune, right, bytes + left_len, &right_len)) return false;
-    return as_map_get(&vocab->pieces, (as_str){bytes, left_len}, &ids[0]) &&
-           as_map_get(&vocab->pieces, (as_str){bytes + left_len, right_len}, &ids[1]) &&
-           as_map_get(&vocab->pieces, (as_str){bytes, left_len + right_len}, &ids[2]);
+    return as_lexicon_find(&vocab->texts, (as_str){bytes, left_len}, &ids[0]) &&
+           as_lexicon_find(&vocab->texts, (as_str){bytes + left_len, right_len}, &ids[1]) &&
+           as_lexicon_find(&vocab->texts, (as_str){bytes, left_len + right_len}, &ids[2]);
 }
 
 static as_rc load_merges(as_vocab *vocab, const as_gguf *file, const int byte_of_rune[RUNES],
@@ -103,7 +103,7 @@ static as_rc load_merges(as_vocab *vocab, const as_gguf *file, const int byte_of
         return as_gguf_fail(file, err, "'%s' has %zu items, more than %d (offset %zu)", key,
                             merges->count, AS_VOCAB_MERGES_MAX, merges->offset);
     as_bpe *bpe = vocab->bpe;
-    for (bpe->capacity = 64; bpe->capacity < 2 * merges->count;) bpe->capacity *= 2;
+    bpe->capacity = merges->count + 2 * merges->count / 3 + 1;
     bpe->merges = as_mem_new(as_size_mul(bpe->capacity, sizeof *bpe->merges));
     for (size_t i = 0; i < bpe->capacity; i++) bpe->merges[i].key = EMPTY;
     as_gguf_strings strings = {merges->bytes};
@@ -111,15 +111,16 @@ static as_rc load_merges(as_vocab *vocab, const as_gguf *file, const int byte_of
         as_str right = as_gguf_strings_next(&strings);
         size_t offset = merges->offset + (size_t)((const unsigned char *)right.ptr - merges->bytes);
         as_str left = as_str_cut(&right, ' ');
-        uint64_t ids[3];
+        uint32_t ids[3];
         if (!read_merge(vocab, byte_of_rune, left, right, ids))
             return as_gguf_fail(
                 file, err, "merge %zu is not two tokens that make a third (offset %zu)", i, offset);
-        merge_slot *slot = find_merge(bpe, ids[0] << 32 | ids[1]);
+        uint64_t pair = (uint64_t)ids[0] << 32 | ids[1];
+        merge_slot *slot = find_merge(bpe, pair);
         if (slot->key != EMPTY)
             return as_gguf_fail(file, err, "merge %zu is the same as merge %u (offset %zu)", i,
                                 slot->rank, offset);
-        *slot = (merge_slot){ids[0] << 32 | ids[1], (uint32_t)i, (uint32_t)ids[2]};
+        *slot = (merge_slot){pair, (uint32_t)i, ids[2]};
     }
     return AS_OK;
 }
@@ -167,11 +168,11 @@ typedef struct encoding {
 
 static void encode_word(void *encoding_in, as_str word) {
     encoding *e = encoding_in;
-    uint64_t whole;
-    bool is_token = as_map_get(&e->vocab->pieces, word, &whole);
+    uint32_t whole;
+    bool is_token = as_lexicon_find(&e->vocab->texts, word, &whole);
     // One byte is its token; and some tokenizers take any word that is one without merging.
     if (is_token && (word.len == 1 || as_pretok_takes_words(e->vocab->bpe->pretok))) {
-        as_ids_add(e->ids, (uint32_t)whole);
+        as_ids_add(e->ids, whole);
         return;
     }
     as_merger *merger = &e->merger;

@@ -3,18 +3,19 @@
 
 as_rc as_spm_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
     as_pieces *p = vocab->spm = as_mem_new(sizeof *p);
+    p->texts = vocab->pieces;
+    vocab->pieces = (as_lexicon){0};
     as_rc rc = as_vocab_scores(vocab, file, err);
     for (size_t i = 0; !rc && i < vocab->count; i++) {
-        as_str piece = vocab->texts[i];
+        as_str piece = as_lexicon_text(&p->texts, i);
         if (vocab->kinds[i] == AS_TOKEN_BYTE) {
-            rc = as_vocab_load_byte(vocab, file, i, err);
+            rc = as_vocab_put_byte(vocab, file, i, piece, err);
         } else if (vocab->kinds[i] == AS_TOKEN_NORMAL || vocab->kinds[i] == AS_TOKEN_UNUSED) {
-            as_str copy = as_str_copy(&vocab->arena, piece);
             // Control tokens stay out: text must not be able to merge into one.
-            if (copy.len) as_map_add(&p->ids, copy, i, NULL);
-            vocab->texts[i] = as_vocab_spoken(&vocab->arena, copy);
+            if (piece.len) as_lexicon_index(&p->texts, i, NULL);
+            as_vocab_put_spoken(vocab, piece);
         } else {
-            vocab->texts[i] = as_str_copy(&vocab->arena, piece);
+            as_lexicon_put(&vocab->texts, piece);
         }
     }
     for (int byte = 0; !rc && byte < 256; byte++)

@@ -25,6 +25,8 @@ static as_rc load_table(as_pieces *p, const as_gguf *file, as_err *err) {
 
 as_rc as_unigram_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
     as_pieces *p = vocab->spm = as_mem_new(sizeof *p);
+    p->texts = vocab->pieces;
+    vocab->pieces = (as_lexicon){0};
     as_rc rc = as_vocab_scores(vocab, file, err);
     if (!rc) rc = load_table(p, file, err);
     p->strips = true;
@@ -32,14 +34,17 @@ as_rc as_unigram_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
     if (!rc) rc = as_gguf_bool(file, "tokenizer.ggml.remove_extra_whitespaces", &p->strips, err);
     if (!rc) rc = as_vocab_id(vocab, file, "tokenizer.ggml.unknown_token_id", &vocab->unknown, err);
     for (size_t i = 0; !rc && i < vocab->count; i++) {
-        as_str piece = as_str_copy(&vocab->arena, vocab->texts[i]);
+        as_str piece = as_lexicon_text(&p->texts, i);
         bool text = vocab->kinds[i] == AS_TOKEN_NORMAL && piece.len;
         if (vocab->kinds[i] == AS_TOKEN_UNKNOWN && vocab->unknown == AS_TOKEN_NONE)
             vocab->unknown = (uint32_t)i;
-        if (vocab->kinds[i] == AS_TOKEN_BYTE) rc = as_vocab_load_byte(vocab, file, i, err);
-        if (vocab->kinds[i] == AS_TOKEN_BYTE) continue;
-        if (text) as_map_add(&p->ids, piece, i, NULL);
-        vocab->texts[i] = text ? as_vocab_spoken(&vocab->arena, piece) : piece;
+        if (text) as_lexicon_index(&p->texts, i, NULL);
+        if (vocab->kinds[i] == AS_TOKEN_BYTE)
+            rc = as_vocab_put_byte(vocab, file, i, piece, err);
+        else if (text)
+            as_vocab_put_spoken(vocab, piece);
+        else
+            as_lexicon_put(&vocab->texts, piece);
     }
     if (!rc && vocab->unknown == AS_TOKEN_NONE)
         rc = as_gguf_fail_at(file, err, "tokenizer.ggml.tokens",

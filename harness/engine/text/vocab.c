@@ -70,50 +70,60 @@ static as_rc load_texts(as_vocab *vocab, const as_gguf *file, as_err *err) {
                             "'tokenizer.ggml.tokens' has %zu items, not 1 to %d (offset %zu)",
                             tokens->count, AS_VOCAB_MAX, tokens->offset);
     vocab->count = tokens->count;
-    vocab->texts = AS_NEW_ARRAY(&vocab->arena, as_str, vocab->count);
     vocab->kinds = AS_NEW_ARRAY(&vocab->arena, unsigned char, vocab->count);
     vocab->ends = AS_NEW_ARRAY(&vocab->arena, bool, vocab->count);
-    as_map seen = {0};
+    size_t size = 0;
     as_gguf_strings strings = {tokens->bytes};
     for (size_t i = 0; !rc && i < vocab->count; i++) {
         as_str text = as_gguf_strings_next(&strings);
-        uint64_t first;
+        size += text.len;
         if (text.len > AS_VOCAB_PIECE_MAX)
             rc = as_gguf_fail(file, err, "token %zu has %zu bytes, more than %d (offset %zu)", i,
                               text.len, AS_VOCAB_PIECE_MAX, offset_of(tokens, text));
-        else if (text.len && !as_map_add(&seen, text, i, &first))
-            rc = as_gguf_fail(file, err, "token %zu is the same text as token %llu (offset %zu)", i,
-                              (unsigned long long)first, offset_of(tokens, text));
-        else
-            vocab->texts[i] = text; // copied once it is known how to read it
+        else if (size > AS_LEXICON_SIZE_MAX)
+            rc = as_gguf_fail(file, err, "tokens have more than %d bytes together (offset %zu)",
+                              AS_LEXICON_SIZE_MAX, offset_of(tokens, text));
     }
-    as_map_free(&seen);
+    if (rc) return rc;
+    as_lexicon *pieces = &vocab->pieces;
+    as_lexicon_reserve(pieces, vocab->count, size);
+    as_lexicon_reserve(&vocab->texts, vocab->count, size); // no text is longer than its piece
+    strings = (as_gguf_strings){tokens->bytes};
+    for (size_t i = 0; !rc && i < vocab->count; i++) {
+        as_str text = as_gguf_strings_next(&strings);
+        uint32_t first;
+        as_lexicon_put(pieces, text);
+        if (text.len && !as_lexicon_index(pieces, i, &first))
+            rc = as_gguf_fail(file, err, "token %zu is the same text as token %u (offset %zu)", i,
+                              first, offset_of(tokens, text));
+    }
+    // Which of them a text may be is the kind's to say.
+    as_lexicon_unindex(pieces);
     return rc;
 }
 
 static const char space_mark[] = "\xe2\x96\x81"; // U+2581
 
-as_str as_vocab_spoken(as_arena *arena, as_str piece) {
+void as_vocab_put_spoken(as_vocab *vocab, as_str piece) {
     as_str mark = {space_mark, sizeof space_mark - 1};
-    if (as_str_find(piece, mark, 0) == SIZE_MAX) return piece;
-    char *out = as_arena_take(arena, piece.len + 1);
+    char out[AS_VOCAB_PIECE_MAX];
     size_t len = 0;
     for (size_t i = 0; i < piece.len;) {
         bool space = as_str_starts(as_str_sub(piece, i, piece.len), mark);
         out[len++] = space ? ' ' : piece.ptr[i];
         i += space ? mark.len : 1;
     }
-    return (as_str){out, len};
+    as_lexicon_put(&vocab->texts, (as_str){out, len});
 }
 
-as_rc as_vocab_load_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_err *err) {
-    int byte = as_pieces_byte(vocab->texts[id]);
+as_rc as_vocab_put_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_str piece,
+                        as_err *err) {
+    int byte = as_pieces_byte(piece);
     if (byte < 0)
         return as_gguf_fail_at(file, err, "tokenizer.ggml.token_type",
                                "token %zu is of the byte type but is not like '<0x0A>'", id);
-    char *text = as_arena_take(&vocab->arena, 2);
-    *text = (char)byte;
-    vocab->texts[id] = (as_str){text, 1};
+    char text = (char)byte;
+    as_lexicon_put(&vocab->texts, (as_str){&text, 1});
     vocab->byte_ids[byte] = (uint32_t)id;
     return AS_OK;
 }
@@ -149,7 +159,7 @@ static as_rc load_kinds(as_vocab *vocab, const as_gguf *file, as_err *err) {
     }
     // Some converters call these words: no data may end an answer, and none goes on behind them.
     for (size_t i = 0; i < vocab->count; i++) {
-        vocab->ends[i] = names_an_end(vocab->texts[i]);
+        vocab->ends[i] = names_an_end(as_lexicon_text(&vocab->pieces, i));
         if (vocab->ends[i]) vocab->kinds[i] = AS_TOKEN_CONTROL;
     }
     return AS_OK;
@@ -189,7 +199,7 @@ as_rc as_vocab_id(const as_vocab *vocab, const as_gguf *file, const char *key, u
 
 static bool holds(const as_vocab *vocab, const char *text) {
     for (size_t i = 0; i < vocab->count; i++)
-        if (as_str_is(vocab->texts[i], text)) return true;
+        if (as_str_is(as_lexicon_text(&vocab->texts, i), text)) return true;
     return false;
 }
 
@@ -203,7 +213,8 @@ static as_rc load_ends(as_vocab *vocab, const as_gguf *file, as_err *err) {
     // In harmony (gpt-oss), it ends a message, of which an answer may have several.
     const char *inner = holds(vocab, "<|return|>") && holds(vocab, "<|call|>") ? "<|end|>" : "";
     for (size_t i = 0; i < vocab->count; i++)
-        if (vocab->ends[i] && as_str_is(vocab->texts[i], inner)) vocab->ends[i] = false;
+        if (vocab->ends[i] && as_str_is(as_lexicon_text(&vocab->texts, i), inner))
+            vocab->ends[i] = false;
     if (vocab->eos != AS_TOKEN_NONE) vocab->ends[vocab->eos] = true;
     if (eot != AS_TOKEN_NONE) vocab->ends[eot] = true;
     if (eom != AS_TOKEN_NONE) vocab->ends[eom] = true;
@@ -212,7 +223,7 @@ static as_rc load_ends(as_vocab *vocab, const as_gguf *file, as_err *err) {
 
 static bool is_special(const as_vocab *vocab, size_t id) {
     unsigned char kind = vocab->kinds[id];
-    return vocab->texts[id].len &&
+    return as_lexicon_text(&vocab->texts, id).len &&
            (kind == AS_TOKEN_CONTROL || kind == AS_TOKEN_USER || kind == AS_TOKEN_UNKNOWN);
 }
 
@@ -230,7 +241,8 @@ static void index_specials(as_vocab *vocab) {
     count = 0;
     for (size_t i = 0; i < vocab->count; i++)
         if (is_special(vocab, i))
-            all[count++] = (as_special){vocab->texts[i], (uint32_t)i, AS_TOKEN_NONE};
+            all[count++] =
+                (as_special){as_lexicon_text(&vocab->texts, i), (uint32_t)i, AS_TOKEN_NONE};
     qsort(all, count, sizeof *all, by_bytes);
     // What one begins with stands before it, and behind that only what begins with it, too.
     for (size_t i = 1; i < count; i++) {
@@ -261,7 +273,7 @@ static as_rc load_strips(as_vocab *vocab, const as_gguf *file, as_err *err) {
 
 // Where the text goes on after a special token that ends at `at`.
 static size_t after_special(const as_vocab *vocab, as_str text, size_t at, uint32_t id) {
-    as_str name = vocab->texts[id];
+    as_str name = as_lexicon_text(&vocab->texts, id);
     if (!vocab->strips || as_str_is(name, "<unk>") || as_str_is(name, "<s>") ||
         as_str_is(name, "<|endoftext|>"))
         return at;
@@ -320,6 +332,7 @@ as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) {
         return rc;
     }
     if (vocab.spm) vocab.spm->front = vocab.add_space;
+    as_lexicon_trim(&vocab.texts);
     index_specials(&vocab);
     *out = vocab;
     return AS_OK;
@@ -329,7 +342,8 @@ void as_vocab_free(as_vocab *vocab) {
     as_bpe_free(vocab->bpe);
     if (vocab->spm) as_pieces_free(vocab->spm);
     free(vocab->spm);
-    as_map_free(&vocab->pieces);
+    as_lexicon_free(&vocab->pieces);
+    as_lexicon_free(&vocab->texts);
     as_arena_free(&vocab->arena);
     *vocab = (as_vocab){0};
 }
@@ -430,7 +444,7 @@ as_rc as_vocab_tokenize(const as_vocab *vocab, as_arena *arena, as_str text, boo
         rc = encode(vocab, arena, as_str_sub(text, begin, at), &ids, err);
         bool doubled = ids.count == 1 && at == 0 && id == vocab->bos; // it was put there above
         if (!rc && !doubled) as_ids_add(&ids, id);
-        begin = at = after_special(vocab, text, at + vocab->texts[id].len, id);
+        begin = at = after_special(vocab, text, at + as_lexicon_text(&vocab->texts, id).len, id);
     }
     if (!rc) rc = encode(vocab, arena, as_str_sub(text, begin, text.len), &ids, err);
     if (!rc && bos && vocab->add_eos && vocab->eos != AS_TOKEN_NONE) as_ids_add(&ids, vocab->eos);

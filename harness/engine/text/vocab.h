@@ -50,10 +50,10 @@ typedef struct as_vocab {
     as_vocab_kind kind;
     as_str name; // of the kind, as in the file
     size_t count;
-    as_str *texts;          // [count] the bytes a token stands for
-    unsigned char *kinds;   // [count] as_token_kind
-    bool *ends;             // [count] ends an answer
-    as_map pieces;          // BPE: bytes -> token; WordPiece: piece as written -> token
+    as_lexicon texts;     // the bytes a token stands for; of BPE found by them
+    unsigned char *kinds; // [count] as_token_kind
+    bool *ends;           // [count] ends an answer
+    as_lexicon pieces; // as written; SPM, Unigram: in `spm`; of WordPiece found by that; BPE: empty
     uint32_t byte_ids[256]; // the token of each single byte; AS_TOKEN_NONE where there is none
     as_special *specials;   // tokens searched for in a text, in the order of their bytes
     size_t special_at[257]; // specials of first byte b: [special_at[b], special_at[b + 1])
@@ -66,7 +66,6 @@ typedef struct as_vocab {
     as_bpe *bpe;      // BPE; else NULL
     as_pieces *spm;   // SPM, Unigram; else NULL
     uint32_t unknown; // Unigram: for what is in no piece; WordPiece: for words that cannot be cut
-    size_t piece_max; // WordPiece: bytes of the longest piece
     bool lowers, drops_accents; // WordPiece: what becomes of a text first
 } as_vocab;
 
@@ -86,14 +85,16 @@ typedef struct as_vocab_encoding {
 } as_vocab_encoding;
 void as_vocab_put_piece(void *encoding, as_str piece, uint32_t id);
 
-// For those that load a vocabulary of one kind: the scores of all tokens, into vocab->spm; an
-// optional token id; the byte token `id`, written like '<0x0A>'; a piece with spaces for their
-// marks, which is `piece` itself where it has none.
+// For those that load a vocabulary of one kind. They find in vocab->pieces what is written for each
+// token, and put into vocab->texts what it stands for. The scores of all tokens, into vocab->spm;
+// an optional token id; the text of the byte token `id`, written like '<0x0A>', and that of a piece
+// with spaces for their marks, into vocab->texts.
 as_rc as_vocab_scores(as_vocab *vocab, const as_gguf *file, as_err *err) AS_MUST_USE;
 as_rc as_vocab_id(const as_vocab *vocab, const as_gguf *file, const char *key, uint32_t *out,
                   as_err *err) AS_MUST_USE;
-as_rc as_vocab_load_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_err *err) AS_MUST_USE;
-as_str as_vocab_spoken(as_arena *arena, as_str piece);
+as_rc as_vocab_put_byte(as_vocab *vocab, const as_gguf *file, size_t id, as_str piece,
+                        as_err *err) AS_MUST_USE;
+void as_vocab_put_spoken(as_vocab *vocab, as_str piece);
 
 as_rc as_vocab_load(as_vocab *out, const as_gguf *file, as_err *err) AS_MUST_USE;
 void as_vocab_free(as_vocab *vocab); // also for a zeroed one

@@ -49,12 +49,12 @@ typedef struct words {
 } words;
 
 // The longest piece that `text` begins with and that ends between characters; 0 if there is none.
-static size_t longest_piece(const as_vocab *vocab, as_str text, uint64_t *id) {
+static size_t longest_piece(const as_vocab *vocab, as_str text, uint32_t *id) {
     size_t longest = 0;
-    for (size_t at = 0; at < text.len && at < vocab->piece_max;) {
-        uint64_t found;
+    for (size_t at = 0; at < text.len && at < vocab->pieces.longest;) {
+        uint32_t found;
         as_utf8_next(text, &at);
-        if (!as_map_get(&vocab->pieces, as_str_sub(text, 0, at), &found)) continue;
+        if (!as_lexicon_find(&vocab->pieces, as_str_sub(text, 0, at), &found)) continue;
         longest = at;
         *id = found;
     }
@@ -66,13 +66,13 @@ static void end_word(words *w) {
     size_t before = w->ids->count;
     bool known = w->characters <= WORD_MAX;
     for (size_t at = 0; known && at < word.len;) {
-        uint64_t id = 0;
+        uint32_t id = 0;
         as_str rest = as_str_sub(word, at, word.len);
         // A mark further on is the text's own: no piece that begins a word may match it.
         bool own = at && as_str_starts(rest, word_mark);
         size_t len = own ? 0 : longest_piece(w->vocab, rest, &id);
         known = len > 0;
-        if (known) as_ids_add(w->ids, (uint32_t)id);
+        if (known) as_ids_add(w->ids, id);
         at += len;
     }
     if (!known) { // all of it
@@ -130,12 +130,15 @@ void as_wordpiece_encode(const as_vocab *vocab, as_str text, as_ids *ids) {
 as_rc as_wordpiece_load(as_vocab *vocab, const as_gguf *file, as_err *err) {
     vocab->unknown = AS_TOKEN_NONE;
     for (size_t i = 0; i < vocab->count; i++) {
-        as_str piece = as_str_copy(&vocab->arena, vocab->texts[i]);
+        as_str piece = as_lexicon_text(&vocab->pieces, i);
         bool text = vocab->kinds[i] == AS_TOKEN_NORMAL && piece.len;
         if (vocab->kinds[i] == AS_TOKEN_UNKNOWN) vocab->unknown = (uint32_t)i;
-        if (text) as_map_add(&vocab->pieces, piece, i, NULL);
-        if (text && piece.len > vocab->piece_max) vocab->piece_max = piece.len;
-        vocab->texts[i] = text ? as_vocab_spoken(&vocab->arena, piece) : piece;
+        if (text) {
+            as_lexicon_index(&vocab->pieces, i, NULL);
+            as_vocab_put_spoken(vocab, piece);
+        } else {
+            as_lexicon_put(&vocab->texts, piece);
+        }
     }
     as_rc rc = as_vocab_id(vocab, file, "tokenizer.ggml.unknown_token_id", &vocab->unknown, err);
     if (!rc && vocab->unknown == AS_TOKEN_NONE)
