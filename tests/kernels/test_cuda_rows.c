@@ -186,33 +186,43 @@ static void angles_are_those_of_the_cpu(void **state) {
     give(cosines), give(sines), give(rates), give(rows);
 }
 
-static void check_activate(size_t n, int gelu, int mode) {
+typedef enum kind { SILU, GELU, ERF_ALONE, GELU_ALONE, SQUARE_ALONE, KINDS } kind;
+
+static void activate_plainly(kind how, float *gate, float *up, size_t n) {
+    for (size_t i = 0; how == GELU_ALONE && i < n; i++) up[i] = 1.0f;
+    if (how == SILU) portable->silu_mul(gate, up, n);
+    if (how == GELU || how == GELU_ALONE) portable->gelu_mul(gate, up, n);
+    if (how == ERF_ALONE) portable->gelu_erf(gate, n);
+    for (size_t i = 0; how == SQUARE_ALONE && i < n; i++)
+        gate[i] = gate[i] > 0.0f ? gate[i] * gate[i] : 0.0f;
+}
+
+static void check_activate(size_t n, kind how, int mode) {
     enum { ROWS = 3 };
     uint32_t *places = copied((uint32_t[ROWS]){9, 3, 5}, ROWS * 4);
     size_t all = 10 * n;
     float *gate = floats(all, mode), *up = floats(all, mode), *want = copy_of(gate, all);
     float *a = floats(n, mode), *b = floats(n, mode), *want_up = copy_of(up, all);
-    bool biased = random_below(2), placed = random_below(2), alone = gelu == 2;
+    bool biased = random_below(2), placed = random_below(2), alone = how >= ERF_ALONE;
     as_cuda_activate args = {.gate = gate,
                              .up = alone ? NULL : up,
                              .gate_bias = biased ? a : NULL,
                              .up_bias = biased ? b : NULL,
                              .places = placed ? places : NULL,
                              .n = (uint32_t)n,
-                             .gelu = (uint32_t)gelu,
+                             .gelu = how == GELU || how == GELU_ALONE,
+                             .squared = how == SQUARE_ALONE,
                              .quantize = n % 32 == 0};
     args.quantized = quantized_new(10, n);
     launch(AS_CUDA_K_activate, ROWS, 1, 1, &args);
     for (size_t i = 0; i < ROWS; i++) {
         size_t m = placed ? places[i] : i;
         if (biased) portable->add(want + m * n, a, n), portable->add(want_up + m * n, b, n);
-        if (alone)
-            portable->gelu_erf(want + m * n, n);
-        else
-            (gelu ? portable->gelu_mul : portable->silu_mul)(want + m * n, want_up + m * n, n);
+        activate_plainly(how, want + m * n, want_up + m * n, n);
         if (args.quantize) check_quantized(&args.quantized, m, want + m * n, n);
     }
-    check_same(gate, want, all, "activate", gelu ? "gelu" : "silu");
+    static const char *const names[] = {"silu", "gelu", "erf", "gelu alone", "square alone"};
+    check_same(gate, want, all, "activate", names[how]);
     quantized_free(&args.quantized);
     give(gate), give(up), give(want), give(a), give(b), give(want_up), give(places);
 }
@@ -220,8 +230,8 @@ static void check_activate(size_t n, int gelu, int mode) {
 static void activations_are_those_of_the_table(void **state) {
     (void)state;
     for (int i = 0; i < 60; i++)
-        check_activate(i % 3 ? 32 * (1 + random_below(12)) : 1 + random_below(300), i % 4 % 3,
-                       i % MODES);
+        check_activate(i % 3 ? 32 * (1 + random_below(12)) : 1 + random_below(300),
+                       (kind)(i % KINDS), i % MODES);
 }
 
 // --- experts --------------------------------------------------------------------------------
