@@ -128,12 +128,13 @@ typedef struct as_kernels {
     //       acc = fma(key[k], q[m][k], acc), k ascending in 0..width-1, from 0.
     void (*attend_keys)(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
                         const float *q, size_t count, float *scores, size_t stride);
-    // y[m][i] += sum of value[i] * weights[m][at + j] over the slots j of all pieces:
+    // y[m][i] += sum of value[i] * weights[m][at + j] over the slots j of all pieces, for i in
+    // panel_begin*16 .. panel_end*16-1:
     //       y = fma(value[i], weights[m][at + j], y), pieces and slots ascending.
     //       y[count][y_stride] is written up to a whole panel of i.
     void (*attend_values)(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
-                          const float *weights, size_t stride, size_t count, float *y,
-                          size_t y_stride);
+                          size_t panel_begin, size_t panel_end, const float *weights, size_t stride,
+                          size_t count, float *y, size_t y_stride);
 
     // y = x * (1 / sqrt(sum(x*x) / n + eps)) * w; the sum in lanes with fma. y may be x.
     void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);

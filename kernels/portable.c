@@ -254,11 +254,11 @@ static void attend_keys(as_kv kv, size_t width, const as_piece *pieces, size_t p
 }
 
 static void attend_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
-                          const float *weights, size_t stride, size_t count, float *y,
-                          size_t y_stride) {
+                          size_t panel_begin, size_t panel_end, const float *weights, size_t stride,
+                          size_t count, float *y, size_t y_stride) {
     for (const as_piece *p = pieces; p < pieces + piece_count; p++) {
         for (size_t j = 0; j < p->count; j++) {
-            for (size_t i = 0; i < kv_room(width); i++) {
+            for (size_t i = panel_begin * AS_PANEL; i < panel_end * AS_PANEL; i++) {
                 float value = i < width ? take_value(kv, width, p->head, i, p->slot + j) : 0.0f;
                 for (size_t m = 0; m < count; m++) {
                     float *sum = y + m * y_stride + i;

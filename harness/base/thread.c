@@ -2,9 +2,11 @@
 #include "harness/base/thread.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -199,49 +201,111 @@ void as_lock_free(as_lock *lock) {
     free(lock);
 }
 
-struct as_team {
-    pthread_mutex_t lock;
-    pthread_cond_t go, done;
-    size_t count; // members, the caller included
-    size_t busy;  // members still at the current job, the caller not counted
-    uint64_t job; // number of the current job
-    bool closing;
-    void (*work)(void *context, size_t index, size_t count);
-    void *context;
-    as_thread **threads; // count - 1
-    struct member {
-        as_team *team;
-        size_t index;
-    } * members;
+// A member counts how often it has come to a place where others wait for it. Everybody comes to the
+// same places in the same order, so the count says to which. The caller's first coming begins a
+// job.
+struct member {
+    atomic_uint at; // it alone writes it
+    as_team *team;
+    size_t index;
+    char apart[96]; // so that no two members share a cache line
 };
 
-static void serve(void *member_in) {
-    struct member *member = member_in;
-    as_team *team = member->team;
-    uint64_t seen = 0;
-    pthread_mutex_lock(&team->lock);
-    for (;;) {
-        while (team->job == seen && !team->closing) pthread_cond_wait(&team->go, &team->lock);
-        if (team->closing) break;
-        seen = team->job;
-        pthread_mutex_unlock(&team->lock);
-        team->work(team->context, member->index, team->count);
-        pthread_mutex_lock(&team->lock);
-        if (--team->busy == 0) pthread_cond_signal(&team->done);
+struct as_team {
+    size_t count; // members, the caller included
+    void (*work)(void *context, size_t index, size_t count);
+    void *context;
+    bool closing;        // instead of a job
+    as_thread **threads; // count - 1
+    struct member *members;
+    atomic_size_t asleep; // members that wait for `came`
+    pthread_mutex_t lock;
+    pthread_cond_t came;
+};
+
+// What is waited for takes microseconds where everybody runs. Where it does not come at once, the
+// one waited for may be without a processor: whoever waits makes room, then sleeps, as only then
+// an idle processor takes over who is queued at another one.
+enum { TURNS_IN_PLACE = 25, TURNS_MAKING_ROOM = 500 };
+
+static bool has_come(const struct member *other, unsigned place) {
+    return atomic_load(&other->at) - place <= UINT_MAX / 2;
+}
+
+static void turn_in_place(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// Until `other` has come to a place. A sleeper counts itself before it looks once
+// more, and who comes somewhere looks for sleepers afterwards, so none is missed.
+static void wait_for(as_team *team, const struct member *other, unsigned place) {
+    for (unsigned turn = 0; turn < TURNS_IN_PLACE + TURNS_MAKING_ROOM; turn++) {
+        if (has_come(other, place)) return;
+        if (turn < TURNS_IN_PLACE)
+            turn_in_place();
+        else
+            sched_yield();
     }
+    pthread_mutex_lock(&team->lock);
+    atomic_fetch_add(&team->asleep, 1);
+    while (!has_come(other, place)) pthread_cond_wait(&team->came, &team->lock);
+    atomic_fetch_sub(&team->asleep, 1);
     pthread_mutex_unlock(&team->lock);
+}
+
+static unsigned next_place(const struct member *own) {
+    return atomic_load_explicit(&own->at, memory_order_relaxed) + 1;
+}
+
+static void wake_all(as_team *team) {
+    if (!atomic_load(&team->asleep)) return;
+    pthread_mutex_lock(&team->lock);
+    pthread_cond_broadcast(&team->came);
+    pthread_mutex_unlock(&team->lock);
+}
+
+// Comes to the next place, which is returned.
+static unsigned arrive(struct member *own) {
+    unsigned place = next_place(own);
+    atomic_store(&own->at, place);
+    wake_all(own->team);
+    return place;
+}
+
+void as_team_meet(as_team *team, size_t index) {
+    if (team->count == 1) return;
+    unsigned place = arrive(&team->members[index]);
+    for (size_t i = 0; i < team->count; i++) wait_for(team, &team->members[i], place);
+}
+
+static void serve(void *member) {
+    struct member *own = member;
+    as_team *team = own->team;
+    for (;;) {
+        wait_for(team, &team->members[0], next_place(own));
+        if (team->closing) return;
+        atomic_store(&own->at, next_place(own)); // nobody waits for that
+        team->work(team->context, own->index, team->count);
+        arrive(own);
+    }
 }
 
 as_rc as_team_new(size_t count, as_team **out, as_err *err) {
     as_team *team = as_mem_new(sizeof *team);
     pthread_mutex_init(&team->lock, NULL);
-    cond_init(&team->go);
-    cond_init(&team->done);
+    cond_init(&team->came);
     team->threads = as_mem_new(as_size_mul(count, sizeof *team->threads));
     team->members = as_mem_new(as_size_mul(count, sizeof *team->members));
     team->count = 1;
+    for (size_t i = 0; i < count; i++) {
+        team->members[i].team = team;
+        team->members[i].index = i;
+    }
     for (size_t i = 1; i < count; i++) {
-        team->members[i] = (struct member){team, i};
         if (as_thread_start(serve, &team->members[i], &team->threads[i - 1], err)) {
             as_team_free(team);
             return AS_UNMEASURED;
@@ -259,33 +323,20 @@ size_t as_team_count(const as_team *team) {
 
 void as_team_run(as_team *team, void (*work)(void *context, size_t index, size_t count),
                  void *context) {
-    if (team->count > 1) {
-        pthread_mutex_lock(&team->lock);
-        team->work = work;
-        team->context = context;
-        team->busy = team->count - 1;
-        team->job++;
-        pthread_cond_broadcast(&team->go);
-        pthread_mutex_unlock(&team->lock);
-    }
+    team->work = work;
+    team->context = context;
+    arrive(&team->members[0]);
     work(context, 0, team->count);
-    if (team->count > 1) {
-        pthread_mutex_lock(&team->lock);
-        while (team->busy) pthread_cond_wait(&team->done, &team->lock);
-        pthread_mutex_unlock(&team->lock);
-    }
+    as_team_meet(team, 0);
 }
 
 void as_team_free(as_team *team) {
     if (!team) return;
-    pthread_mutex_lock(&team->lock);
     team->closing = true;
-    pthread_cond_broadcast(&team->go);
-    pthread_mutex_unlock(&team->lock);
+    arrive(&team->members[0]);
     for (size_t i = 1; i < team->count; i++) as_thread_join(team->threads[i - 1]);
     pthread_mutex_destroy(&team->lock);
-    pthread_cond_destroy(&team->go);
-    pthread_cond_destroy(&team->done);
+    pthread_cond_destroy(&team->came);
     free(team->threads);
     free(team->members);
     free(team);

@@ -49,13 +49,18 @@ void as_lock_free(as_lock *lock);
 
 // A team of threads that run one function over the same job together: as_team_run returns when
 // work(context, index, count) has returned for every index. Index 0 is the calling thread. With a
-// count of 1 nothing is started. One caller at a time.
+// count of 1 nothing is started. One caller at a time. Who waits for others, for a new job too,
+// does so awake for some hundred microseconds, then asleep.
 typedef struct as_team as_team;
 
 as_rc as_team_new(size_t count, as_team **out, as_err *err) AS_MUST_USE;
 size_t as_team_count(const as_team *team);
 void as_team_run(as_team *team, void (*work)(void *context, size_t index, size_t count),
                  void *context);
+
+// Within work: all members have come here before any goes on. They meet equally often in a job.
+void as_team_meet(as_team *team, size_t index);
+
 void as_team_free(as_team *team);
 
 #endif

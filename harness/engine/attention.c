@@ -183,13 +183,14 @@ static void attend(as_forward *f, as_tile *s, const tile *t) {
                       m + i / t->heads, from, end > reach ? end : reach);
         }
     }
-    kernels->attend_values(kv, width, s->pieces, common, s->scores, f->score_stride,
+    size_t panels = f->room / AS_PANEL;
+    kernels->attend_values(kv, width, s->pieces, common, 0, panels, s->scores, f->score_stride,
                            t->rows * t->heads, s->mixed, f->room);
     for (size_t m = t->first, n; m < last; m += n) {
         n = run_of_view(f, m, last);
         size_t end, at = (m - t->first) * t->heads;
         size_t count = own_pieces(f, t, m, n, shared, length, own, &end);
-        kernels->attend_values(kv, width, own, count, s->scores + at * f->score_stride,
+        kernels->attend_values(kv, width, own, count, 0, panels, s->scores + at * f->score_stride,
                                f->score_stride, n * t->heads, s->mixed + at * f->room, f->room);
     }
     for (size_t i = 0; i < t->rows * t->heads; i++) {
@@ -212,8 +213,7 @@ static size_t tile_room(const as_forward *f, size_t heads, size_t members) {
 }
 
 static const unsigned char *store_of(const as_forward *f, size_t layer, size_t kv_head) {
-    size_t head = layer * f->model->hparams.kv_heads + kv_head;
-    return f->device->store + head * f->device->head_size;
+    return as_forward_head(f->device, layer, kv_head, 0);
 }
 
 void as_attention_run(as_forward *f, size_t layer, size_t index, size_t members) {
@@ -235,4 +235,118 @@ void as_attention_run(as_forward *f, size_t layer, size_t index, size_t members)
             t.next = store_of(f, layer, (i + members) / tile_rows / tile_heads);
         attend(f, &f->tiles[index], &t);
     }
+}
+
+// --- a row alone ---------------------------------------------------------------------------------
+//
+// Its keys and values are read once, and are most of the work. So the pieces of all key heads, one
+// head after the other, are shared in equal parts, and after them the panels of all values: each
+// score, and each value of the answer, is still one chain of one member.
+
+// Puts the row's own key and value of a head into the cache.
+static void keep_own(as_forward *f, as_tile *s, size_t layer, size_t kv_head) {
+    const as_layer *l = &f->model->weights.layers[layer];
+    const as_device *d = f->device;
+    size_t width = f->model->hparams.head_width, at = kv_head * width;
+    float *key = s->mixed, *value = key + f->room;
+    memcpy(key, f->k + at, width * sizeof *key);
+    memcpy(value, f->v + at, width * sizeof *value);
+    as_forward_turn(f, layer, 0, key, 1, l->key_bias ? l->key_bias + at : NULL, l->key_norm);
+    if (l->value_bias) f->model->kernels->add(value, l->value_bias + at, width);
+    as_kv_put(d->kv, width, as_forward_head(d, layer, kv_head, f->pages[0]), f->slots[0], key,
+              value);
+}
+
+// The scores of `heads` query heads from `head` on for some pieces.
+static void score_alone(as_forward *f, as_tile *s, size_t layer, size_t head, size_t heads,
+                        const as_piece *pieces, size_t count) {
+    const as_layer *l = &f->model->weights.layers[layer];
+    size_t width = f->model->hparams.head_width, at = head * width;
+    memcpy(s->queries, f->q + at, heads * width * sizeof *s->queries);
+    as_forward_turn(f, layer, 0, s->queries, heads, l->query_bias ? l->query_bias + at : NULL,
+                    l->query_norm);
+    float first = temperature_of(f, 0), second = f->model->hparams.attention_scale;
+    for (size_t i = 0; i < heads * width; i++) s->queries[i] = s->queries[i] * first * second;
+    f->model->kernels->attend_keys(f->device->kv, width, pieces, count, s->queries, heads,
+                                   f->scores + head * f->score_stride, f->score_stride);
+}
+
+// Panels begin..end-1 of what `heads` query heads from `head` on make of the values.
+static void mix_alone(as_forward *f, as_tile *s, size_t layer, size_t head, size_t heads,
+                      const as_piece *pieces, size_t count, size_t begin, size_t end) {
+    size_t width = f->model->hparams.head_width, from = pieces[0].at, first;
+    size_t seen = sight(f, layer, 0, &first), at = begin * AS_PANEL;
+    size_t n = end * AS_PANEL < width ? end * AS_PANEL - at : width - at;
+    for (size_t i = 0; i < heads; i++) {
+        float *scores = s->scores + i * f->score_stride;
+        memcpy(scores + from, f->scores + (head + i) * f->score_stride + from,
+               (seen - from) * sizeof *scores);
+        weigh_row(f, layer, head + i, scores, 0, from, seen);
+    }
+    memset(s->mixed, 0, heads * f->room * sizeof *s->mixed);
+    f->model->kernels->attend_values(f->device->kv, width, pieces, count, begin, end, s->scores,
+                                     f->score_stride, heads, s->mixed, f->room);
+    for (size_t i = 0; i < heads; i++)
+        settle_to(f->mixed + (head + i) * width + at, s->mixed + i * f->room + at, n);
+}
+
+// The pieces that the row sees of a key head.
+static size_t all_pieces(const as_forward *f, as_tile *s, size_t layer, size_t kv_head) {
+    const as_view *view = view_of(f, 0);
+    tile t = {.store = store_of(f, layer, kv_head)};
+    size_t first, end = sight(f, layer, 0, &first);
+    return make_pieces(f, &t, view, 0, view->count, 0, first, end, s->pieces);
+}
+
+// A member's part of a row alone: of all key heads, one after the other, the pieces and the panels.
+typedef struct part {
+    size_t count, panels; // of a head
+    size_t begin, end;    // pieces
+    size_t first, last;   // panels first..last-1
+} part;
+
+static part own_part(const as_forward *f, as_tile *s, size_t layer, size_t index, size_t members) {
+    size_t kv_heads = f->model->hparams.kv_heads;
+    part o = {.count = all_pieces(f, s, layer, 0), .panels = f->room / AS_PANEL};
+    as_forward_share(kv_heads * o.count, index, members, &o.begin, &o.end);
+    as_forward_share(kv_heads * o.panels, index, members, &o.first, &o.last);
+    return o;
+}
+
+static size_t clamp(size_t at, size_t least, size_t most) {
+    return at < least ? least : at > most ? most : at;
+}
+
+static void score_part(as_forward *f, as_tile *s, size_t layer, const part *o, size_t kv_head) {
+    size_t group = f->model->hparams.heads / f->model->hparams.kv_heads, start = kv_head * o->count;
+    size_t from = clamp(o->begin, start, start + o->count) - start;
+    size_t to = clamp(o->end, start, start + o->count) - start;
+    if (from == to) return;
+    all_pieces(f, s, layer, kv_head);
+    if (to == o->count) keep_own(f, s, layer, kv_head);
+    for (size_t i = 0, n; i < group; i += n) {
+        n = group - i < AS_TILE ? group - i : AS_TILE;
+        score_alone(f, s, layer, kv_head * group + i, n, s->pieces + from, to - from);
+    }
+}
+
+static void mix_part(as_forward *f, as_tile *s, size_t layer, const part *o, size_t kv_head) {
+    size_t group = f->model->hparams.heads / f->model->hparams.kv_heads, at = kv_head * o->panels;
+    size_t from = clamp(o->first, at, at + o->panels) - at;
+    size_t to = clamp(o->last, at, at + o->panels) - at;
+    if (from == to) return;
+    all_pieces(f, s, layer, kv_head);
+    for (size_t i = 0, n; i < group; i += n) {
+        n = group - i < AS_TILE ? group - i : AS_TILE;
+        mix_alone(f, s, layer, kv_head * group + i, n, s->pieces, o->count, from, to);
+    }
+}
+
+void as_attention_alone(as_forward *f, size_t layer, size_t index, size_t members) {
+    as_tile *s = &f->tiles[index];
+    part o = own_part(f, s, layer, index, members);
+    size_t kv_heads = f->model->hparams.kv_heads;
+    for (size_t i = 0; i < kv_heads; i++) score_part(f, s, layer, &o, i);
+    as_team_meet(f->team, index);
+    for (size_t i = 0; i < kv_heads; i++) mix_part(f, s, layer, &o, i);
 }

@@ -86,18 +86,18 @@ static void run_shared(as_forward *f, const as_mixture *mixture, size_t index, s
     as_forward_share(f->count, index, members, &begin, &end);
     if (as_forward_quantizes(&mixture->shared_gate) || as_forward_quantizes(&mixture->shared_up)) {
         for (size_t m = begin; m < end; m++) as_forward_quantize(f, f->h, m, p->width);
-        as_forward_wait(f, members);
+        as_team_meet(f->team, index);
     }
     as_forward_multiply(f, &mixture->shared_gate, f->h, 0, f->count, f->gate, index, members);
     as_forward_multiply(f, &mixture->shared_up, f->h, 0, f->count, f->up, index, members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     for (size_t m = begin; m < end; m++) {
         as_forward_activate(f, f->gate + m * n, f->up + m * n, n);
         if (as_forward_quantizes(&mixture->shared_down)) as_forward_quantize(f, f->gate, m, n);
     }
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     as_forward_multiply(f, &mixture->shared_down, f->gate, 0, f->count, f->y, index, members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
 }
 
 // Row m of f->y: the shared expert's part through its gate, and the chosen ones'.
@@ -129,23 +129,23 @@ void as_experts_run(as_forward *f, const as_mixture *mixture, size_t index, size
     as_forward_share(f->count * p->experts_used, index, members, &first, &last);
     if (as_forward_quantizes(&mixture->router)) {
         for (size_t m = begin; m < end; m++) as_forward_quantize(f, f->h, m, p->width);
-        as_forward_wait(f, members);
+        as_team_meet(f->team, index);
     }
     as_forward_multiply(f, &mixture->router, f->h, 0, f->count, r->odds, index, members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     for (size_t m = begin; m < end; m++) choose(f, mixture->router_bias, m);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     if (index == 0) sort_items(f);
     if (p->shared_width) run_shared(f, mixture, index, members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     for (size_t place = first; place < last; place++) gather(f, mixture, place);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     multiply_all(f, mixture->gate, r->gathered, f->gate, index, members);
     multiply_all(f, mixture->up, r->gathered, f->up, index, members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     for (size_t place = first; place < last; place++) activate(f, mixture, place);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     multiply_all(f, mixture->down, f->gate, r->parts, index, members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     for (size_t m = begin; m < end; m++) combine(f, mixture, m);
 }

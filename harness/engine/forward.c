@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CPU as a backend: a batch of token rows through all layers.
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +89,16 @@ static void lay_out_stages(as_forward *f, layout *l, const as_hparams *p, size_t
     l->used = larger(end, l->used);
 }
 
+static as_qrows lay_out_quantized(layout *l, size_t rows, size_t widest) {
+    size_t blocks = as_size_mul(rows, widest / AS_QBLOCK);
+    as_qrows q = {.q = part(l, rows, widest)};
+    q.d = floats(l, blocks, 1);
+    q.sums = floats(l, blocks, 1);
+    q.offsets = part(l, blocks, sizeof *q.offsets);
+    q.halves = part(l, blocks, 2 * sizeof *q.halves);
+    return q;
+}
+
 static void lay_out(as_forward *f, layout *l, size_t threads) {
     const as_hparams *p = &f->model->hparams;
     size_t q = p->heads * p->head_width;
@@ -102,15 +111,13 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
         f->sines[i] = floats(l, rows, p->rope.width / 2);
     }
     f->x = floats(l, f->chunk, p->width);
+    f->scores = floats(l, p->heads, f->score_stride);
+    f->sum = floats(l, 1, p->width);
     size_t items = f->chunk * larger(1, p->experts_used);
     size_t ffn = larger(larger(p->ffn_width, p->shared_width), p->expert_width);
     lay_out_stages(f, l, p, ffn);
     size_t widest = round_up(larger(larger(p->width, q), ffn), AS_QBLOCK);
-    f->quantized.q = part(l, items, widest);
-    f->quantized.d = floats(l, items, widest / AS_QBLOCK);
-    f->quantized.sums = floats(l, items, widest / AS_QBLOCK);
-    f->quantized.offsets = part(l, items * (widest / AS_QBLOCK), sizeof(int32_t));
-    f->quantized.halves = part(l, items * (widest / AS_QBLOCK), 2 * sizeof(int32_t));
+    f->quantized = f->joint = lay_out_quantized(l, items, widest);
     if (p->experts) lay_out_routing(&f->routing, l, p, f->chunk);
     as_tile *tiles = f->tiles = part(l, threads, sizeof *tiles);
     for (size_t i = 0; i < threads; i++) {
@@ -120,7 +127,14 @@ static void lay_out(as_forward *f, layout *l, size_t threads) {
                      .pieces = part(l, f->device->context + 1, sizeof *t.pieces),
                      .scratch = part(l, f->model->weights.scratch_size, 1),
                      .low = floats(l, f->chunk, f->model->weights.rank_max),
-                     .added = floats(l, f->model->weights.rank_max ? f->chunk : 0, AS_PANEL)};
+                     .added = floats(l, f->model->weights.rank_max ? f->chunk : 0, AS_PANEL),
+                     .x = floats(l, 1, p->width),
+                     .h = floats(l, 1, p->width)};
+        for (size_t set = 0; set < 2; set++) {
+            t.cosines[set] = floats(l, f->device->rates[set] ? 1 : 0, p->rope.width / 2);
+            t.sines[set] = floats(l, f->device->rates[set] ? 1 : 0, p->rope.width / 2);
+        }
+        t.quantized = lay_out_quantized(l, 1, widest);
         if (tiles) tiles[i] = t;
     }
 }
@@ -208,17 +222,18 @@ static as_rc cpu_lane_new(as_device *device, size_t rows, size_t threads, as_lan
     return rc;
 }
 
-void as_forward_wait(as_forward *f, size_t members) {
-    if (members == 1) return;
-    unsigned phase = atomic_load_explicit(&f->barrier.phase, memory_order_acquire);
-    if (atomic_fetch_add(&f->barrier.arrived, 1) + 1 == members) {
-        atomic_store(&f->barrier.arrived, 0);
-        atomic_fetch_add(&f->barrier.phase, 1);
-        return;
-    }
-    for (unsigned spins = 0;
-         atomic_load_explicit(&f->barrier.phase, memory_order_acquire) == phase;)
-        if (++spins > 500) sched_yield();
+// Between two stages that work on rows, the second on what the first made of the same rows.
+static void meet_rows(as_forward *f, size_t index) {
+    if (!f->alone) as_team_meet(f->team, index);
+}
+
+// The rows that a member works on.
+static void own_rows(const as_forward *f, size_t index, size_t members, size_t *begin,
+                     size_t *end) {
+    if (f->alone)
+        *begin = 0, *end = f->count;
+    else
+        as_forward_share(f->count, index, members, begin, end);
 }
 
 void as_forward_share(size_t n, size_t index, size_t members, size_t *begin, size_t *end) {
@@ -226,26 +241,42 @@ void as_forward_share(size_t n, size_t index, size_t members, size_t *begin, siz
     *end = n * (index + 1) / members;
 }
 
+unsigned char *as_forward_head(const as_device *d, size_t layer, size_t kv_head, size_t page) {
+    size_t head = layer * d->model->hparams.kv_heads + kv_head;
+    return d->store + page * d->page_size + head * d->head_size;
+}
+
 bool as_forward_quantizes(const as_matrix *w) {
     return as_wtype_quantized(w->type);
 }
 
+// This member's panels of w. They are shared in pairs, so that of a row alone whole blocks are
+// made.
+static void own_panels(const as_matrix *w, size_t index, size_t members, size_t *begin,
+                       size_t *end) {
+    size_t panels = (w->rows + AS_PANEL - 1) / AS_PANEL;
+    as_forward_share((panels + 1) / 2, index, members, begin, end);
+    *begin *= 2;
+    *end = 2 * *end < panels ? 2 * *end : panels;
+}
+
+static void multiply_rows(as_forward *f, const as_matrix *w, const float *x, const as_qrows *q,
+                          size_t from, size_t count, float *y, size_t index, size_t members) {
+    size_t begin, end, at = from * (w->cols / AS_QBLOCK);
+    own_panels(w, index, members, &begin, &end);
+    as_qrows rows = {.q = q->q + from * w->cols,
+                     .d = q->d + at,
+                     .sums = q->sums + at,
+                     .offsets = q->offsets + at,
+                     .halves = q->halves + 2 * at,
+                     .cols = w->cols};
+    as_matrix_multiply(f->model->kernels, w, begin, end, x + from * w->cols, &rows, count,
+                       y + from * w->rows, w->rows, f->tiles[index].scratch);
+}
+
 void as_forward_multiply(as_forward *f, const as_matrix *w, const float *x, size_t from,
                          size_t count, float *y, size_t index, size_t members) {
-    const as_kernels *kernels = f->model->kernels;
-    size_t begin, end;
-    as_forward_share((w->rows + AS_PANEL - 1) / AS_PANEL, index, members, &begin, &end);
-    x += from * w->cols;
-    y += from * w->rows;
-    size_t at = from * (w->cols / AS_QBLOCK);
-    as_qrows rows = {.q = f->quantized.q + from * w->cols,
-                     .d = f->quantized.d + at,
-                     .sums = f->quantized.sums + at,
-                     .offsets = f->quantized.offsets + at,
-                     .halves = f->quantized.halves + 2 * at,
-                     .cols = w->cols};
-    as_matrix_multiply(kernels, w, begin, end, x, &rows, count, y, w->rows,
-                       f->tiles[index].scratch);
+    multiply_rows(f, w, x, &f->quantized, from, count, y, index, members);
 }
 
 // Asks memory for the first bytes of this member's panels of w, which is to be multiplied with
@@ -254,7 +285,7 @@ static void ask(const as_forward *f, const as_matrix *w, size_t index, size_t me
     enum { CODES = 4096, BESIDE = 512, LINE = 64 };
     if (f->count > 1 || w->coded || !w->values) return;
     size_t begin, end, panels = (w->rows + AS_PANEL - 1) / AS_PANEL;
-    as_forward_share(panels, index, members, &begin, &end);
+    own_panels(w, index, members, &begin, &end);
     const char *values = w->values, *scales = w->scales;
     values += as_matrix_values_size(w->type, w->rows, w->cols) / panels * begin;
     for (size_t i = 0; i < CODES; i += LINE) __builtin_prefetch(values + i);
@@ -272,7 +303,7 @@ static void adapt(as_forward *f, const as_low_rank *delta, const float *x, size_
     if (!delta->rank) return;
     as_tile *t = &f->tiles[index];
     size_t begin, end;
-    as_forward_share((b->rows + AS_PANEL - 1) / AS_PANEL, index, members, &begin, &end);
+    own_panels(b, index, members, &begin, &end);
     kernels->matmul_f32(a, 0, (a->rows + AS_PANEL - 1) / AS_PANEL, x, a->cols, count, t->low,
                         a->rows);
     for (size_t panel = begin; panel < end; panel++) {
@@ -321,7 +352,7 @@ void as_forward_activate(as_forward *f, float *gate, const float *up, size_t n) 
         f->model->kernels->silu_mul(gate, up, n);
 }
 
-static void add_bias(as_forward *f, float *row, const float *bias, size_t n) {
+static void add_bias(const as_forward *f, float *row, const float *bias, size_t n) {
     if (bias) f->model->kernels->add(row, bias, n);
 }
 
@@ -376,25 +407,39 @@ static void norm_row(as_forward *f, const float *norm, const float *bias, size_t
     if (quantized) as_forward_quantize(f, f->h, m, width);
 }
 
+// Quantizes what this member made of a row alone, a product with w: its part of x.
+static void quantize_part(as_forward *f, const float *x, size_t begin, size_t end) {
+    size_t block = begin / AS_QBLOCK;
+    as_qrows part = {.q = f->joint.q + begin,
+                     .d = f->joint.d + block,
+                     .sums = f->joint.sums + block,
+                     .offsets = f->joint.offsets + block,
+                     .halves = f->joint.halves + 2 * block,
+                     .cols = end - begin};
+    f->model->kernels->quantize_row(&part, 0, x + begin);
+}
+
 // Puts the key and the value of row m into its slot.
 static void store_row(as_forward *f, size_t layer, size_t m) {
     const as_hparams *p = &f->model->hparams;
     const as_device *d = f->device;
     size_t width = p->head_width;
-    unsigned char *head =
-        d->store + f->pages[m] * d->page_size + layer * p->kv_heads * d->head_size;
-    for (size_t i = 0; i < p->kv_heads; i++, head += d->head_size) {
+    for (size_t i = 0; i < p->kv_heads; i++) {
         size_t at = (m * p->kv_heads + i) * width;
-        as_kv_put(d->kv, width, head, f->slots[m], f->k + at, f->v + at);
+        as_kv_put(d->kv, width, as_forward_head(d, layer, i, f->pages[m]), f->slots[m], f->k + at,
+                  f->v + at);
     }
 }
 
-// Norms and turns the heads of a row.
-static void place_heads(as_forward *f, float *heads, size_t count, const float *norm, bool still,
-                        const float *cosines, const float *sines) {
+void as_forward_turn(const as_forward *f, size_t layer, size_t m, float *heads, size_t count,
+                     const float *bias, const float *norm) {
     const as_hparams *p = &f->model->hparams;
     const as_kernels *kernels = f->model->kernels;
+    size_t which = p->local[layer] && f->device->rates[1], at = m * (p->rope.width / 2);
+    const float *cosines = f->cosines[which] + at, *sines = f->sines[which] + at;
+    add_bias(f, heads, bias, count * p->head_width);
     as_head_norms norms = p->arch->head_norms;
+    bool still = p->still[layer];
     if (norms == AS_HEAD_NORMS_WHOLE)
         kernels->rms_norm(heads, heads, norm, count * p->head_width, p->norm_epsilon);
     for (size_t i = 0; i < count; i++) {
@@ -414,14 +459,9 @@ static void place_heads(as_forward *f, float *heads, size_t count, const float *
 static void place_row(as_forward *f, const as_layer *layer, size_t number, size_t m) {
     const as_hparams *p = &f->model->hparams;
     size_t q = p->heads * p->head_width, kv = p->kv_heads * p->head_width;
-    size_t which = p->local[number] && f->device->rates[1], at = m * (p->rope.width / 2);
-    const float *cosines = f->cosines[which] + at, *sines = f->sines[which] + at;
-    add_bias(f, f->q + m * q, layer->query_bias, q);
-    add_bias(f, f->k + m * kv, layer->key_bias, kv);
+    as_forward_turn(f, number, m, f->q + m * q, p->heads, layer->query_bias, layer->query_norm);
+    as_forward_turn(f, number, m, f->k + m * kv, p->kv_heads, layer->key_bias, layer->key_norm);
     add_bias(f, f->v + m * kv, layer->value_bias, kv);
-    bool still = p->still[number];
-    place_heads(f, f->q + m * q, p->heads, layer->query_norm, still, cosines, sines);
-    place_heads(f, f->k + m * kv, p->kv_heads, layer->key_norm, still, cosines, sines);
     store_row(f, number, m);
 }
 
@@ -429,6 +469,7 @@ static void place_row(as_forward *f, const as_layer *layer, size_t number, size_
 static void end_row(as_forward *f, const float *bias, const float *post_norm, size_t m) {
     const as_hparams *p = &f->model->hparams;
     float *y = f->y + m * p->width;
+    if (f->alone) y = memcpy(f->h, y, p->width * sizeof *y); // all members read it
     add_bias(f, y, bias, p->width);
     if (post_norm) f->model->kernels->rms_norm(y, y, post_norm, p->width, p->norm_epsilon);
     if (p->residual_scale != 1.0f) scale_row(y, p->residual_scale, p->width);
@@ -439,8 +480,7 @@ static void end_row(as_forward *f, const float *bias, const float *post_norm, si
 static void keep_wanted(as_forward *f) {
     const as_hparams *p = &f->model->hparams;
     size_t q = p->heads * p->head_width;
-    f->count = f->batch->want_count;
-    for (size_t i = 0; i < f->count; i++) {
+    for (size_t i = 0; i < f->batch->want_count; i++) {
         size_t m = f->batch->wants[i].row;
         f->rows[i] = f->rows[m];
         memmove(f->q + i * q, f->q + m * q, q * sizeof *f->q);
@@ -450,70 +490,103 @@ static void keep_wanted(as_forward *f) {
     }
 }
 
+// Keys and values go into the cache; then attention.
+static void look_back(as_forward *f, size_t number, size_t index, size_t members) {
+    const as_layer *layer = &f->model->weights.layers[number];
+    bool last = number + 1 == f->model->hparams.layers;
+    size_t begin, end;
+    own_rows(f, index, members, &begin, &end);
+    for (size_t m = begin; m < end; m++) place_row(f, layer, number, m);
+    as_team_meet(f->team, index);
+    if (last && !f->batch->want_count) return; // nobody looks at more than the cache
+    if (last) {
+        if (index == 0) keep_wanted(f);
+        f->count = f->batch->want_count;
+        as_team_meet(f->team, index);
+    }
+    as_attention_run(f, number, index, members);
+}
+
 static void run_attention(as_forward *f, size_t number, size_t index, size_t members) {
     const as_hparams *p = &f->model->hparams;
     const as_layer *layer = &f->model->weights.layers[number];
     size_t q = p->heads * p->head_width, begin, end;
-    as_forward_share(f->count, index, members, &begin, &end);
+    own_rows(f, index, members, &begin, &end);
     bool quantized = as_forward_quantizes(&layer->query) || as_forward_quantizes(&layer->key) ||
                      as_forward_quantizes(&layer->value);
     ask(f, &layer->query, index, members);
     for (size_t m = begin; m < end; m++)
         norm_row(f, layer->attention_norm, layer->attention_norm_bias, m, quantized);
-    as_forward_wait(f, members);
+    meet_rows(f, index);
     ask(f, &layer->key, index, members);
     multiply(f, &layer->query, &layer->query_delta, f->h, f->count, f->q, index, members);
     ask(f, &layer->value, index, members);
     multiply(f, &layer->key, &layer->key_delta, f->h, f->count, f->k, index, members);
     multiply(f, &layer->value, &layer->value_delta, f->h, f->count, f->v, index, members);
-    as_forward_wait(f, members);
-    for (size_t m = begin; m < end; m++) place_row(f, layer, number, m);
-    as_forward_wait(f, members);
-    if (number + 1 == p->layers) {
-        if (!f->batch->want_count) return; // nobody looks at more than the cache
-        if (index == 0) keep_wanted(f);
-        as_forward_wait(f, members);
-        as_forward_share(f->count, index, members, &begin, &end);
-    }
-    as_attention_run(f, number, index, members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
+    if (f->alone)
+        as_attention_alone(f, number, index, members);
+    else
+        look_back(f, number, index, members);
+    if (number + 1 == p->layers && !f->batch->want_count) return;
+    own_rows(f, index, members, &begin, &end);
+    as_team_meet(f->team, index);
     ask(f, &layer->output, index, members);
     if (as_forward_quantizes(&layer->output)) {
         for (size_t m = begin; m < end; m++) as_forward_quantize(f, f->mixed, m, q);
-        as_forward_wait(f, members);
+        meet_rows(f, index);
     }
     multiply(f, &layer->output, &layer->output_delta, f->mixed, f->count, f->y, index, members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     for (size_t m = begin; m < end; m++)
         end_row(f, layer->output_bias, layer->attention_post_norm, m);
 }
 
+// Columns begin..end-1 of row m between the matrices.
+static void activate_part(as_forward *f, const as_layer *layer, size_t m, size_t begin,
+                          size_t end) {
+    size_t at = m * f->model->hparams.ffn_width + begin, n = end - begin;
+    add_bias(f, f->gate + at, layer->gate_bias ? layer->gate_bias + begin : NULL, n);
+    add_bias(f, f->up + at, layer->up_bias ? layer->up_bias + begin : NULL, n);
+    for (size_t i = 0; !layer->up.rows && i < n; i++) f->up[at + i] = 1.0f;
+    as_forward_activate(f, f->gate + at, f->up + at, n);
+}
+
 static void run_dense(as_forward *f, const as_layer *layer, size_t index, size_t members) {
     size_t n = f->model->hparams.ffn_width, begin, end;
-    as_forward_share(f->count, index, members, &begin, &end);
+    bool quantized = as_forward_quantizes(&layer->down);
     ask(f, &layer->up, index, members);
     multiply(f, &layer->gate, &layer->gate_delta, f->h, f->count, f->gate, index, members);
     if (layer->up.rows)
         multiply(f, &layer->up, &layer->up_delta, f->h, f->count, f->up, index, members);
-    as_forward_wait(f, members);
-    ask(f, &layer->down, index, members);
-    for (size_t m = begin; m < end; m++) {
-        add_bias(f, f->gate + m * n, layer->gate_bias, n);
-        add_bias(f, f->up + m * n, layer->up_bias, n);
-        for (size_t i = 0; !layer->up.rows && i < n; i++) f->up[m * n + i] = 1.0f;
-        as_forward_activate(f, f->gate + m * n, f->up + m * n, n);
-        if (as_forward_quantizes(&layer->down)) as_forward_quantize(f, f->gate, m, n);
+    if (f->alone) {
+        // What a member has made, it goes on with.
+        ask(f, &layer->down, index, members);
+        own_panels(&layer->gate, index, members, &begin, &end);
+        begin *= AS_PANEL;
+        end = end * AS_PANEL < n ? end * AS_PANEL : n;
+        if (begin < end) activate_part(f, layer, 0, begin, end);
+        if (begin < end && quantized) quantize_part(f, f->gate, begin, end);
+    } else {
+        own_rows(f, index, members, &begin, &end);
+        as_team_meet(f->team, index);
+        ask(f, &layer->down, index, members);
+        for (size_t m = begin; m < end; m++) {
+            activate_part(f, layer, m, 0, n);
+            if (quantized) as_forward_quantize(f, f->gate, m, n);
+        }
     }
-    as_forward_wait(f, members);
-    multiply(f, &layer->down, &layer->down_delta, f->gate, f->count, f->y, index, members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
+    multiply_rows(f, &layer->down, f->gate, &f->joint, 0, f->count, f->y, index, members);
+    adapt(f, &layer->down_delta, f->gate, f->count, f->y, index, members);
+    as_team_meet(f->team, index);
 }
 
 static void run_ffn(as_forward *f, size_t number, size_t index, size_t members) {
     bool mixture = f->model->hparams.experts > 0;
     const as_layer *layer = &f->model->weights.layers[number];
     size_t begin, end;
-    as_forward_share(f->count, index, members, &begin, &end);
+    own_rows(f, index, members, &begin, &end);
     bool quantized =
         !mixture && (as_forward_quantizes(&layer->gate) || as_forward_quantizes(&layer->up));
     if (!mixture) ask(f, &layer->gate, index, members);
@@ -524,7 +597,7 @@ static void run_ffn(as_forward *f, size_t number, size_t index, size_t members) 
         else if (quantized)
             as_forward_quantize(f, f->h, m, f->model->hparams.width);
     }
-    as_forward_wait(f, members);
+    meet_rows(f, index);
     if (mixture)
         as_experts_run(f, &layer->mixture, index, members);
     else
@@ -534,10 +607,9 @@ static void run_ffn(as_forward *f, size_t number, size_t index, size_t members) 
 
 // Every member runs all of it and shares each stage. Rows are shared the same way in every stage,
 // so two stages that work on rows need no barrier between them.
-static void run_layers(void *forward, size_t index, size_t members) {
-    as_forward *f = forward;
+static void run_layers(as_forward *f, size_t index, size_t members) {
     size_t begin, end, layers = f->model->hparams.layers;
-    as_forward_share(f->count, index, members, &begin, &end);
+    own_rows(f, index, members, &begin, &end);
     for (size_t m = begin; m < end; m++) begin_row(f, m);
     for (size_t layer = 0; layer < layers; layer++) {
         run_attention(f, layer, index, members);
@@ -575,8 +647,7 @@ static bool needs_logits(const as_want *want) {
 }
 
 // f->x of the wants want_from.. is normed into f->h, from the front on.
-static void run_wants(void *forward, size_t index, size_t members) {
-    as_forward *f = forward;
+static void run_wants(as_forward *f, size_t index, size_t members) {
     const as_model *model = f->model;
     const as_hparams *p = &model->hparams;
     const as_matrix *output = &model->weights.output;
@@ -586,18 +657,19 @@ static void run_wants(void *forward, size_t index, size_t members) {
     as_forward_share(f->want_count, index, members, &begin, &end);
     ask(f, output, index, members);
     for (size_t i = 0; i < f->want_count; i++) needed = needed || needs_logits(&wants[i]);
-    for (size_t i = begin; i < end; i++) {
+    size_t first = f->alone ? 0 : begin, last = f->alone ? f->want_count : end;
+    for (size_t i = first; i < last; i++) {
         float *h = f->h + i * width;
         norm_to(f, h, f->x + (f->want_from + i) * width, model->weights.output_norm,
                 model->weights.output_norm_bias);
-        if (wants[i].state) memcpy(wants[i].state, h, width * sizeof *h);
+        if (wants[i].state && i >= begin && i < end) memcpy(wants[i].state, h, width * sizeof *h);
         if (as_forward_quantizes(output)) as_forward_quantize(f, f->h, i, width);
     }
     if (!needed) return;
-    as_forward_wait(f, members);
+    meet_rows(f, index);
     multiply(f, output, &model->weights.output_delta, f->h, f->want_count, f->logits, index,
              members);
-    as_forward_wait(f, members);
+    as_team_meet(f->team, index);
     for (size_t i = begin; i < end; i++) {
         float *logits = f->logits + i * output->rows;
         add_bias(f, logits, model->weights.output_bias, output->rows);
@@ -615,22 +687,51 @@ static void locate(const as_view *view, size_t at, uint32_t *page, uint32_t *slo
     *slot = span->slot + (uint32_t)at;
 }
 
+// A member's own view of the lane: of a row alone, what it works out for itself is elsewhere.
+static as_forward own_view(const as_forward *f, size_t index) {
+    as_forward own = *f;
+    if (!f->alone) return own;
+    const as_tile *t = &f->tiles[index];
+    own.x = t->x;
+    own.h = t->h;
+    own.y = f->sum;
+    own.quantized = t->quantized;
+    for (size_t i = 0; i < 2; i++) {
+        own.cosines[i] = t->cosines[i];
+        own.sines[i] = t->sines[i];
+    }
+    return own;
+}
+
+static void run_all(void *lane, size_t index, size_t members) {
+    as_forward own = own_view(lane, index), *f = &own;
+    const as_batch *batch = f->batch;
+    run_layers(f, index, members);
+    for (size_t from = 0; from < batch->want_count; from += f->want_count) {
+        size_t left = batch->want_count - from;
+        f->want_from = from;
+        f->want_count = left < f->logit_rows ? left : f->logit_rows;
+        meet_rows(f, index);
+        run_wants(f, index, members);
+    }
+}
+
 static as_rc cpu_run(as_lane *lane, const as_batch *batch, as_err *err) {
     (void)err;
     lane->batch = batch;
     lane->count = batch->row_count;
+    // Of mixtures, rows are shared all the same; so is a norm of all heads together, and what a
+    // block takes that the next one takes, too.
+    const as_arch *arch = lane->model->hparams.arch;
+    lane->alone = lane->count == 1 && batch->want_count <= 1 && lane->members > 1 &&
+                  !lane->model->hparams.experts && !arch->parallel &&
+                  arch->head_norms != AS_HEAD_NORMS_WHOLE;
     for (size_t m = 0; m < lane->count; m++) {
         lane->rows[m] = batch->rows[m];
         locate(&batch->views[batch->rows[m].view], batch->rows[m].position, &lane->pages[m],
                &lane->slots[m]);
     }
-    as_team_run(lane->team, run_layers, lane);
-    for (size_t from = 0; from < batch->want_count; from += lane->want_count) {
-        size_t left = batch->want_count - from;
-        lane->want_from = from;
-        lane->want_count = left < lane->logit_rows ? left : lane->logit_rows;
-        as_team_run(lane->team, run_wants, lane);
-    }
+    as_team_run(lane->team, run_all, lane);
     return AS_OK;
 }
 

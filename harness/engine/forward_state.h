@@ -4,17 +4,9 @@
 #ifndef AS_FORWARD_STATE_H
 #define AS_FORWARD_STATE_H
 
-#include <stdatomic.h>
-
 #include "harness/base/thread.h"
 #include "harness/engine/backend.h"
 #include "harness/engine/sampler.h"
-
-// Where all members of the team wait for each other. They spin, since a stage takes microseconds,
-// but give way soon: the machine may have fewer processors than the team has members.
-typedef struct as_barrier {
-    atomic_uint arrived, phase;
-} as_barrier;
 
 // Rows of attention work taken together, at most: query heads that share keys, times tokens.
 enum { AS_TILE = 64, AS_TILE_MIN = 16 };
@@ -29,6 +21,12 @@ typedef struct as_tile {
     float *low;          // [rows][rank] an adapter's a x
     float *added;        // [rows][16] a panel of its b (a x)
     as_sampler *sampler; // made when a token is first drawn
+
+    // What all members work out for themselves where the batch is a row alone: that takes less time
+    // than to wait for the one who would do it for all.
+    float *x, *h;                 // [width]
+    float *cosines[2], *sines[2]; // [rope.width/2]
+    as_qrows quantized;           // [widest]
 } as_tile;
 
 // Which experts the rows of a batch go to. The rows of one expert are put side by side, in the
@@ -63,7 +61,6 @@ struct as_lane {
     const as_device *device;
     const as_model *model;
     as_team *team;
-    as_barrier barrier;
     void *memory;
 
     size_t chunk;        // rows of a batch
@@ -75,6 +72,7 @@ struct as_lane {
     // times one of its experts. In the last layer only the rows that something is wanted of go on:
     // `rows` and everything by row is then theirs.
     const as_batch *batch;
+    bool alone;   // it is one row, whose x, h, quantized, cosines and sines are each member's own
     as_row *rows; // [chunk]
     size_t count;
     uint32_t *pages, *slots;      // [chunk] where a row's key and value go
@@ -86,6 +84,9 @@ struct as_lane {
     float *mixed;                 // [chunk][q] attention's answer
     float *gate, *up;             // [item][ffn_width], also of experts; where q, k, v, mixed are
     as_qrows quantized;           // [item][widest]
+    as_qrows joint;               // the same, or where all members put parts of a row alone
+    float *scores;                // [heads][score_stride] of a row alone
+    float *sum;                   // [width] y of a row alone, which lies over nothing
     as_routing routing;           // of mixtures
     as_tile *tiles;               // [team]
 
@@ -97,8 +98,8 @@ struct as_lane {
 // Member `index`'s share of n things: [*begin, *end).
 void as_forward_share(size_t n, size_t index, size_t members, size_t *begin, size_t *end);
 
-// All members have come here before any goes on.
-void as_forward_wait(as_forward *f, size_t members);
+// Where a page keeps a head.
+unsigned char *as_forward_head(const as_device *device, size_t layer, size_t kv_head, size_t page);
 
 // Whether products with w take quantized rows.
 bool as_forward_quantizes(const as_matrix *w);
@@ -116,6 +117,13 @@ void as_forward_activate(as_forward *f, float *gate, const float *up, size_t n);
 
 // Makes of gate and up what SiLU and a product turn into a clamped SwiGLU.
 void as_forward_clamp(float *gate, float *up, size_t n);
+
+// Adds a bias (NULL: none) to `count` heads of row m, norms and turns them as the layer's are.
+void as_forward_turn(const as_forward *f, size_t layer, size_t m, float *heads, size_t count,
+                     const float *bias, const float *norm);
+
+// f->mixed of a row alone, from f->q, f->k and f->v as they were multiplied: this member's part.
+void as_attention_alone(as_forward *f, size_t layer, size_t index, size_t members);
 
 // f->mixed of all rows = attention of a layer, this member's tiles of it.
 void as_attention_run(as_forward *f, size_t layer, size_t index, size_t members);

@@ -210,9 +210,10 @@ INLINE void tile_values(as_kv kv, size_t width, const as_piece *pieces, size_t p
     }
     for (const as_piece *p = pieces; p < pieces + piece_count; p++) {
         const uint8_t *head = p->head, *values = head + kv_values_at(kv, width), *next = NULL;
-        if (ask && pieces + piece_count - p > 2)
-            next = (const uint8_t *)p[2].head + kv_values_at(kv, width) +
-                   p[2].slot * kv_room(width) * kv_unit(kv);
+        const size_t ahead = 8 / panels;
+        if (ask && (size_t)(pieces + piece_count - p) > ahead)
+            next = (const uint8_t *)p[ahead].head + kv_values_at(kv, width) +
+                   p[ahead].slot * kv_room(width) * kv_unit(kv);
         const uint16_t *scales = NULL;
         if (kv == AS_KV_Q8_0)
             scales = (const uint16_t *)(const void *)(head + kv_value_scales_at(width));
@@ -277,24 +278,28 @@ INLINE void group_values(as_kv kv, size_t width, const as_piece *pieces, size_t 
 }
 
 INLINE void all_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
-                       const float *weights, size_t stride, size_t count, float *y,
-                       size_t y_stride) {
-    size_t panel = 0, panels = kv_room(width) / AS_PANEL;
-    for (; panel + 4 <= panels; panel += 4)
+                       size_t panel, size_t panel_end, const float *weights, size_t stride,
+                       size_t count, float *y, size_t y_stride) {
+    for (; panel + 4 <= panel_end; panel += 4)
         group_values(kv, width, pieces, piece_count, panel, 4, weights, stride, count, y, y_stride);
-    for (; panel < panels; panel++)
+    for (; panel + 2 <= panel_end; panel += 2)
+        group_values(kv, width, pieces, piece_count, panel, 2, weights, stride, count, y, y_stride);
+    for (; panel < panel_end; panel++)
         group_values(kv, width, pieces, piece_count, panel, 1, weights, stride, count, y, y_stride);
 }
 
 static void attend_values(as_kv kv, size_t width, const as_piece *pieces, size_t piece_count,
-                          const float *weights, size_t stride, size_t count, float *y,
-                          size_t y_stride) {
+                          size_t panel_begin, size_t panel_end, const float *weights, size_t stride,
+                          size_t count, float *y, size_t y_stride) {
     if (kv == AS_KV_F32)
-        all_values(AS_KV_F32, width, pieces, piece_count, weights, stride, count, y, y_stride);
+        all_values(AS_KV_F32, width, pieces, piece_count, panel_begin, panel_end, weights, stride,
+                   count, y, y_stride);
     else if (kv == AS_KV_F16)
-        all_values(AS_KV_F16, width, pieces, piece_count, weights, stride, count, y, y_stride);
+        all_values(AS_KV_F16, width, pieces, piece_count, panel_begin, panel_end, weights, stride,
+                   count, y, y_stride);
     else
-        all_values(AS_KV_Q8_0, width, pieces, piece_count, weights, stride, count, y, y_stride);
+        all_values(AS_KV_Q8_0, width, pieces, piece_count, panel_begin, panel_end, weights, stride,
+                   count, y, y_stride);
 }
 
 #endif

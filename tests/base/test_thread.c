@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -118,6 +119,36 @@ static void test_team(void **state) {
     assert_true(as_thread_cpus() >= 1);
 }
 
+typedef struct meeting {
+    as_team *team;
+    unsigned marks[2][THREADS]; // of odd and even rounds
+} meeting;
+
+// What everybody wrote before they met is there for all; some come late, so that others sleep.
+static void mark_and_look(void *context, size_t index, size_t count) {
+    meeting *m = context;
+    for (unsigned round = 1; round <= 300; round++) {
+        if (round % 100 == 10 * index) nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+        m->marks[round % 2][index] = round;
+        as_team_meet(m->team, index);
+        for (size_t i = 0; i < count; i++) assert_int_equal(m->marks[round % 2][i], round);
+    }
+}
+
+static void test_meetings(void **state) {
+    (void)state;
+    as_err err = {0};
+    for (size_t count = 1; count <= THREADS; count++) {
+        meeting m = {0};
+        assert_int_equal(as_team_new(count, &m.team, &err), AS_OK);
+        for (int i = 0; i < 5; i++) {
+            as_team_run(m.team, mark_and_look, &m);
+            if (i == 2) nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+        }
+        as_team_free(m.team);
+    }
+}
+
 // Batches keep the order, however large they are, and a closed queue takes none.
 static void push_batches(void *queue_in) {
     static int items[10];
@@ -157,7 +188,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queue),       cmocka_unit_test(test_order_and_time),
         cmocka_unit_test(test_close_wakes), cmocka_unit_test(test_team),
-        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_meetings),    cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
