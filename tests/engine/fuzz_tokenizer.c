@@ -34,7 +34,7 @@ static void load(const char *path) {
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
     static const char *const patterns[] = {"/bpe_*.gguf", "/peer_*.gguf", "/bert_*.gguf",
-                                           "/uni*.gguf", "/f32.gguf"};
+                                           "/uni*.gguf",  "/f32.gguf",    "/more_*.gguf"};
     glob_t found = {0};
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         char pattern[4096] = AS_TEST_MODELS;

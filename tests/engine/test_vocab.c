@@ -256,7 +256,7 @@ static void long_texts_take_linear_time(void **state) {
                                          "mixed",        "bpe_tekken",
                                          "bpe_gpt4o",    "bpe_deepseekv3",
                                          "bpe_viking",   "bpe_deepseekllm",
-                                         "bpe_jais2",    "more_kimi-k2",
+                                         "bpe_jais2",    "more_exaone-moe",
                                          "more_tiny_aya"};
     enum { SIZE = AS_DRAWS(1024 * 1024) };
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {

@@ -75,21 +75,22 @@ enum { PATTERNS_MAX = 6 };
 #define DEEPSEEK3                                                                                  \
     ASCII_PUNCTUATION "[A-Za-z]++|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]++| ?[\\p{P}\\p{S}]++" \
                       "[\\r\\n]*+|" BREAKS "|" SPACES
-// The same, one line break behind a word of punctuation, and with these in words as well: marks,
-// and a space between two letters.
+// Letters with marks, and spaces between them: group 2 is a word with what stands before it, and
+// the splitter joins those that follow each other by a space. (What BREAKS matches nothing else
+// does.)
 #define EXAONE_MOE                                                                                 \
-    "(?i:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?\\p{L}\\p{M}*+(?: ?+\\p{L}\\p{M}*+)*+|\\p{N}|" OTHERS   \
-    "[\\r\\n/]?+|" BREAKS "|" SPACES
+    BREAKS "|(?i:" SUFFIX ")|([^\\r\\n\\p{L}\\p{N}]?\\p{L}[\\p{L}\\p{M}]*+)|\\p{N}|" OTHERS        \
+           "[\\r\\n/]?+|" SPACES
 #define UFAKZEKA "[^\\r\\n\\p{L}\\p{N}]?\\p{L}++|\\p{N}|" OTHERS "[\\r\\n]*+|" BREAKS "|" SPACES
-// As CASED, but for Han characters, which are words of their own.
-#define NO_HAN(class) "(?!\\p{sc:Han})" class
-#define BOTH_NO_HAN NO_HAN("[\\p{Lm}\\p{Lo}\\p{M}]")
-#define UPPER_NO_HAN "(?:[\\p{Lu}\\p{Lt}]|" BOTH_NO_HAN ")"
-#define LOWER_NO_HAN "(?:\\p{Ll}|" BOTH_NO_HAN ")"
+// As CASED, but Han characters are words of their own; the classes say what is not in them.
+#define NO_HAN "\\p{N}\\p{P}\\p{S}\\p{Z}\\p{C}\\p{sc:Han}]"
+#define BOTH_NO_HAN "[^\\p{Lu}\\p{Lt}\\p{Ll}" NO_HAN
+#define UPPER_NO_HAN "[^\\p{Ll}" NO_HAN
+#define LOWER_NO_HAN "[^\\p{Lu}\\p{Lt}" NO_HAN
 #define SUFFIXED "(?i:" SUFFIX ")?+"
 #define KIMI_K2                                                                                    \
     "\\p{sc:Han}++|[^\\r\\n\\p{L}\\p{N}]?(?:" UPPER_NO_HAN "*+\\p{Ll}" LOWER_NO_HAN                \
-    "*+|(?:[\\p{Lu}\\p{Lt}]*+(?:" BOTH_NO_HAN ")++)++)" SUFFIXED                                   \
+    "*+|(?:[\\p{Lu}\\p{Lt}]*+" BOTH_NO_HAN "++)++)" SUFFIXED                                       \
     "|[^\\r\\n\\p{L}\\p{N}]?" UPPER_NO_HAN "++" LOWER_NO_HAN "*+" SUFFIXED "|\\p{N}{1,3}|" OTHERS  \
     "[\\r\\n]*+|" BREAKS "|" SPACES
 #define KANA "\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}"
@@ -240,10 +241,11 @@ static bool find(const as_regex *regex, as_str text, size_t from, as_str *match)
     as_str groups[AS_REGEX_GROUPS_MAX];
     int count = as_regex_match(regex, text, from, groups);
     *match = count > 0 ? groups[0] : (as_str){NULL, 0};
-    while (count > 1 && groups[1].ptr) {
+    int joined = count > 1 && groups[1].ptr ? 1 : count > 2 && groups[2].ptr ? 2 : 0;
+    while (joined) {
         const char *end = match->ptr + match->len;
         count = as_regex_match(regex, text, (size_t)(end - text.ptr), groups);
-        if (count <= 1 || groups[1].ptr != end) break;
+        if (count <= joined || groups[joined].ptr != end || (joined == 2 && *end != ' ')) break;
         match->len += groups[0].len;
     }
     return count >= 0;
