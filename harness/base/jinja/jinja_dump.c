@@ -23,6 +23,14 @@ static as_str number_text(as_jinja_run *run, const as_json *value) {
     return as_jinja_float(run, value->number)->text;
 }
 
+// "\\" and a letter, and so many hexadecimal digits of `number`.
+static void put_escape(as_buf *buf, char letter, uint32_t number, unsigned digits) {
+    char text[6] = {'\\', letter};
+    for (unsigned i = digits; i > 0; i--, number >>= 4)
+        text[1 + i] = "0123456789abcdef"[number & 15];
+    as_buf_add(buf, text, 2 + digits);
+}
+
 static void repr_str(as_buf *buf, as_str s) {
     bool single = s.len && memchr(s.ptr, '\'', s.len), twice = s.len && memchr(s.ptr, '"', s.len);
     char quote = single && !twice ? '"' : '\'';
@@ -31,13 +39,13 @@ static void repr_str(as_buf *buf, as_str s) {
         size_t from = at;
         uint32_t c = as_utf8_next(s, &at);
         if (c == '\\' || c == (uint32_t)quote)
-            as_buff(buf, "\\%c", (int)c);
+            put_escape(buf, (char)c, 0, 0);
         else if (c == '\n' || c == '\r' || c == '\t')
-            as_buff(buf, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+            put_escape(buf, c == '\n' ? 'n' : c == '\r' ? 'r' : 't', 0, 0);
         else if (c < 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad)
-            as_buff(buf, "\\x%02x", (unsigned)c);
+            put_escape(buf, 'x', c, 2);
         else if ((c >= 0x2000 && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f))
-            as_buff(buf, "\\u%04x", (unsigned)c); // unprintable: spaces and direction marks
+            put_escape(buf, 'u', c, 4); // unprintable: spaces and direction marks
         else
             as_buf_add(buf, s.ptr + from, at - from);
     }
