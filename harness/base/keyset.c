@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/base/keyset.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "harness/base/clock.h"
+#include "harness/base/rng.h"
 
 // A filter has a line of 512 bits for every LINE_KEYS keys and sets BITS of them for a key: about
 // one key in a thousand that is not there looks as if it were.
@@ -63,26 +61,12 @@ void as_keyset_hash(const uint64_t secret[2], const void *bytes, size_t size, ui
     out[1] = v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-static const uint64_t *secret(void) {
-    static uint64_t words[2];
-    static atomic_int state; // 0: not drawn, 1: being drawn, 2: there
-    int none = 0;
-    if (atomic_load(&state) == 2) return words;
-    if (atomic_compare_exchange_strong(&state, &none, 1)) {
-        if (getrandom(words, sizeof words, 0) != sizeof words) words[0] = as_clock_ns();
-        atomic_store(&state, 2);
-    }
-    while (atomic_load(&state) != 2) {
-    }
-    return words;
-}
-
 static as_keyset_entry entry_of(as_str key, uint64_t number, uint64_t value) {
     as_keyset_entry out = {.value = value};
-    as_keyset_hash(secret(), key.ptr, key.len, out.hash);
+    as_keyset_hash(as_rng_secret(), key.ptr, key.len, out.hash);
     if (number) { // a key by itself is the commonest
         const uint64_t words[] = {out.hash[0], out.hash[1], number};
-        as_keyset_hash(secret(), words, sizeof words, out.hash);
+        as_keyset_hash(as_rng_secret(), words, sizeof words, out.hash);
     }
     if (!out.hash[0] && !out.hash[1]) out.hash[0] = 1; // marks what is empty
     return out;

@@ -31,7 +31,7 @@ static void grow(as_map *map) {
 bool as_map_add(as_map *map, as_str key, uint64_t value, uint64_t *existing) {
     if (4 * (map->count + 1) > 3 * map->capacity) grow(map);
     if (!key.ptr) key.ptr = "";
-    uint64_t hash = as_str_hash(key);
+    uint64_t hash = as_str_table_hash(key);
     as_map_slot *slot = find(map->slots, map->capacity, key, hash);
     if (slot->key.ptr) {
         if (existing) *existing = slot->value;
@@ -44,7 +44,7 @@ bool as_map_add(as_map *map, as_str key, uint64_t value, uint64_t *existing) {
 
 bool as_map_get(const as_map *map, as_str key, uint64_t *value) {
     if (!map->count) return false;
-    const as_map_slot *slot = find(map->slots, map->capacity, key, as_str_hash(key));
+    const as_map_slot *slot = find(map->slots, map->capacity, key, as_str_table_hash(key));
     if (!slot->key.ptr) return false;
     *value = slot->value;
     return true;

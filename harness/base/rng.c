@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/base/rng.h"
 
+#include <stdatomic.h>
+#include <sys/random.h>
+
+#include "harness/base/clock.h"
+
 // The finalizer of splitmix64 (Steele, Lea, Flood 2014): a bijection that mixes all bits.
 static uint64_t mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -27,4 +32,19 @@ uint64_t as_rng_below(as_rng *rng, uint64_t bound) {
     do value = as_rng_u64(rng);
     while (value < skip);
     return value % bound;
+}
+
+const uint64_t *as_rng_secret(void) {
+    static uint64_t words[2];
+    static atomic_int state; // 0: not drawn, 1: being drawn, 2: there
+    int none = 0;
+    if (atomic_load(&state) == 2) return words;
+    if (atomic_compare_exchange_strong(&state, &none, 1)) {
+        if (getrandom(words, sizeof words, 0) != sizeof words) words[0] = as_clock_ns();
+        words[1] |= 1;
+        atomic_store(&state, 2);
+    }
+    while (atomic_load(&state) != 2) {
+    }
+    return words;
 }

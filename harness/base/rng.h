@@ -15,4 +15,8 @@ uint64_t as_rng_u64(as_rng *rng);
 double as_rng_unit(as_rng *rng);                    // [0, 1), 53 bits
 uint64_t as_rng_below(as_rng *rng, uint64_t bound); // [0, bound), without bias; bound > 0
 
+// Two words that the system draws once for this process: what is hashed with them, no file can be
+// written to make collide. The second is odd. Never for anything that shows. Any thread.
+const uint64_t *as_rng_secret(void);
+
 #endif

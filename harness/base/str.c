@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/rng.h"
+
 as_str as_str_of(const char *text) {
     return text ? (as_str){text, strlen(text)} : (as_str){"", 0};
 }
@@ -211,6 +213,26 @@ uint64_t as_str_hash(as_str s) {
     uint64_t h = 0xcbf29ce484222325u;
     for (size_t i = 0; i < s.len; i++) h = (h ^ (unsigned char)s.ptr[i]) * 0x100000001b3u;
     return h ^ (h >> 29);
+}
+
+static uint64_t mix_word(uint64_t h, uint64_t word, const uint64_t secret[2]) {
+    h = (h ^ word) * secret[1];
+    h = (h ^ h >> 32 ^ secret[0]) * 0xd1b54a32d192ed03u;
+    return h ^ h >> 29;
+}
+
+uint64_t as_str_table_hash(as_str s) {
+    const uint64_t *secret = as_rng_secret();
+    const char *at = s.ptr;
+    uint64_t h = secret[0] + s.len, word = 0;
+    size_t left = s.len;
+    for (; left >= sizeof word; at += sizeof word, left -= sizeof word) {
+        memcpy(&word, at, sizeof word);
+        h = mix_word(h, word, secret);
+    }
+    word = 0;
+    if (left) memcpy(&word, at, left);
+    return mix_word(h, word, secret);
 }
 
 static void buf_reserve(as_buf *buf, size_t extra) {

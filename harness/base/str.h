@@ -51,7 +51,8 @@ size_t as_f64_text(double value, char out[32]);
 // NULL otherwise. `candidates` ends with NULL.
 const char *as_str_nearest(as_str word, const char *const *candidates);
 
-uint64_t as_str_hash(as_str s); // for tables in memory, not for files
+uint64_t as_str_hash(as_str s);       // always the same: for seeds. Strings can be made to collide
+uint64_t as_str_table_hash(as_str s); // for tables: under as_rng_secret, another in each process
 
 typedef struct as_buf {
     char *ptr; // NUL-terminated when not NULL

@@ -68,7 +68,7 @@ void as_ngram_number(as_arena *arena, const as_tokens *lists, size_t count, as_s
         uint32_t *numbers = AS_NEW_ARRAY(arena, uint32_t, lists[i].count + 1);
         for (size_t k = 0; k < lists[i].count; k++) {
             as_str text = lists[i].items[k];
-            size_t at = as_str_hash(text) & (size - 1);
+            size_t at = as_str_table_hash(text) & (size - 1);
             while (words[at].text.ptr && !as_str_eq(words[at].text, text))
                 at = (at + 1) & (size - 1);
             if (!words[at].text.ptr) words[at] = (word){text, next++};

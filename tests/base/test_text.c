@@ -252,6 +252,34 @@ static void test_map(void **state) {
     as_arena_free(&arena);
 }
 
+// Strings of one bucket of as_str_hash, as a file can be made of, and some that are nearly alike:
+// by its low bits and by its high ones, the hash of tables puts 1024 of them into about 647 of 1024
+// buckets (standard deviation 10).
+static void test_table_hash(void **state) {
+    (void)state;
+    enum { BUCKETS = 1024, KINDS = 3 };
+    for (int kind = 0; kind < KINDS; kind++) {
+        bool low[BUCKETS] = {false}, high[BUCKETS] = {false};
+        size_t lows = 0, highs = 0;
+        for (uint64_t i = 0, taken = 0; taken < BUCKETS; i++) {
+            char text[40];
+            static const char *const forms[KINDS] = {"%llu", "a word of several words, %llu",
+                                                     "%llx"};
+            snprintf(text, sizeof text, forms[kind], (unsigned long long)i);
+            if (kind == 0 && as_str_hash(as_str_of(text)) % BUCKETS) continue;
+            uint64_t hash = as_str_table_hash(as_str_of(text));
+            assert_true(hash == as_str_table_hash(as_str_of(text)));
+            lows += !low[hash % BUCKETS];
+            highs += !high[hash >> 54];
+            low[hash % BUCKETS] = high[hash >> 54] = true;
+            taken++;
+        }
+        assert_in_range(lows, 570, 730);
+        assert_in_range(highs, 570, 730);
+    }
+    assert_true(as_str_table_hash(AS_STR("a")) != as_str_table_hash((as_str){"a\0", 2}));
+}
+
 // Chi square over 10 buckets: 9 degrees of freedom, 99.99 % below 33.7.
 static void test_rng(void **state) {
     (void)state;
@@ -342,12 +370,13 @@ static void test_err(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_str),     cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_short_numbers),
-        cmocka_unit_test(test_nearest), cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_letters), cmocka_unit_test(test_map),
-        cmocka_unit_test(test_rng),     cmocka_unit_test(test_sha256),
-        cmocka_unit_test(test_regex),   cmocka_unit_test(test_err),
+        cmocka_unit_test(test_str),        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_numbers),    cmocka_unit_test(test_short_numbers),
+        cmocka_unit_test(test_nearest),    cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_letters),    cmocka_unit_test(test_map),
+        cmocka_unit_test(test_table_hash), cmocka_unit_test(test_rng),
+        cmocka_unit_test(test_sha256),     cmocka_unit_test(test_regex),
+        cmocka_unit_test(test_err),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

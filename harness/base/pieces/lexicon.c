@@ -28,8 +28,8 @@ as_str as_lexicon_text(const as_lexicon *l, size_t number) {
 // The slot that holds `text`, or the empty one where it would go; *mark is what its hash puts into
 // a slot.
 static size_t find_slot(const as_lexicon *l, as_str text, uint32_t *mark) {
-    uint64_t hash = as_str_hash(text), spread = (hash * 0x9e3779b97f4a7c15u) >> 32;
-    size_t at = (size_t)(spread * l->slot_count >> 32);
+    uint64_t hash = as_str_table_hash(text);
+    size_t at = (size_t)((hash >> 32) * l->slot_count >> 32);
     *mark = (uint32_t)hash << NUMBER_BITS;
     for (; l->slots[at]; at = at + 1 < l->slot_count ? at + 1 : 0) {
         uint32_t slot = l->slots[at], number = slot & ((1u << NUMBER_BITS) - 1);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/base/pieces/merge.h"
+#include "harness/base/rng.h"
 #include "harness/base/utf8.h"
 #include "harness/engine/text/pretok.h"
 
@@ -22,6 +23,7 @@ struct as_bpe {
     as_pretok *pretok;
     merge_slot *merges;
     size_t capacity; // three in five are taken
+    uint64_t spread; // pairs of tokens are multiplied by it
 };
 
 // Byte-level BPE writes bytes as printable characters: those that are printable in Latin-1 as
@@ -73,7 +75,7 @@ static as_rc load_pieces(as_vocab *vocab, const as_gguf *file, const int byte_of
 }
 
 static merge_slot *find_merge(const as_bpe *bpe, uint64_t key) {
-    size_t at = (size_t)(((key * 0x9e3779b97f4a7c15u) >> 32) * bpe->capacity >> 32);
+    size_t at = (size_t)(((key * bpe->spread) >> 32) * bpe->capacity >> 32);
     while (bpe->merges[at].key != EMPTY && bpe->merges[at].key != key)
         at = at + 1 < bpe->capacity ? at + 1 : 0;
     return &bpe->merges[at];
@@ -104,6 +106,7 @@ static as_rc load_merges(as_vocab *vocab, const as_gguf *file, const int byte_of
                             merges->count, AS_VOCAB_MERGES_MAX, merges->offset);
     as_bpe *bpe = vocab->bpe;
     bpe->capacity = merges->count + 2 * merges->count / 3 + 1;
+    bpe->spread = as_rng_secret()[1];
     bpe->merges = as_mem_new(as_size_mul(bpe->capacity, sizeof *bpe->merges));
     for (size_t i = 0; i < bpe->capacity; i++) bpe->merges[i].key = EMPTY;
     as_gguf_strings strings = {merges->bytes};
