@@ -245,22 +245,40 @@ static bool take_token(void *context, uint32_t token) {
         c->first_ns = now;
     }
     c->last_ns = now;
-    size_t before = c->text.len;
-    as_buf_str(&c->text, as_model_token_text(c->model, token, false));
+    as_buf *text = c->said.names ? &c->said.answer : &c->text;
+    as_str piece = as_model_token_text(c->model, token, false);
+    size_t before = text->len;
+    if (!c->said.names)
+        as_buf_str(text, piece);
+    else if (!as_harmony_take(&c->said, token, piece, false))
+        return true;
     for (size_t i = 0; i < c->request->stop_count; i++) {
         as_str stop = c->request->stops[i];
         // A stop may begin in an earlier token.
         size_t from = before > stop.len ? before - stop.len : 0;
-        size_t hit = as_str_find(as_buf_view(&c->text), stop, from);
+        size_t hit = as_str_find(as_buf_view(text), stop, from);
         if (hit == SIZE_MAX) continue;
-        c->text.len = hit;
+        text->len = hit;
         c->stopped = true;
     }
     return !c->stopped;
 }
 
+// The answer goes on with the message that the prompt ends in. One that is kept to a form has no
+// messages.
+static void begin_harmony(as_gguf_case *c) {
+    size_t from = c->prompt.count;
+    if (!c->names || c->request->constraint) return;
+    c->said.names = c->names;
+    while (from > 0 && c->prompt.ids[from - 1] != c->names->start) from--;
+    for (size_t i = from ? from - 1 : 0; i < c->prompt.count; i++)
+        as_harmony_take(&c->said, c->prompt.ids[i],
+                        as_model_token_text(c->model, c->prompt.ids[i], false), true);
+}
+
 static bool prepare_generation(as_gguf_case *c) {
     const as_request *request = c->request;
+    begin_harmony(c);
     c->sampling = (as_sampling){.temperature = request->temperature,
                                 .top_p = request->top_p,
                                 .min_p = request->min_p,
@@ -417,7 +435,12 @@ static void answer_generation(as_gguf_case *c) {
     if (c->gaps.len) memcpy(gaps, c->gaps.ptr, c->gaps.len);
     out->gaps_ms = gaps;
     out->tokens_out = c->work.count;
-    out->output = without_nul(c->arena, as_buf_view(&c->text));
+    as_str text = as_buf_view(&c->text);
+    if (c->said.names) {
+        text = as_harmony_answer(&c->said, c->arena);
+        out->reasoning = without_nul(c->arena, as_buf_view(&c->said.thoughts));
+    }
+    out->output = without_nul(c->arena, text);
     out->token_logprobs = c->token_logprobs;
     out->has_logprob = c->token_logprobs != NULL;
     if (c->work.stuck) {
@@ -467,6 +490,7 @@ static void done(as_work *work) {
     else if (out->outcome != AS_OUT_OK)
         out->error = as_str_copy(c->arena, as_str_of(c->err.text));
     as_buf_free(&c->text);
+    as_harmony_free(&c->said);
     as_buf_free(&c->gaps);
     as_constraint_free(c->own);
     c->over(c);

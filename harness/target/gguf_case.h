@@ -7,6 +7,7 @@
 #include "harness/base/jinja.h"
 #include "harness/base/thread.h"
 #include "harness/engine/engine.h"
+#include "harness/target/chat/harmony.h"
 #include "harness/target/target.h"
 
 typedef struct as_gguf_case as_gguf_case;
@@ -38,8 +39,9 @@ struct as_gguf_case {
     as_work work; // the first member: work and case are one
     // Set by the caller; request, arena and answer are its own.
     const as_model *model;
-    const as_jinja *chat; // NULL: the file has no template
-    size_t context;       // tokens
+    const as_jinja *chat;    // NULL: the file has no template
+    size_t context;          // tokens
+    const as_harmony *names; // NULL: the model does not answer in messages
     as_batcher *batcher;
     as_embedders *embedders;
     as_constraints *constraints;
@@ -63,6 +65,7 @@ struct as_gguf_case {
     as_token_odds odds;      // of the token at hand
     as_json *token_logprobs; // so far
     as_buf text, gaps;       // GENERATE; bytes of doubles
+    as_harmony_reader said;  // instead of text, where it has names
     bool stopped;
     as_err err;
 };

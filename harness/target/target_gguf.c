@@ -27,6 +27,8 @@ struct as_target {
     as_arena arena;
     as_model *model;
     as_chat_templates templates;
+    as_harmony harmony;
+    bool in_messages; // its answers are, as harmony has them
     as_batcher_options options;
     as_constraints *constraints;
     as_str pooling; // of embeddings; empty: as the file says
@@ -120,6 +122,7 @@ static as_rc load(as_target *t, as_str base_dir, const as_target_uri *uri, as_er
         return AS_INVALID;
     }
     as_chat_templates_read(&t->arena, as_model_facts(t->model), &t->templates);
+    t->in_messages = as_harmony_find(t->model, &t->harmony);
     const as_chat_template *own = as_chat_templates_pick(&t->templates, &(as_request){0});
     if (!own || own->jinja) return AS_OK;
     return as_fail(err, AS_INVALID, "chat template of '%s': %.*s", path.ptr,
@@ -226,6 +229,7 @@ static void gguf_begin(as_target_worker *w, as_arena *arena, const as_request *r
     *c = (as_gguf_case){.model = t->model,
                         .chat = chat ? chat->jinja : NULL,
                         .context = t->options.context,
+                        .names = t->in_messages ? &t->harmony : NULL,
                         .batcher = w->batcher,
                         .embedders = &w->embedders,
                         .constraints = t->constraints,

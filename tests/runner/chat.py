@@ -8,6 +8,7 @@ tokens that texts spell. Through the binary, by the hash of the prompt that the 
 import hashlib
 import json
 import pathlib
+import struct
 import sys
 import unittest
 
@@ -153,6 +154,63 @@ class Chat(e2e.Case):
                          self.hash_of("2026Be brief."))
         self.put_model("{{ raise_exception('no system') if messages[0].role == 'system' }}")
         self.refused("run", "suite.yaml", says=["chat template of target", "refuses this: no system"])
+
+
+MARKS = ["<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>", "<|return|>",
+         "<|call|>"]
+
+
+class Harmony(e2e.Case):
+    """Answers in messages, as gpt-oss gives them, from a model that goes on with one text alone."""
+
+    def put_model(self, begin, answer):
+        """Behind `begin` and each token of `answer`, the next is the likeliest by far: those that
+        come have rows of their own in the embeddings, so none may come twice."""
+        runes = make_models.byte_alphabet()
+        tokens = [runes[byte] for byte in range(256)] + MARKS
+        kinds = [make_models.NORMAL] * 256 + [make_models.CONTROL] * len(MARKS)
+        vocabulary = make_models.bpe_values(tokens, kinds, [], "gpt-4o", [
+            ("tokenizer.ggml.eos_token_id", make_models.U32, tokens.index("<|return|>"))])
+        model = make_models.Model(vocabulary=len(tokens), seed=1, layers=1, width=64, heads=4,
+                                  kv_heads=2, ffn=64)
+        path = [tokens.index(part) if part in MARKS else ord(part) for part in [*begin, *answer]]
+        self.assertEqual(len(set(path)), len(path))
+        embedding, output = (bytearray(len(tokens) * 64 * 4) for _ in range(2))
+        for i, (token, after) in enumerate(zip(path, path[1:])):
+            embedding[(token * 64 + i) * 4:(token * 64 + i + 1) * 4] = struct.pack("<f", 1)
+            output[(after * 64 + i) * 4:(after * 64 + i + 1) * 4] = struct.pack("<f", 9)
+        mine = {"token_embd.weight": embedding, "output.weight": output}
+        tensors = [(name, dims, kind, bytes(mine.get(name, raw if "norm" in name else bytes(len(raw)))))
+                   for name, dims, kind, raw in model.tensors]
+        template = "<|start|>user<|message|>{{ messages[-1].content }}<|end|>" + "".join(begin)
+        make_models.write_gguf(self.dir / "model.gguf", model.values(vocabulary) + [
+            ("tokenizer.chat_template", make_models.STRING, template)], tensors)
+
+    def ask(self, begin, answer, more="generate: {max_tokens: 40}\n"):
+        self.put_model(begin, answer)
+        self.write("cases.jsonl", [{"id": "a", "text": "?", "expected": "x"}])
+        self.write("suite.yaml", "suite: harmony\ndataset: cases.jsonl\ntarget: gguf:model.gguf\n"
+                   "task: generate\nmetrics: [exact_match]\nprompt: {user: '{{ text }}'}\n" + more)
+        self.summary("suite.yaml", "--out", "o", "--no-store", "--fresh")
+        line = self.lines("o")[0]
+        return line["output"], line.get("reasoning", "")
+
+    def test_each_channel_has_its_place(self):
+        final = [*"final"]
+        for begin, answer, says in (
+                (["<|start|>"], ["<|channel|>", *final, "<|message|>", *"Yes.", "<|return|>"],
+                 ("Yes.", "")),
+                (["<|start|>"], ["<|channel|>", *"cold", "<|message|>", *"Hm?", "<|return|>"],
+                 ("", "Hm?")),
+                (["<|end|>", "<|start|>"], ["<|message|>", *"Yes.", "<|return|>"], ("Yes.", "")),
+                (["<|start|>", "<|message|>"], [*"Yes.", "<|return|>"], ("Yes.", "")),
+                (["<|start|>"], ["<|channel|>", *"c to=fun", "<|constrain|>", *"js", "<|message|>",
+                                 *"{2:1}", "<|return|>"],
+                 ('[{"name":"fun","arguments":"{2:1}"}]', ""))):
+            self.assertEqual(self.ask(begin, answer), says)
+        self.assertEqual(self.ask(["<|start|>"], ["<|channel|>", *final, "<|message|>", *"Yes.",
+                                                  "<|return|>"],
+                                  "generate: {max_tokens: 40, stop: [e]}\n"), ("Y", ""))
 
 
 if __name__ == "__main__":
