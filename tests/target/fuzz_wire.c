@@ -52,7 +52,7 @@ static void check(const as_answer *a) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-    static const as_message message = {{"user", 4}, {"a", 1}};
+    static const as_message message = {{"user", 4}, {"a", 1}, NULL};
     static const as_str choices[] = {{"b", 1}, {"c", 1}};
     // Even no bytes are an input: without one that reaches the code there is nothing to vary.
     uint8_t head[2] = {size > 0 ? bytes[0] : 0, size > 1 ? bytes[1] : 0};
