@@ -8,11 +8,12 @@
 
 enum {
     ALIGNMENT = 64,
-    // Rows whose logits are made at once: LOGIT_STEP or a multiple of it, in a LOGIT_SHARE-th of
-    // what the weights take or LOGIT_SIZE. The fewer, the more often the output matrix is read.
+    // Rows whose logits are made at once. The fewer, the more often the output matrix is read; but
+    // of a small model, they would be much of what it takes: LOGIT_ROWS_FEW where the others need
+    // more than LOGIT_SIZE and a LOGIT_SHARE-th of the weights.
     LOGIT_ROWS = 24,
-    LOGIT_STEP = 8,
-    LOGIT_SHARE = 24,
+    LOGIT_ROWS_FEW = 8,
+    LOGIT_SHARE = 18,
     LOGIT_SIZE = 1 << 20, // bytes
 };
 
@@ -53,10 +54,9 @@ static void lay_out_routing(as_routing *r, layout *l, const as_hparams *p, size_
 }
 
 static size_t logit_rows(const as_forward *f) {
-    size_t row_size = f->model->info.vocabulary * sizeof *f->logits;
-    size_t size = larger(f->model->weights.size / LOGIT_SHARE, LOGIT_SIZE);
-    size_t rows = size / row_size / LOGIT_STEP * LOGIT_STEP;
-    rows = rows < LOGIT_STEP ? LOGIT_STEP : rows < LOGIT_ROWS ? rows : LOGIT_ROWS;
+    size_t size = LOGIT_ROWS * f->model->info.vocabulary * sizeof *f->logits;
+    bool few = size > larger(f->model->weights.size / LOGIT_SHARE, LOGIT_SIZE);
+    size_t rows = few ? LOGIT_ROWS_FEW : LOGIT_ROWS;
     return rows < f->chunk ? rows : f->chunk;
 }
 
