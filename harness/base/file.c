@@ -148,21 +148,16 @@ static int open_alone(const char *path) {
     }
 }
 
-// Writes a file without a name, which nothing is left of whatever ends the process. -1 with errno
-// where there are none; *failed when there are, and it could not be written.
-static int write_nameless(const char *path, as_str content, bool *failed) {
+// A file without a name, which nothing is left of whatever ends the process; -1 where there are
+// none.
+static int open_nameless(const char *path) {
     const char *slash = strrchr(path, '/');
     size_t len = slash ? (size_t)(slash - path) + 1 : 1;
     char *dir = as_mem_new(len + 1);
     memcpy(dir, slash ? path : ".", len);
     int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
     free(dir);
-    if (fd < 0 || (write_all(fd, content) && fsync(fd) == 0)) return fd;
-    *failed = true;
-    int why = errno;
-    close(fd);
-    errno = why;
-    return -1;
+    return fd;
 }
 
 // Gives it the name `temporary`, which it alone has until it is closed, as with open_alone.
@@ -181,31 +176,25 @@ static bool name_alone(int fd, const char *temporary) {
     return true;
 }
 
-// As write_nameless, but the file has its name from the beginning.
-static int write_named(const char *temporary, as_str content) {
-    int fd = open_alone(temporary);
-    if (fd < 0 || (write_all(fd, content) && fsync(fd) == 0)) return fd;
-    int why = errno;
-    unlink(temporary);
-    close(fd);
-    errno = why;
-    return -1;
+static bool fill(int fd, as_str content) {
+    return write_all(fd, content) && fsync(fd) == 0;
 }
 
 as_rc as_file_replace(const char *path, as_str content, as_err *err) {
     size_t len = strlen(path);
     char *temporary = as_mem_new(len + 5);
     snprintf(temporary, len + 5, "%s.tmp", path);
-    bool failed = false;
-    int fd = write_nameless(path, content, &failed);
-    if (fd >= 0 && !name_alone(fd, temporary)) {
-        close(fd);
-        fd = -1;
+    int fd = open_nameless(path);
+    bool filled = fd >= 0 && fill(fd, content), named = filled && name_alone(fd, temporary);
+    if (fd < 0 || (filled && !named)) { // there are none, or they cannot be given a name
+        if (fd >= 0) close(fd);
+        fd = open_alone(temporary);
+        named = fd >= 0;
+        filled = named && fill(fd, content);
     }
-    if (fd < 0 && !failed) fd = write_named(temporary, content);
-    bool ok = fd >= 0 && rename(temporary, path) == 0;
+    bool ok = filled && rename(temporary, path) == 0;
     int why = errno;
-    if (!ok && fd >= 0) unlink(temporary);
+    if (!ok && named) unlink(temporary);
     if (fd >= 0) close(fd); // synced: nothing is left to fail
     free(temporary);
     return ok ? AS_OK : as_fail(err, AS_UNMEASURED, "cannot write '%s': %s", path, strerror(why));

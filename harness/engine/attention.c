@@ -317,11 +317,18 @@ static size_t clamp(size_t at, size_t least, size_t most) {
     return at < least ? least : at > most ? most : at;
 }
 
+// What of [begin, end) lies in a head, where each has `count`: [*from, *to) of its own.
+static bool part_of_head(size_t begin, size_t end, size_t kv_head, size_t count, size_t *from,
+                         size_t *to) {
+    size_t start = kv_head * count;
+    *from = clamp(begin, start, start + count) - start;
+    *to = clamp(end, start, start + count) - start;
+    return *from < *to;
+}
+
 static void score_part(as_forward *f, as_tile *s, size_t layer, const part *o, size_t kv_head) {
-    size_t group = f->model->hparams.heads / f->model->hparams.kv_heads, start = kv_head * o->count;
-    size_t from = clamp(o->begin, start, start + o->count) - start;
-    size_t to = clamp(o->end, start, start + o->count) - start;
-    if (from == to) return;
+    size_t group = f->model->hparams.heads / f->model->hparams.kv_heads, from, to;
+    if (!part_of_head(o->begin, o->end, kv_head, o->count, &from, &to)) return;
     all_pieces(f, s, layer, kv_head);
     if (to == o->count) keep_own(f, s, layer, kv_head);
     for (size_t i = 0, n; i < group; i += n) {
@@ -331,10 +338,8 @@ static void score_part(as_forward *f, as_tile *s, size_t layer, const part *o, s
 }
 
 static void mix_part(as_forward *f, as_tile *s, size_t layer, const part *o, size_t kv_head) {
-    size_t group = f->model->hparams.heads / f->model->hparams.kv_heads, at = kv_head * o->panels;
-    size_t from = clamp(o->first, at, at + o->panels) - at;
-    size_t to = clamp(o->last, at, at + o->panels) - at;
-    if (from == to) return;
+    size_t group = f->model->hparams.heads / f->model->hparams.kv_heads, from, to;
+    if (!part_of_head(o->first, o->last, kv_head, o->panels, &from, &to)) return;
     all_pieces(f, s, layer, kv_head);
     for (size_t i = 0, n; i < group; i += n) {
         n = group - i < AS_TILE ? group - i : AS_TILE;

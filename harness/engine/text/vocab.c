@@ -197,9 +197,10 @@ as_rc as_vocab_id(const as_vocab *vocab, const as_gguf *file, const char *key, u
     return rc;
 }
 
+// Of the names of ends.
 static bool holds(const as_vocab *vocab, const char *text) {
     for (size_t i = 0; i < vocab->count; i++)
-        if (as_str_is(as_lexicon_text(&vocab->texts, i), text)) return true;
+        if (vocab->ends[i] && as_str_is(as_lexicon_text(&vocab->texts, i), text)) return true;
     return false;
 }
 
