@@ -7,6 +7,7 @@
 #include "harness/engine/backend.h"
 #include "harness/engine/batch/session.h"
 #include "harness/engine/encoder.h"
+#include "harness/engine/memory/layout.h"
 
 enum { BATCH_ROWS = 256 }; // rows that texts are put together up to
 
@@ -71,22 +72,21 @@ static as_rc make_room(as_embedder *e, size_t rows, as_err *err) {
     return AS_OK;
 }
 
+static void lay_out_dense(as_embedder *e, as_layout *l) {
+    const as_matrix *wide = &e->model->weights.dense[0];
+    size_t n = wide->rows > wide->cols ? wide->rows : wide->cols;
+    e->wide = as_layout_floats(l, 1, n);
+    e->codes = as_layout_qrows(l, 1, (n + AS_QBLOCK - 1) / AS_QBLOCK * AS_QBLOCK);
+    e->scratch = as_layout_part(l, e->model->weights.scratch_size, 1);
+}
+
 static void make_dense(as_embedder *e) {
-    const as_matrix *dense = e->model->weights.dense;
-    if (!dense[0].rows) return;
-    enum { ALIGNMENT = 64 };
-    size_t n = dense[0].rows > dense[0].cols ? dense[0].rows : dense[0].cols;
-    n = (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    size_t scratch_size = e->model->weights.scratch_size;
-    e->memory_size = n * (sizeof *e->wide + 1 + 4 * sizeof(float)) + scratch_size;
-    unsigned char *at = e->memory = as_file_pages(e->memory_size);
-    e->wide = (float *)(void *)at;
-    e->codes.d = e->wide + n;
-    e->codes.sums = e->codes.d + n;
-    e->codes.offsets = (int32_t *)(void *)(e->codes.sums + n);
-    e->codes.halves = e->codes.offsets + n;
-    e->codes.q = (int8_t *)(void *)(e->codes.halves + n);
-    e->scratch = e->codes.q + n;
+    if (!e->model->weights.dense[0].rows) return;
+    as_layout l = {0};
+    lay_out_dense(e, &l);
+    e->memory_size = l.used;
+    l = (as_layout){e->memory = as_file_pages(l.used), 0};
+    lay_out_dense(e, &l);
 }
 
 // The pages of a decoder's one text, and what runs over them.

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "harness/base/thread.h"
+#include "harness/engine/memory/layout.h"
 
 enum {
-    ALIGNMENT = 64,
     TILE = 16, // rows of attention work taken together
 };
 
@@ -45,56 +45,35 @@ struct as_encoder {
 
 // --- memory -------------------------------------------------------------------------------
 
-// Memory is laid out twice: first to add it up, then to hand it out.
-typedef struct layout {
-    unsigned char *memory; // NULL: adding up
-    size_t used;
-} layout;
-
 static size_t round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
 }
 
-static void *part(layout *l, size_t count, size_t size) {
-    void *at = l->memory ? l->memory + l->used : NULL;
-    l->used += round_up(as_size_mul(count, size), ALIGNMENT);
-    return at;
-}
-
-static float *floats(layout *l, size_t rows, size_t cols) {
-    return part(l, as_size_mul(rows, cols), sizeof(float));
-}
-
-static void lay_out(as_encoder *e, layout *l, size_t rows) {
+static void lay_out(as_encoder *e, as_layout *l, size_t rows) {
     const as_hparams *p = &e->model->hparams;
     size_t pairs = p->arch->places ? 0 : p->rope.width / 2, inner = p->heads * p->head_width;
-    e->starts = part(l, rows + 1, sizeof *e->starts);
-    e->tokens = part(l, rows, sizeof *e->tokens);
+    e->starts = as_layout_part(l, rows + 1, sizeof *e->starts);
+    e->tokens = as_layout_part(l, rows, sizeof *e->tokens);
     float **wide[] = {&e->x, &e->y};
-    for (size_t i = 0; i < 2; i++) *wide[i] = floats(l, rows, p->width);
+    for (size_t i = 0; i < 2; i++) *wide[i] = as_layout_floats(l, rows, p->width);
     float **heads[] = {&e->q, &e->k, &e->v, &e->mixed};
-    for (size_t i = 0; i < 4; i++) *heads[i] = floats(l, rows, inner);
-    e->up = floats(l, rows, p->ffn_width);
-    e->gate = p->arch->places ? e->up : floats(l, rows, p->ffn_width);
-    e->cosines = floats(l, rows, pairs);
-    e->sines = floats(l, rows, pairs);
+    for (size_t i = 0; i < 4; i++) *heads[i] = as_layout_floats(l, rows, inner);
+    e->up = as_layout_floats(l, rows, p->ffn_width);
+    e->gate = p->arch->places ? e->up : as_layout_floats(l, rows, p->ffn_width);
+    e->cosines = as_layout_floats(l, rows, pairs);
+    e->sines = as_layout_floats(l, rows, pairs);
     size_t widest = p->width > inner ? p->width : inner;
     widest = round_up(widest > p->ffn_width ? widest : p->ffn_width, AS_QBLOCK);
-    size_t blocks = as_size_mul(rows, widest / AS_QBLOCK);
-    e->quantized.q = part(l, rows, widest);
-    e->quantized.d = floats(l, blocks, 1);
-    e->quantized.sums = floats(l, blocks, 1);
-    e->quantized.offsets = part(l, blocks, sizeof(int32_t));
-    e->quantized.halves = part(l, blocks, 2 * sizeof(int32_t));
-    desk *desks = e->desks = part(l, e->threads, sizeof *desks);
+    e->quantized = as_layout_qrows(l, rows, widest);
+    desk *desks = e->desks = as_layout_part(l, e->threads, sizeof *desks);
     size_t panels = round_up(rows, AS_PANEL);
     for (size_t i = 0; i < e->threads; i++) {
-        desk d = {.keys = floats(l, panels, p->head_width),
-                  .values = floats(l, rows, e->head_room),
-                  .queries = floats(l, TILE, p->head_width),
-                  .scratch = part(l, e->model->weights.scratch_size, 1),
-                  .scores = floats(l, TILE, panels),
-                  .mixed = floats(l, TILE, e->head_room)};
+        desk d = {.keys = as_layout_floats(l, panels, p->head_width),
+                  .values = as_layout_floats(l, rows, e->head_room),
+                  .queries = as_layout_floats(l, TILE, p->head_width),
+                  .scratch = as_layout_part(l, e->model->weights.scratch_size, 1),
+                  .scores = as_layout_floats(l, TILE, panels),
+                  .mixed = as_layout_floats(l, TILE, e->head_room)};
         if (desks) desks[i] = d;
     }
 }
@@ -102,11 +81,13 @@ static void lay_out(as_encoder *e, layout *l, size_t rows) {
 static void make_room(as_encoder *e, size_t rows) {
     if (rows <= e->room) return;
     free(e->memory);
-    layout l = {0};
+    as_layout l = {0};
     lay_out(e, &l, rows);
-    e->memory = as_mem_new(l.used + ALIGNMENT);
+    e->memory = as_mem_new(l.used + AS_LAYOUT_ALIGNMENT);
     uintptr_t start = (uintptr_t)e->memory;
-    l = (layout){(unsigned char *)e->memory + (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT, 0};
+    l = (as_layout){(unsigned char *)e->memory +
+                        (AS_LAYOUT_ALIGNMENT - start % AS_LAYOUT_ALIGNMENT) % AS_LAYOUT_ALIGNMENT,
+                    0};
     lay_out(e, &l, rows);
     e->room = rows;
 }

@@ -5,9 +5,9 @@
 
 #include "harness/engine/batch/session.h"
 #include "harness/engine/forward_state.h"
+#include "harness/engine/memory/layout.h"
 
 enum {
-    ALIGNMENT = 64,
     // Rows whose logits are made at once. The fewer, the more often the output matrix is read; but
     // of a small model, they would be much of what it takes: LOGIT_ROWS_FEW where the others need
     // more than LOGIT_SIZE and a LOGIT_SHARE-th of the weights.
@@ -25,32 +25,16 @@ static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-// Memory is laid out twice: first to add it up, then to hand it out.
-typedef struct layout {
-    unsigned char *memory; // NULL: adding up
-    size_t used;
-} layout;
-
-static void *part(layout *l, size_t count, size_t size) {
-    void *at = l->memory ? l->memory + l->used : NULL;
-    l->used += round_up(as_size_mul(count, size), ALIGNMENT);
-    return at;
-}
-
-static float *floats(layout *l, size_t rows, size_t cols) {
-    return part(l, as_size_mul(rows, cols), sizeof(float));
-}
-
-static void lay_out_routing(as_routing *r, layout *l, const as_hparams *p, size_t chunk) {
+static void lay_out_routing(as_routing *r, as_layout *l, const as_hparams *p, size_t chunk) {
     size_t items = chunk * p->experts_used;
-    r->odds = floats(l, chunk, p->experts);
-    r->chosen = part(l, items, sizeof *r->chosen);
-    r->weights = floats(l, items, 1);
-    r->places = part(l, items, sizeof *r->places);
-    r->sources = part(l, items, sizeof *r->sources);
-    r->starts = part(l, p->experts + 1, sizeof *r->starts);
-    r->gathered = floats(l, items, p->width);
-    r->parts = floats(l, items, p->width);
+    r->odds = as_layout_floats(l, chunk, p->experts);
+    r->chosen = as_layout_part(l, items, sizeof *r->chosen);
+    r->weights = as_layout_floats(l, items, 1);
+    r->places = as_layout_part(l, items, sizeof *r->places);
+    r->sources = as_layout_part(l, items, sizeof *r->sources);
+    r->starts = as_layout_part(l, p->experts + 1, sizeof *r->starts);
+    r->gathered = as_layout_floats(l, items, p->width);
+    r->parts = as_layout_floats(l, items, p->width);
 }
 
 static size_t logit_rows(const as_forward *f) {
@@ -62,90 +46,82 @@ static size_t logit_rows(const as_forward *f) {
 
 // What attention, the rest of a layer, and logits have to themselves while they are worked on lies
 // in the same place; logits also over the rows of f->h that they are not made from.
-static void lay_out_stages(as_forward *f, layout *l, const as_hparams *p, size_t ffn) {
+static void lay_out_stages(as_forward *f, as_layout *l, const as_hparams *p, size_t ffn) {
     size_t q = p->heads * p->head_width, kv = p->kv_heads * p->head_width;
     size_t items = f->chunk * larger(1, p->experts_used), first = l->used;
-    f->h = floats(l, f->chunk, p->width);
+    f->h = as_layout_floats(l, f->chunk, p->width);
     // What a block adds is made when h has been used, but for a mixture's and parallel ones.
     bool stays = p->experts || p->arch->parallel;
-    f->y = stays ? floats(l, f->chunk, p->width) : f->h;
+    f->y = stays ? as_layout_floats(l, f->chunk, p->width) : f->h;
     // And once it is quantized, nobody looks at h.
     bool plain = f->model->weights.plain || f->model->weights.rank_max || stays;
     size_t begin = plain ? l->used : first;
     l->used = begin;
-    f->q = floats(l, f->chunk, q);
-    f->k = floats(l, f->chunk, kv);
-    f->v = floats(l, f->chunk, kv);
-    f->mixed = floats(l, f->chunk, q);
+    f->q = as_layout_floats(l, f->chunk, q);
+    f->k = as_layout_floats(l, f->chunk, kv);
+    f->v = as_layout_floats(l, f->chunk, kv);
+    f->mixed = as_layout_floats(l, f->chunk, q);
     size_t end = l->used;
     l->used = begin;
-    f->gate = floats(l, items, ffn);
-    f->up = floats(l, items, ffn);
+    f->gate = as_layout_floats(l, items, ffn);
+    f->up = as_layout_floats(l, items, ffn);
     end = larger(end, l->used);
     f->logit_rows = logit_rows(f);
     l->used = first;
-    floats(l, f->logit_rows, p->width);
-    f->logits = floats(l, f->logit_rows, f->model->info.vocabulary);
+    as_layout_floats(l, f->logit_rows, p->width);
+    f->logits = as_layout_floats(l, f->logit_rows, f->model->info.vocabulary);
     l->used = larger(end, l->used);
 }
 
-static as_qrows lay_out_quantized(layout *l, size_t rows, size_t widest) {
-    size_t blocks = as_size_mul(rows, widest / AS_QBLOCK);
-    as_qrows q = {.q = part(l, rows, widest)};
-    q.d = floats(l, blocks, 1);
-    q.sums = floats(l, blocks, 1);
-    q.offsets = part(l, blocks, sizeof *q.offsets);
-    q.halves = part(l, blocks, 2 * sizeof *q.halves);
-    return q;
-}
-
-static void lay_out(as_forward *f, layout *l, size_t threads) {
+static void lay_out(as_forward *f, as_layout *l, size_t threads) {
     const as_hparams *p = &f->model->hparams;
     size_t q = p->heads * p->head_width;
-    f->rows = part(l, f->chunk, sizeof *f->rows);
-    f->pages = part(l, f->chunk, sizeof *f->pages);
-    f->slots = part(l, f->chunk, sizeof *f->slots);
+    f->rows = as_layout_part(l, f->chunk, sizeof *f->rows);
+    f->pages = as_layout_part(l, f->chunk, sizeof *f->pages);
+    f->slots = as_layout_part(l, f->chunk, sizeof *f->slots);
     for (size_t i = 0; i < 2; i++) {
         size_t rows = f->device->rates[i] ? f->chunk : 0;
-        f->cosines[i] = floats(l, rows, p->rope.width / 2);
-        f->sines[i] = floats(l, rows, p->rope.width / 2);
+        f->cosines[i] = as_layout_floats(l, rows, p->rope.width / 2);
+        f->sines[i] = as_layout_floats(l, rows, p->rope.width / 2);
     }
-    f->x = floats(l, f->chunk, p->width);
-    f->scores = floats(l, p->heads, f->score_stride);
-    f->sum = floats(l, 1, p->width);
+    f->x = as_layout_floats(l, f->chunk, p->width);
+    f->scores = as_layout_floats(l, p->heads, f->score_stride);
+    f->sum = as_layout_floats(l, 1, p->width);
     size_t items = f->chunk * larger(1, p->experts_used);
     size_t ffn = larger(larger(p->ffn_width, p->shared_width), p->expert_width);
     lay_out_stages(f, l, p, ffn);
     size_t widest = round_up(larger(larger(p->width, q), ffn), AS_QBLOCK);
-    f->quantized = f->joint = lay_out_quantized(l, items, widest);
+    f->quantized = f->joint = as_layout_qrows(l, items, widest);
     if (p->experts) lay_out_routing(&f->routing, l, p, f->chunk);
-    as_tile *tiles = f->tiles = part(l, threads, sizeof *tiles);
+    as_tile *tiles = f->tiles = as_layout_part(l, threads, sizeof *tiles);
     for (size_t i = 0; i < threads; i++) {
-        as_tile t = {.queries = floats(l, AS_TILE, p->head_width),
-                     .scores = floats(l, AS_TILE, f->score_stride),
-                     .mixed = floats(l, AS_TILE, f->room),
-                     .pieces = part(l, f->device->context + 1, sizeof *t.pieces),
-                     .scratch = part(l, f->model->weights.scratch_size, 1),
-                     .low = floats(l, f->chunk, f->model->weights.rank_max),
-                     .added = floats(l, f->model->weights.rank_max ? f->chunk : 0, AS_PANEL),
-                     .x = floats(l, 1, p->width),
-                     .h = floats(l, 1, p->width)};
+        as_tile t = {.queries = as_layout_floats(l, AS_TILE, p->head_width),
+                     .scores = as_layout_floats(l, AS_TILE, f->score_stride),
+                     .mixed = as_layout_floats(l, AS_TILE, f->room),
+                     .pieces = as_layout_part(l, f->device->context + 1, sizeof *t.pieces),
+                     .scratch = as_layout_part(l, f->model->weights.scratch_size, 1),
+                     .low = as_layout_floats(l, f->chunk, f->model->weights.rank_max),
+                     .added =
+                         as_layout_floats(l, f->model->weights.rank_max ? f->chunk : 0, AS_PANEL),
+                     .x = as_layout_floats(l, 1, p->width),
+                     .h = as_layout_floats(l, 1, p->width)};
         for (size_t set = 0; set < 2; set++) {
-            t.cosines[set] = floats(l, f->device->rates[set] ? 1 : 0, p->rope.width / 2);
-            t.sines[set] = floats(l, f->device->rates[set] ? 1 : 0, p->rope.width / 2);
+            t.cosines[set] = as_layout_floats(l, f->device->rates[set] ? 1 : 0, p->rope.width / 2);
+            t.sines[set] = as_layout_floats(l, f->device->rates[set] ? 1 : 0, p->rope.width / 2);
         }
-        t.quantized = lay_out_quantized(l, 1, widest);
+        t.quantized = as_layout_qrows(l, 1, widest);
         if (tiles) tiles[i] = t;
     }
 }
 
-// Zeros at a multiple of ALIGNMENT in *memory, which is to be freed; NULL without memory. What is
-// not touched costs nothing, so neither does a long context.
+// Zeros at a multiple of AS_LAYOUT_ALIGNMENT in *memory, which is to be freed; NULL without memory.
+// What is not touched costs nothing, so neither does a long context.
 static void *take_memory(size_t size, void **memory) {
-    *memory = size <= SIZE_MAX - ALIGNMENT ? calloc(1, size + ALIGNMENT) : NULL;
+    *memory = size <= SIZE_MAX - AS_LAYOUT_ALIGNMENT ? calloc(1, size + AS_LAYOUT_ALIGNMENT) : NULL;
     if (!*memory) return NULL;
     uintptr_t start = (uintptr_t)*memory;
-    return (unsigned char *)*memory + (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
+    return (unsigned char *)*memory +
+           (AS_LAYOUT_ALIGNMENT - start % AS_LAYOUT_ALIGNMENT) % AS_LAYOUT_ALIGNMENT;
 }
 
 static size_t cpu_page_size(const as_model *model, as_kv kv) {
@@ -202,10 +178,10 @@ static as_rc cpu_lane_new(as_device *device, size_t rows, size_t threads, as_lan
     f->room = round_up(f->model->hparams.head_width, AS_PANEL);
     // An odd number of cache lines, so that the rows of a tile do not meet in one cache set.
     f->score_stride = (round_up(device->context + 1, AS_PANEL) / AS_PANEL | 1) * AS_PANEL;
-    layout l = {0};
+    as_layout l = {0};
     lay_out(f, &l, threads);
     size_t size = l.used;
-    l = (layout){take_memory(size, &f->memory), 0};
+    l = (as_layout){take_memory(size, &f->memory), 0};
     as_rc rc = AS_OK;
     if (!l.memory)
         rc = as_fail(err, AS_UNMEASURED,
